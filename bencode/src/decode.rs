@@ -28,68 +28,13 @@ pub fn decode(input: &[u8]) -> Result<Document<'_>, Error> {
 ///
 /// [`Error`] says what is wrong and where.
 pub fn decode_prefix(input: &[u8]) -> Result<(Document<'_>, &[u8]), Error> {
-    let mut cursor = Cursor::new(input);
-    let mut open = OpenContainers::default();
-    let mut defect = None;
-    loop {
-        let container = open.innermost();
-        if let Some(container) = container {
-            match (container, cursor.peek()) {
-                (_, Some(b'e')) => {
-                    cursor.advance();
-                    open.pop();
-                    if open.is_empty() {
-                        break;
-                    }
-                    continue;
-                }
-                (Container::Dict, Some(b'0'..=b'9')) => {
-                    let offset = cursor.position();
-                    let key = cursor.string()?;
-                    let previous = open.replace_key(key);
-                    defect = defect
-                        .or_else(|| Defect::of_string(cursor.from(offset), offset))
-                        .or_else(|| Defect::of_key(previous, key, offset));
-                }
-                (Container::Dict, Some(_)) => {
-                    return Err(Error::KeyNotString {
-                        offset: cursor.position(),
-                    });
-                }
-                _ => {}
-            }
-        }
-
-        let offset = cursor.position();
-        match cursor.peek() {
-            Some(b'0'..=b'9') => {
-                cursor.string()?;
-                defect = defect.or_else(|| Defect::of_string(cursor.from(offset), offset));
-            }
-            Some(b'i') => {
-                cursor.integer()?;
-                defect = defect.or_else(|| Defect::of_integer(cursor.from(offset), offset));
-            }
-            Some(b'l') => {
-                open.push(Container::List)
-                    .ok_or(Error::TooDeep { offset })?;
-                cursor.advance();
-            }
-            Some(b'd') => {
-                open.push(Container::Dict)
-                    .ok_or(Error::TooDeep { offset })?;
-                cursor.advance();
-            }
-            Some(b'e') if container == Some(Container::Dict) => {
-                return Err(Error::MissingValue { offset });
-            }
-            Some(byte) => return Err(Error::UnexpectedByte { offset, byte }),
-            None => return Err(cursor.unexpected_end()),
-        }
-        if open.is_empty() {
-            break;
-        }
-    }
+    let mut validator = Validator {
+        cursor: Cursor::new(input),
+        open: OpenContainers::default(),
+        defect: None,
+    };
+    validator.document()?;
+    let Validator { cursor, defect, .. } = validator;
     let (raw, rest) = input
         .split_at_checked(cursor.position())
         .ok_or_else(|| cursor.unexpected_end())?;
@@ -117,6 +62,87 @@ impl<'a> Document<'a> {
     /// The first thing, in the order of the bytes, that keeps the document from being canonical.
     pub fn defect(&self) -> Option<Defect> {
         self.defect
+    }
+}
+
+struct Validator<'a> {
+    cursor: Cursor<'a>,
+    open: OpenContainers<'a>,
+    /// The first one.
+    defect: Option<Defect>,
+}
+
+impl Validator<'_> {
+    fn document(&mut self) -> Result<(), Error> {
+        loop {
+            match self.open.innermost() {
+                Some(_) if self.cursor.peek() == Some(b'e') => self.close(),
+                container => {
+                    if container == Some(Container::Dict) {
+                        self.key()?;
+                    }
+                    self.value()?;
+                }
+            }
+            if self.open.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A string or an integer, or the start of a list or dictionary.
+    fn value(&mut self) -> Result<(), Error> {
+        let offset = self.cursor.position();
+        match self.cursor.peek() {
+            Some(b'0'..=b'9') => {
+                self.cursor.string()?;
+                self.note(Defect::of_string(self.cursor.from(offset), offset));
+                Ok(())
+            }
+            Some(b'i') => {
+                self.cursor.integer()?;
+                self.note(Defect::of_integer(self.cursor.from(offset), offset));
+                Ok(())
+            }
+            Some(b'l') => self.open(Container::List),
+            Some(b'd') => self.open(Container::Dict),
+            // A list would have been closed by it, so this is a dictionary that waits for a value.
+            Some(b'e') if !self.open.is_empty() => Err(Error::MissingValue { offset }),
+            Some(byte) => Err(Error::UnexpectedByte { offset, byte }),
+            None => Err(self.cursor.unexpected_end()),
+        }
+    }
+
+    fn key(&mut self) -> Result<(), Error> {
+        let offset = self.cursor.position();
+        match self.cursor.peek() {
+            Some(b'0'..=b'9') => {
+                let key = self.cursor.string()?;
+                let previous = self.open.replace_key(key);
+                self.note(Defect::of_string(self.cursor.from(offset), offset));
+                self.note(Defect::of_key(previous, key, offset));
+                Ok(())
+            }
+            Some(_) => Err(Error::KeyNotString { offset }),
+            None => Err(self.cursor.unexpected_end()),
+        }
+    }
+
+    fn open(&mut self, container: Container) -> Result<(), Error> {
+        let offset = self.cursor.position();
+        self.cursor.advance();
+        self.open.push(container).ok_or(Error::TooDeep { offset })
+    }
+
+    fn close(&mut self) {
+        self.cursor.advance();
+        self.open.pop();
+    }
+
+    fn note(&mut self, defect: Option<Defect>) {
+        if self.defect.is_none() && defect.is_some() {
+            self.defect = defect;
+        }
     }
 }
 

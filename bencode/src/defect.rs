@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 
 /// What makes a readable document not canonical in the sense of BEP 3, "bencoding". Offsets count bytes from the start of the input.
@@ -39,9 +40,9 @@ impl Defect {
     /// Compares a key with the one in front of it.
     pub(crate) fn of_key(previous: Option<&[u8]>, key: &[u8], offset: usize) -> Option<Self> {
         match key.cmp(previous?) {
-            std::cmp::Ordering::Less => Some(Self::UnsortedKeys { offset }),
-            std::cmp::Ordering::Equal => Some(Self::DuplicateKey { offset }),
-            std::cmp::Ordering::Greater => None,
+            Ordering::Less => Some(Self::UnsortedKeys { offset }),
+            Ordering::Equal => Some(Self::DuplicateKey { offset }),
+            Ordering::Greater => None,
         }
     }
 

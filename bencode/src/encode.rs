@@ -54,18 +54,18 @@ impl<'b> Encoder<'b> {
 
     fn decimal(&mut self, mut value: u64) {
         const DIGITS_OF_U64: usize = 20;
-        let mut digits = [b'0'; DIGITS_OF_U64];
-        let mut length = 0;
-        for digit in digits.iter_mut().rev() {
+        let mut digits = [0; DIGITS_OF_U64];
+        let mut start = DIGITS_OF_U64;
+        for (position, digit) in digits.iter_mut().enumerate().rev() {
             *digit = b'0' + (value % 10) as u8;
             value /= 10;
-            length += 1;
+            start = position;
             if value == 0 {
                 break;
             }
         }
         self.buffer
-            .extend(digits.into_iter().skip(DIGITS_OF_U64 - length));
+            .extend_from_slice(digits.get(start..).unwrap_or_default());
     }
 }
 
@@ -120,5 +120,39 @@ impl<'b> DictEncoder<'b> {
         let end = self.values.buffer.len();
         self.last_key = Some(end - key.len()..end);
         &mut self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoder;
+
+    #[test]
+    fn values_are_appended_in_their_shortest_form() {
+        let mut buffer = b"before ".to_vec();
+        Encoder::new(&mut buffer).list(|list| {
+            for integer in [0, -1, 10, i64::MAX, i64::MIN] {
+                list.integer(integer);
+            }
+            list.bytes(b"");
+            list.bytes(&[b'x'; 12]);
+            list.raw(b"i7e");
+            list.list(|_| {});
+            list.dict(|_| {});
+        });
+        assert_eq!(
+            buffer.escape_ascii().to_string(),
+            "before li0ei-1ei10ei9223372036854775807ei-9223372036854775808e0:12:xxxxxxxxxxxxi7eledee"
+        );
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "the key 'a' does not sort after the one before it")]
+    fn a_key_out_of_order_is_a_mistake_of_the_caller() {
+        Encoder::new(&mut Vec::new()).dict(|dict| {
+            dict.list(b"b", |_| {});
+            dict.integer(b"a", 1);
+        });
     }
 }

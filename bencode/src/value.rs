@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 use std::iter::FusedIterator;
 
@@ -159,9 +160,14 @@ impl<'a> Dict<'a> {
 
     /// The value of `key`; of the first one if the key is there twice.
     pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
-        self.iter()
-            .take_while(|(found, _)| !self.canonical || *found <= key)
-            .find_map(|(found, value)| (found == key).then_some(value))
+        for (found, value) in self {
+            match found.cmp(key) {
+                Ordering::Equal => return Some(value),
+                Ordering::Greater if self.canonical => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     /// The value of `key`, if it is a string.
@@ -244,4 +250,85 @@ fn split_value(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut cursor = Cursor::new(input);
     cursor.skip_value()?;
     input.split_at_checked(cursor.position())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Value, decode};
+
+    fn root(input: &[u8]) -> Value<'_> {
+        decode(input).unwrap().root()
+    }
+
+    #[test]
+    fn a_key_is_found_in_any_order() {
+        for input in [&b"d1:ai1e1:bi2e1:ci3ee"[..], b"d1:ci3e1:ai1e1:bi2ee"] {
+            let dict = root(input).as_dict().unwrap();
+            assert_eq!(
+                [b"a", b"b", b"c"].map(|key| dict.integer(key)),
+                [Some(1), Some(2), Some(3)]
+            );
+            assert!(dict.get(b"").is_none());
+            assert!(dict.get(b"aa").is_none());
+            assert!(dict.get(b"d").is_none());
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_equal_keys_counts() {
+        assert_eq!(
+            root(b"d1:ai1e1:ai2ee").as_dict().unwrap().integer(b"a"),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn order_inside_a_defective_document_is_not_trusted() {
+        let nested = root(b"d1:ad1:zi1e1:yi2eee")
+            .as_dict()
+            .unwrap()
+            .dict(b"a")
+            .unwrap();
+        assert_eq!(nested.integer(b"y"), Some(2));
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_none() {
+        let dict = root(b"d1:d2:\xc3\x281:ii7e1:lle1:s3:abce")
+            .as_dict()
+            .unwrap();
+        assert_eq!(dict.str(b"d"), None, "not UTF-8");
+        assert_eq!(dict.bytes(b"d"), Some(&b"\xc3\x28"[..]));
+        assert_eq!(dict.bytes(b"i"), None);
+        assert_eq!(dict.integer(b"s"), None);
+        assert!(dict.list(b"s").is_none() && dict.dict(b"l").is_none());
+        assert!(dict.list(b"l").unwrap().is_empty());
+        assert!(root(b"le").as_dict().is_none() && root(b"de").as_list().is_none());
+        assert!(root(b"de").as_dict().unwrap().is_empty());
+    }
+
+    #[test]
+    fn raw_is_what_was_received() {
+        let torrent = root(b"d8:announce1:x4:infod4:name1:a6:lengthi05eee")
+            .as_dict()
+            .unwrap();
+        assert_eq!(
+            torrent.get(b"info").unwrap().raw(),
+            b"d4:name1:a6:lengthi05ee"
+        );
+        let elements: Vec<_> = root(b"l0:i-1elleed0:0:ee")
+            .as_list()
+            .unwrap()
+            .into_iter()
+            .map(|value| value.raw())
+            .collect();
+        assert_eq!(elements, [&b"0:"[..], b"i-1e", b"llee", b"d0:0:e"]);
+    }
+
+    #[test]
+    fn the_ends_of_i64_are_read() {
+        assert_eq!(root(b"i9223372036854775807e").as_integer(), Some(i64::MAX));
+        assert_eq!(root(b"i-9223372036854775808e").as_integer(), Some(i64::MIN));
+        assert_eq!(root(b"i-0e").as_integer(), Some(0));
+    }
 }
