@@ -1,0 +1,184 @@
+//! What an address says about its owner, before a byte is sent to it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// The two DHTs of BEP 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// The DHT over IPv4.
+    V4,
+    /// The DHT over IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both, in the order in which they are served.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family that an address belongs to.
+    pub const fn of(address: &SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(_) => Self::V4,
+            SocketAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// How far an address reaches. The order is from near to far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    Loopback,
+    Private,
+    Public,
+}
+
+/// The scope of an address that a datagram can come from and go to; `None` for martians and port 0.
+pub(crate) fn scope(address: &SocketAddr) -> Option<Scope> {
+    if address.port() == 0 {
+        return None;
+    }
+    match address.ip() {
+        IpAddr::V4(ip) => scope_v4(ip),
+        IpAddr::V6(ip) => scope_v6(ip),
+    }
+}
+
+fn scope_v4(ip: Ipv4Addr) -> Option<Scope> {
+    match ip.octets() {
+        [0 | 224..=255, ..] => None,
+        [127, ..] => Some(Scope::Loopback),
+        [10, ..] | [192, 168, ..] | [169, 254, ..] => Some(Scope::Private),
+        [172, second, ..] if second & 0xf0 == 16 => Some(Scope::Private),
+        // Shared address space behind a carrier's NAT, RFC 6598.
+        [100, second, ..] if second & 0xc0 == 64 => Some(Scope::Private),
+        _ => Some(Scope::Public),
+    }
+}
+
+fn scope_v6(ip: Ipv6Addr) -> Option<Scope> {
+    // A mapped address belongs to the IPv4 socket.
+    if ip.is_unspecified() || ip.is_multicast() || ip.to_ipv4_mapped().is_some() {
+        None
+    } else if ip.is_loopback() {
+        Some(Scope::Loopback)
+    } else if ip.is_unicast_link_local() || ip.is_unique_local() {
+        Some(Scope::Private)
+    } else {
+        Some(Scope::Public)
+    }
+}
+
+/// Whether an address may be believed that somebody at `namer` named: he cannot lead us nearer than he is himself.
+///
+/// So a local network works without a flag, and nobody on the public one points us at our own network.
+pub(crate) fn may_name(namer: &SocketAddr, named: &SocketAddr) -> bool {
+    match (scope(namer), scope(named)) {
+        (Some(namer), Some(named)) => named >= namer,
+        _ => false,
+    }
+}
+
+/// Whether two addresses count as one participant: the IP decides on the public network, IP and port on a local one.
+pub(crate) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
+    a == b || (a.ip() == b.ip() && is_public(a.ip()))
+}
+
+/// Whether two public addresses stand in the same /24 (IPv4) or /64 (IPv6).
+pub(crate) fn same_network(a: &SocketAddr, b: &SocketAddr) -> bool {
+    is_public(a.ip()) && network(a.ip()) == network(b.ip())
+}
+
+/// The /24 or /64 of an IP, as a number that differs between the families.
+pub(crate) fn network(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => u64::from(u32::from(ip) >> 8),
+        // Global unicast starts with 001, so that no /64 has the value of a /24.
+        IpAddr::V6(ip) => (u128::from(ip) >> 64) as u64,
+    }
+}
+
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    scope(&SocketAddr::new(ip, 1)) == Some(Scope::Public)
+}
+
+/// The address type of one family: what a routing table stores.
+pub(crate) trait Endpoint: Copy + Eq + Into<SocketAddr> {
+    fn from_address(address: SocketAddr) -> Option<Self>;
+}
+
+impl Endpoint for SocketAddrV4 {
+    fn from_address(address: SocketAddr) -> Option<Self> {
+        match address {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
+        }
+    }
+}
+
+impl Endpoint for SocketAddrV6 {
+    fn from_address(address: SocketAddr) -> Option<Self> {
+        match address {
+            SocketAddr::V4(_) => None,
+            SocketAddr::V6(address) => Some(address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn martians_have_no_scope() {
+        for martian in [
+            "0.0.0.0:1",
+            "224.0.0.1:1",
+            "255.255.255.255:9",
+            "8.8.8.8:0",
+            "[::]:1",
+            "[ff02::1]:1",
+            "[::ffff:8.8.8.8]:1",
+        ] {
+            assert_eq!(scope(&at(martian)), None, "{martian}");
+        }
+    }
+
+    #[test]
+    fn local_networks_are_told_from_the_public_one() {
+        for (text, expected) in [
+            ("127.0.0.1:1", Scope::Loopback),
+            ("[::1]:1", Scope::Loopback),
+            ("10.1.2.3:1", Scope::Private),
+            ("172.31.0.1:1", Scope::Private),
+            ("172.32.0.1:1", Scope::Public),
+            ("100.64.0.1:1", Scope::Private),
+            ("100.128.0.1:1", Scope::Public),
+            ("[fe80::1]:1", Scope::Private),
+            ("[2a00::1]:1", Scope::Public),
+        ] {
+            assert_eq!(scope(&at(text)), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_on_the_public_network_leads_us_home() {
+        assert!(!may_name(&at("8.8.8.8:1"), &at("127.0.0.1:1")));
+        assert!(!may_name(&at("8.8.8.8:1"), &at("192.168.1.1:1")));
+        assert!(!may_name(&at("192.168.1.1:1"), &at("127.0.0.1:1")));
+        assert!(may_name(&at("127.0.0.1:1"), &at("127.0.0.1:2")));
+        assert!(may_name(&at("192.168.1.1:1"), &at("8.8.8.8:1")));
+        assert!(!may_name(&at("127.0.0.1:1"), &at("8.8.8.8:0")));
+    }
+
+    #[test]
+    fn a_port_tells_hosts_apart_on_a_local_network_only() {
+        assert!(!same_host(&at("127.0.0.1:1"), &at("127.0.0.1:2")));
+        assert!(same_host(&at("8.8.8.8:1"), &at("8.8.8.8:2")));
+        assert!(same_network(&at("8.8.8.8:1"), &at("8.8.8.9:2")));
+        assert!(!same_network(&at("10.0.0.1:1"), &at("10.0.0.2:1")));
+    }
+}
