@@ -1,0 +1,47 @@
+//! Who may have sent bad data.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+/// Suspects remembered; with more than that, the whole swarm is suspect.
+const MAX_SUSPECTS: usize = 4096;
+
+/// What follows from a piece that failed its check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// One peer sent all of it.
+    Guilty(SocketAddr),
+    /// One of several did: they are on parole.
+    Unclear,
+}
+
+/// The peers on parole: each fetches pieces alone, until one of these proves it good or bad.
+#[derive(Debug, Default)]
+pub(crate) struct Blame {
+    suspects: BTreeSet<SocketAddr>,
+}
+
+impl Blame {
+    pub(crate) fn is_suspect(&self, address: SocketAddr) -> bool {
+        self.suspects.contains(&address)
+    }
+
+    pub(crate) fn failed(&mut self, contributors: &[SocketAddr]) -> Verdict {
+        if let &[only] = contributors {
+            self.suspects.remove(&only);
+            return Verdict::Guilty(only);
+        }
+        for &contributor in contributors {
+            if self.suspects.len() < MAX_SUSPECTS {
+                self.suspects.insert(contributor);
+            }
+        }
+        Verdict::Unclear
+    }
+
+    pub(crate) fn passed(&mut self, contributors: &[SocketAddr]) {
+        if let [only] = contributors {
+            self.suspects.remove(only);
+        }
+    }
+}

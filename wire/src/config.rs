@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+/// What a torrent may use, and what it tells its peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Connections at once, both directions together.
+    pub max_connections: usize,
+    /// Addresses being dialled at once.
+    pub max_dials: usize,
+    /// Addresses remembered to be dialled.
+    pub max_known_peers: usize,
+    /// Peers served at once.
+    pub unchoke_slots: usize,
+    /// Requests in flight to one peer, at most; the pipeline decides how many below that.
+    pub max_outstanding: u32,
+    /// Requests of one peer that wait to be served, at most. Advertised to it (`reqq`); what is above is rejected.
+    pub max_queued_uploads: usize,
+    /// How long a peer may let requests lie before others are asked, at most; a peer with a known pace gets less.
+    pub request_timeout: Duration,
+    /// How long a peer may say nothing at all.
+    pub idle_timeout: Duration,
+    /// After how long without a message of ours a keep-alive is sent. BEP 3 says two minutes.
+    pub keep_alive: Duration,
+    /// The UDP port of our DHT node, told to peers that have one themselves.
+    pub dht_port: Option<u16>,
+    /// The TCP port that we listen on, told to peers.
+    pub listen_port: Option<u16>,
+    /// The name that peers show to their users.
+    pub client: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 100,
+            max_dials: 30,
+            max_known_peers: 2000,
+            unchoke_slots: 8,
+            max_outstanding: 512,
+            max_queued_uploads: 1000,
+            request_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(180),
+            keep_alive: Duration::from_secs(110),
+            dht_port: None,
+            listen_port: None,
+            client: concat!("trackless ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}

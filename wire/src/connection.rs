@@ -1,0 +1,252 @@
+//! The state of the protocol with one peer.
+
+mod claims;
+mod metadata_peer;
+mod requests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(crate) use claims::{Claims, Statement};
+pub(crate) use metadata_peer::MetadataPeer;
+pub(crate) use requests::Requests;
+
+use crate::pipeline::Pipeline;
+use crate::rate::Rate;
+use crate::{Bitfield, Block, CloseReason, Config, Direction, Handshake, Message, PeerId};
+
+/// Requests that a peer takes if it does not say. BEP 10, "reqq", speaks of 250 in libtorrent.
+const DEFAULT_REQUEST_QUEUE: u32 = 250;
+/// Allowed-fast pieces remembered of one peer.
+const MAX_ALLOWED_FAST: usize = 64;
+
+/// What one side has said about itself. Both start choking and not interested. BEP 3.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stance {
+    pub(crate) choking: bool,
+    pub(crate) interested: bool,
+}
+
+const INITIAL: Stance = Stance {
+    choking: true,
+    interested: false,
+};
+
+/// The pieces of a peer.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    /// In the peer's words, while the metadata is unknown.
+    Claimed(Claims),
+    Known(Bitfield),
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) address: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) peer_id: PeerId,
+    /// When it was established.
+    pub(crate) since: Duration,
+    pub(crate) speaks_dht: bool,
+    pub(crate) speaks_fast: bool,
+    pub(crate) speaks_extension: bool,
+    pub(crate) last_received: Duration,
+    pub(crate) last_sent: Duration,
+
+    pub(crate) ours: Stance,
+    pub(crate) theirs: Stance,
+    /// When we last choked or unchoked.
+    pub(crate) choke_changed: Duration,
+
+    pub(crate) pieces: Pieces,
+    /// Whether its pieces were stated, or must have been by now.
+    stated: bool,
+    /// How the picker counts it.
+    pub(crate) counted_as_seed: bool,
+    /// Pieces that it has and we lack.
+    pub(crate) wanted: u32,
+    /// It says that it fetches nothing. BEP 21.
+    pub(crate) upload_only: bool,
+    /// What it calls itself in the extension handshake.
+    pub(crate) client: Option<String>,
+    pub(crate) metadata: MetadataPeer,
+
+    pub(crate) requests: Requests,
+    pub(crate) pipeline: Pipeline,
+    /// Since when an answer is due, or when the last one came.
+    pub(crate) waiting_since: Duration,
+    /// The piece that it is at.
+    pub(crate) current: Option<u32>,
+    /// The picker's generation in which there was nothing for it.
+    pub(crate) searched: Option<u64>,
+    /// It takes no requests for now.
+    pub(crate) paused_until: Duration,
+    rejects: u32,
+    request_queue: u32,
+    /// What it lets us request while choked. BEP 6.
+    pub(crate) allowed: Vec<u32>,
+
+    /// Its requests that wait to be served.
+    pub(crate) uploads: VecDeque<Block>,
+    /// What we let it request while choked. BEP 6.
+    pub(crate) granted: Vec<u32>,
+    /// Requests refused since it was choked.
+    pub(crate) refused: usize,
+
+    pub(crate) downloaded: Meter,
+    pub(crate) uploaded: Meter,
+}
+
+/// Bytes in all and of late.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meter {
+    pub(crate) total: u64,
+    pub(crate) rate: Rate,
+}
+
+impl Meter {
+    pub(crate) fn add(&mut self, now: Duration, bytes: u32) {
+        self.total += u64::from(bytes);
+        self.rate.add(now, u64::from(bytes));
+    }
+}
+
+impl Connection {
+    /// A connection whose handshakes have been exchanged. `pieces` is the number of pieces, if it is known.
+    pub(crate) fn new(
+        now: Duration,
+        address: SocketAddr,
+        direction: Direction,
+        handshake: &Handshake,
+        pieces: Option<u32>,
+    ) -> Self {
+        Self {
+            address,
+            direction,
+            peer_id: handshake.peer_id,
+            since: now,
+            speaks_dht: handshake.reserved.dht(),
+            speaks_fast: handshake.reserved.fast(),
+            speaks_extension: handshake.reserved.extension(),
+            last_received: now,
+            last_sent: now,
+            ours: INITIAL,
+            theirs: INITIAL,
+            choke_changed: now,
+            pieces: pieces.map_or_else(
+                || Pieces::Claimed(Claims::default()),
+                |pieces| Pieces::Known(Bitfield::new(pieces)),
+            ),
+            stated: false,
+            counted_as_seed: false,
+            wanted: 0,
+            upload_only: false,
+            client: None,
+            metadata: MetadataPeer::default(),
+            requests: Requests::new(),
+            pipeline: Pipeline::new(),
+            waiting_since: now,
+            current: None,
+            searched: None,
+            paused_until: Duration::ZERO,
+            rejects: 0,
+            request_queue: DEFAULT_REQUEST_QUEUE,
+            allowed: Vec::new(),
+            uploads: VecDeque::new(),
+            granted: Vec::new(),
+            refused: 0,
+            downloaded: Meter::default(),
+            uploaded: Meter::default(),
+        }
+    }
+
+    /// The peer's pieces, once the metadata is known.
+    pub(crate) fn bitfield(&self) -> Option<&Bitfield> {
+        match &self.pieces {
+            Pieces::Known(bitfield) => Some(bitfield),
+            Pieces::Claimed(_) => None,
+        }
+    }
+
+    pub(crate) fn is_seed(&self) -> bool {
+        self.bitfield().is_some_and(Bitfield::is_full)
+    }
+
+    /// Requests that may be in flight, the peer's word considered.
+    pub(crate) fn request_limit(&self, config: &Config) -> u32 {
+        config.max_outstanding.min(self.request_queue).max(1)
+    }
+
+    pub(crate) fn set_request_queue(&mut self, requests: u32) {
+        self.request_queue = requests.max(1);
+    }
+
+    /// Refuses messages of extensions that were not agreed on, and bitfields that come late.
+    pub(crate) fn admit(&mut self, message: &Message<'_>) -> Result<(), CloseReason> {
+        match message {
+            Message::Suggest(_)
+            | Message::HaveAll
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+                if !self.speaks_fast =>
+            {
+                return Err(CloseReason::FastNotAgreed);
+            }
+            Message::Extended { .. } if !self.speaks_extension => {
+                return Err(CloseReason::ExtensionNotAgreed);
+            }
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if self.stated => {
+                return Err(CloseReason::LateBitfield);
+            }
+            _ => {}
+        }
+        // Clients send these three around the bitfield in any order.
+        if !matches!(
+            message,
+            Message::KeepAlive | Message::Extended { .. } | Message::Port(_)
+        ) {
+            self.stated = true;
+        }
+        Ok(())
+    }
+
+    /// The peer lets us request the piece while choked.
+    pub(crate) fn allow(&mut self, piece: u32) {
+        if self.allowed.len() < MAX_ALLOWED_FAST && !self.allowed.contains(&piece) {
+            self.allowed.push(piece);
+        }
+    }
+
+    /// The peer refused a request that it had no reason to refuse: each further time it is left alone for longer.
+    pub(crate) fn pause_after_reject(&mut self, now: Duration) {
+        if self.paused_until <= now {
+            self.rejects += 1;
+            self.paused_until = now + Duration::from_secs(1 << self.rejects.min(6));
+        }
+    }
+
+    /// The peer delivered what was asked for.
+    pub(crate) fn delivered(
+        &mut self,
+        config: &Config,
+        now: Duration,
+        sent: Duration,
+        block: Block,
+    ) {
+        let limit = self.request_limit(config);
+        self.pipeline.delivered(now, sent, block.length, limit);
+        self.waiting_since = now;
+        self.rejects = 0;
+        if self.requests.is_empty() {
+            self.pipeline.idle();
+        }
+    }
+
+    /// Until when requests in flight may stay without an answer.
+    pub(crate) fn answer_due(&self, config: &Config) -> Option<Duration> {
+        (!self.requests.is_empty())
+            .then(|| self.waiting_since + self.pipeline.patience(config.request_timeout))
+    }
+}

@@ -1,0 +1,92 @@
+use std::net::SocketAddr;
+
+use crate::{Bitfield, Block, Handshake, Message};
+
+/// Names one connection of a torrent. The driver chooses the number, and uses it for no other connection while this one is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link(pub u32);
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer dialled us.
+    Incoming,
+    /// We dialled the peer.
+    Outgoing,
+}
+
+/// Where an address is known from. What comes first here is dialled first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The user named it.
+    User,
+    /// A magnet link named it (`x.pe`).
+    Magnet,
+    /// It was announced in the DHT.
+    Dht,
+}
+
+/// What can happen to a [`Torrent`](crate::Torrent).
+#[derive(Debug, Clone)]
+pub enum Input<'a> {
+    /// These addresses may be dialled.
+    Candidates(&'a [SocketAddr], Source),
+    /// A dial that [`Outbox::connect`](crate::Outbox::connect) asked for came to nothing.
+    ConnectFailed {
+        /// What was dialled.
+        address: SocketAddr,
+    },
+    /// A connection stands, and both handshakes are exchanged; the driver has compared the info-hash.
+    Connected {
+        /// The connection's name from here on.
+        link: Link,
+        /// The other end. For an outgoing connection, exactly what was dialled.
+        address: SocketAddr,
+        /// Who dialled.
+        direction: Direction,
+        /// What the peer said.
+        handshake: &'a Handshake,
+    },
+    /// A message came; anything but `piece`.
+    Received {
+        /// Where from.
+        link: Link,
+        /// What it says.
+        message: Message<'a>,
+    },
+    /// The payload of a `piece` message was read in full. It stays with the driver.
+    Block {
+        /// Where from.
+        link: Link,
+        /// What it is.
+        block: Block,
+    },
+    /// A block of [`Outbox::upload`](crate::Outbox::upload) has been sent.
+    Uploaded {
+        /// Where to.
+        link: Link,
+        /// What it was.
+        block: Block,
+    },
+    /// The connection is gone, and not by [`Outbox::close`](crate::Outbox::close).
+    Closed {
+        /// Which.
+        link: Link,
+    },
+    /// The storage has been checked: this is there. Pieces are neither requested nor served before.
+    Start {
+        /// One bit a piece; a field of another length counts as empty.
+        have: Bitfield,
+    },
+    /// The hash of a piece whose blocks have all been stored was compared.
+    PieceChecked {
+        /// Which.
+        piece: u32,
+        /// Whether it was right.
+        valid: bool,
+    },
+    /// Whether the driver's buffers are full: nothing more is requested until they are not.
+    Pressure(bool),
+    /// The deadline that `handle` returned has come.
+    Timeout,
+}

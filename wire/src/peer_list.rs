@@ -1,0 +1,339 @@
+//! Whom we know of, whom to dial next, and whom never again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::Source;
+
+/// First pause after a failed dial; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(5);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
+/// A dial without any answer counts as failed after this long, in case the driver forgot it.
+const DIAL_LIFETIME: Duration = Duration::from_secs(60);
+/// Addresses given up after so many failed dials in a row, unless the user named them.
+const MAX_FAILURES: u32 = 6;
+const MAX_BANS: usize = 4096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Dialled when its turn in the queue comes.
+    Waiting {
+        not_before: Duration,
+    },
+    Dialling {
+        since: Duration,
+    },
+    Connected,
+    /// Nothing to be had there: this node itself, another seed, a second address of a connected peer.
+    Avoided,
+}
+
+#[derive(Debug)]
+struct Known {
+    source: Source,
+    state: State,
+    failures: u32,
+}
+
+/// The dialable addresses of a torrent, and the bans.
+#[derive(Debug, Default)]
+pub(crate) struct PeerList {
+    known: BTreeMap<SocketAddr, Known>,
+    /// Those that wait, by time and importance.
+    queue: BTreeSet<(Duration, Source, SocketAddr)>,
+    dialling: BTreeSet<SocketAddr>,
+    banned: BTreeSet<Culprit>,
+    /// The bans by age, so that the oldest makes room.
+    bans: VecDeque<Culprit>,
+}
+
+/// What a ban holds for. On the public network a port is cheap and an IP is not; on loopback and private networks several nodes share an IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Culprit {
+    Host(IpAddr),
+    Socket(SocketAddr),
+}
+
+impl Culprit {
+    fn at(address: SocketAddr) -> Self {
+        let shared = match address.ip() {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => {
+                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+            }
+        };
+        if shared {
+            Self::Socket(address)
+        } else {
+            Self::Host(address.ip())
+        }
+    }
+}
+
+impl PeerList {
+    /// Notes an address to dial, unless it is known, banned or no address. When `most` are known, one that failed makes room, or the new one is dropped.
+    pub(crate) fn add(&mut self, now: Duration, address: SocketAddr, source: Source, most: usize) {
+        if address.port() == 0
+            || address.ip().is_unspecified()
+            || address.ip().is_multicast()
+            || self.is_banned(address)
+        {
+            return;
+        }
+        if let Some(known) = self.known.get(&address) {
+            if source == Source::User && known.failures > 0 {
+                self.set(address, State::Waiting { not_before: now });
+            }
+            return;
+        }
+        if self.known.len() >= most && !self.evict() {
+            return;
+        }
+        self.known.insert(
+            address,
+            Known {
+                source,
+                state: State::Avoided,
+                failures: 0,
+            },
+        );
+        self.set(address, State::Waiting { not_before: now });
+    }
+
+    /// The next address to dial; it counts as being dialled from here on.
+    pub(crate) fn dial(&mut self, now: Duration) -> Option<SocketAddr> {
+        let &(not_before, _, address) = self.queue.first()?;
+        if not_before > now {
+            return None;
+        }
+        self.set(address, State::Dialling { since: now });
+        Some(address)
+    }
+
+    /// Addresses being dialled.
+    pub(crate) fn dialling(&self) -> usize {
+        self.dialling.len()
+    }
+
+    /// Addresses remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether somebody is being dialled or could be now.
+    pub(crate) fn has_prospects(&self, now: Duration) -> bool {
+        !self.dialling.is_empty()
+            || self
+                .queue
+                .first()
+                .is_some_and(|&(not_before, ..)| not_before <= now)
+    }
+
+    /// When [`dial`](Self::dial) or [`expire`](Self::expire) has something to do next.
+    pub(crate) fn next_dial(&self) -> Option<Duration> {
+        self.queue.first().map(|&(not_before, ..)| not_before)
+    }
+
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        self.dialling_since()
+            .map(|(_, since)| since + DIAL_LIFETIME)
+            .min()
+    }
+
+    /// Gives up on dials that were never answered.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        let expired: Vec<_> = self
+            .dialling_since()
+            .filter(|(_, since)| now >= *since + DIAL_LIFETIME)
+            .map(|(address, _)| address)
+            .collect();
+        for address in expired {
+            self.failed(now, address);
+        }
+    }
+
+    pub(crate) fn failed(&mut self, now: Duration, address: SocketAddr) {
+        let Some(known) = self.known.get_mut(&address) else {
+            return;
+        };
+        known.failures += 1;
+        if known.failures > MAX_FAILURES && known.source != Source::User {
+            self.forget(address);
+            return;
+        }
+        let pause = FIRST_BACKOFF * (1 << (known.failures - 1).min(16));
+        self.set(
+            address,
+            State::Waiting {
+                not_before: now + pause.min(LONGEST_BACKOFF),
+            },
+        );
+    }
+
+    pub(crate) fn connected(&mut self, address: SocketAddr) {
+        self.set(address, State::Connected);
+    }
+
+    /// A connection that was dialled has ended. `useful` says whether anything came of it: then it is worth another try soon.
+    pub(crate) fn disconnected(&mut self, now: Duration, address: SocketAddr, useful: bool) {
+        if let Some(known) = self.known.get_mut(&address) {
+            if useful {
+                known.failures = 0;
+            }
+            if known.state != State::Avoided {
+                self.failed(now, address);
+            }
+        }
+    }
+
+    /// Does not dial the address again, without holding anything against it.
+    pub(crate) fn avoid(&mut self, address: SocketAddr) {
+        self.set(address, State::Avoided);
+    }
+
+    pub(crate) fn ban(&mut self, address: SocketAddr) {
+        self.forget(address);
+        let culprit = Culprit::at(address);
+        if self.banned.insert(culprit) {
+            self.bans.push_back(culprit);
+        }
+        if self.bans.len() > MAX_BANS
+            && let Some(oldest) = self.bans.pop_front()
+        {
+            self.banned.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn is_banned(&self, address: SocketAddr) -> bool {
+        self.banned.contains(&Culprit::at(address))
+    }
+
+    fn dialling_since(&self) -> impl Iterator<Item = (SocketAddr, Duration)> {
+        self.dialling
+            .iter()
+            .filter_map(|&address| match self.known.get(&address)?.state {
+                State::Dialling { since } => Some((address, since)),
+                _ => None,
+            })
+    }
+
+    /// Makes room by forgetting the one that waits longest because dialling it failed.
+    fn evict(&mut self) -> bool {
+        let last = self.queue.last().map(|&(.., address)| address);
+        let failed = last.filter(|address| {
+            self.known
+                .get(address)
+                .is_some_and(|known| known.failures > 0)
+        });
+        failed.inspect(|&address| self.forget(address)).is_some()
+    }
+
+    fn forget(&mut self, address: SocketAddr) {
+        self.set(address, State::Avoided);
+        self.known.remove(&address);
+    }
+
+    /// The one place where a state changes, so that the queue and the dials agree with it.
+    fn set(&mut self, address: SocketAddr, state: State) {
+        let Some(known) = self.known.get_mut(&address) else {
+            return;
+        };
+        match known.state {
+            State::Waiting { not_before } => {
+                self.queue.remove(&(not_before, known.source, address));
+            }
+            State::Dialling { .. } => {
+                self.dialling.remove(&address);
+            }
+            State::Connected | State::Avoided => {}
+        }
+        known.state = state;
+        match state {
+            State::Waiting { not_before } => {
+                self.queue.insert((not_before, known.source, address));
+            }
+            State::Dialling { .. } => {
+                self.dialling.insert(address);
+            }
+            State::Connected | State::Avoided => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([203, 0, 113, last], 6881))
+    }
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    #[test]
+    fn the_users_addresses_are_dialled_first() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::Dht, 10);
+        list.add(NOW, address(2), Source::User, 10);
+        assert_eq!(list.dial(NOW), Some(address(2)));
+        assert_eq!(list.dial(NOW), Some(address(1)));
+        assert_eq!(list.dial(NOW), None);
+        assert_eq!(list.dialling(), 2);
+    }
+
+    #[test]
+    fn failed_dials_are_repeated_ever_more_rarely() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::User, 10);
+        let mut now = NOW;
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            assert_eq!(list.dial(now), Some(address(1)));
+            list.failed(now, address(1));
+            let next = list.next_dial().expect("it is tried again");
+            assert_eq!(list.dial(next - Duration::from_millis(1)), None);
+            pauses.push((next - now).as_secs());
+            now = next;
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_failed_addresses_make_room() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::Dht, 2);
+        list.add(NOW, address(2), Source::Dht, 2);
+        list.add(NOW, address(3), Source::Dht, 2);
+        assert_eq!(list.len(), 2);
+        let dialled = list.dial(NOW).expect("somebody is dialled");
+        list.failed(NOW, dialled);
+        list.add(NOW, address(3), Source::Dht, 2);
+        assert_eq!(list.len(), 2);
+        assert!([list.dial(NOW), list.dial(NOW)].contains(&Some(address(3))));
+    }
+
+    #[test]
+    fn a_ban_holds_for_a_public_ip_and_for_one_port_of_a_private_one() {
+        let mut list = PeerList::default();
+        list.ban(address(1));
+        assert!(list.is_banned(SocketAddr::from(([203, 0, 113, 1], 1))));
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        list.ban(local(1000));
+        assert!(list.is_banned(local(1000)));
+        assert!(!list.is_banned(local(1001)));
+        list.add(NOW, address(1), Source::User, 10);
+        assert_eq!(list.dial(NOW), None);
+    }
+
+    #[test]
+    fn a_dial_that_nobody_answers_fails_after_a_minute() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::Dht, 10);
+        list.dial(NOW);
+        let expiry = list.next_expiry().expect("the dial ends");
+        list.expire(expiry);
+        assert_eq!(list.dialling(), 0);
+        assert!(list.next_dial().expect("it is tried again") > expiry);
+    }
+}

@@ -1,0 +1,367 @@
+//! Which blocks to request next, and from whom.
+//!
+//! In this order: the piece that the peer is at, pieces that others left unfinished, the rarest piece that nobody has begun (a random one while we
+//! have next to nothing), open blocks of pieces that others are at. When every block there is has been requested, the *endgame*: what is still
+//! missing is requested from idle peers too, and the first to deliver wins.
+
+mod availability;
+mod partial;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use rand::Rng;
+
+use crate::{Bitfield, Block, Geometry, Link};
+use availability::Availability;
+use partial::Partial;
+
+/// Pieces fetched in random order before rarity counts: something to trade comes first.
+const RANDOM_FIRST_PIECES: u32 = 4;
+/// Peers asked for one block in the endgame.
+const MAX_ASKED: u16 = 3;
+
+/// Who wants to request, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) link: Link,
+    pub(crate) pieces: &'a Bitfield,
+    /// Fast enough to fetch pieces for itself.
+    pub(crate) whole_pieces: bool,
+    /// On parole: shares no piece with anybody.
+    pub(crate) alone: bool,
+}
+
+/// What a block that came is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    Wanted {
+        /// Peers that were being asked for it, the sender among them if it was.
+        asked: u16,
+    },
+    Unwanted,
+}
+
+#[derive(Debug)]
+pub(crate) struct PiecePicker {
+    geometry: Geometry,
+    have: Bitfield,
+    bytes_left: u64,
+    availability: Availability,
+    partials: BTreeMap<u32, Partial>,
+    /// The partials with open blocks.
+    open: BTreeSet<u32>,
+    /// Grows whenever something becomes open, so that a search without result need not be repeated before.
+    generation: u64,
+}
+
+impl PiecePicker {
+    pub(crate) fn new(geometry: Geometry, have: Bitfield, rng: &mut dyn Rng) -> Self {
+        let availability = Availability::new(&have, rng);
+        let bytes_had: u64 = have
+            .iter_ones()
+            .map(|piece| u64::from(geometry.piece_length(piece)))
+            .sum();
+        Self {
+            bytes_left: geometry.total().saturating_sub(bytes_had),
+            geometry,
+            have,
+            availability,
+            partials: BTreeMap::new(),
+            open: BTreeSet::new(),
+            generation: 0,
+        }
+    }
+
+    pub(crate) fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// Bytes of every piece but the last.
+    pub(crate) fn piece_length(&self) -> u32 {
+        self.geometry.full_piece_length()
+    }
+
+    pub(crate) fn bytes_left(&self) -> u64 {
+        self.bytes_left
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.have.is_full()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Every block that anybody could send has been requested.
+    pub(crate) fn is_endgame(&self) -> bool {
+        self.open.is_empty() && self.availability.available().is_empty() && !self.is_finished()
+    }
+
+    /// A peer with these pieces is there. Returns whether it counts as a seed, which [`peer_left`](Self::peer_left) must be told.
+    pub(crate) fn peer_joined(&mut self, pieces: &Bitfield) -> bool {
+        if pieces.is_full() {
+            self.availability.add_seed();
+        } else {
+            pieces
+                .iter_ones()
+                .for_each(|piece| self.availability.increment(piece));
+        }
+        pieces.is_full()
+    }
+
+    pub(crate) fn peer_left(&mut self, pieces: &Bitfield, counted_as_seed: bool) {
+        if counted_as_seed {
+            self.availability.remove_seed();
+        } else {
+            pieces
+                .iter_ones()
+                .for_each(|piece| self.availability.decrement(piece));
+        }
+    }
+
+    /// A peer that is there got one more piece.
+    pub(crate) fn peer_has(&mut self, piece: u32) {
+        if piece < self.geometry.pieces() {
+            self.availability.increment(piece);
+        }
+    }
+
+    /// Requests up to `wanted` blocks. `current` is the piece that the peer is at.
+    pub(crate) fn pick(
+        &mut self,
+        asker: Asker<'_>,
+        current: &mut Option<u32>,
+        wanted: usize,
+        rng: &mut dyn Rng,
+        requested: &mut Vec<Block>,
+    ) {
+        let mut left = wanted;
+        while left > 0 {
+            let piece = match current.filter(|&piece| self.may_continue(piece, asker)) {
+                Some(piece) => piece,
+                None => match self.next_piece(asker, rng) {
+                    Some(piece) => piece,
+                    None => break,
+                },
+            };
+            *current = Some(piece);
+            left -= self.request_open(piece, left, requested);
+        }
+    }
+
+    /// Requests open blocks of one piece, whatever else there is: for a piece of the peer's allowed-fast set.
+    pub(crate) fn pick_from(
+        &mut self,
+        piece: u32,
+        asker: Asker<'_>,
+        wanted: usize,
+        requested: &mut Vec<Block>,
+    ) {
+        if self.have.get(piece) || !asker.pieces.get(piece) {
+            return;
+        }
+        if self.availability.is_pooled(piece) {
+            self.begin(piece);
+        }
+        if self
+            .partials
+            .get(&piece)
+            .is_some_and(|partial| !partial.alone && !asker.alone)
+        {
+            self.request_open(piece, wanted, requested);
+        }
+    }
+
+    /// In the endgame, requests up to `wanted` blocks that others were asked for already. The peer must not have been asked for any itself.
+    pub(crate) fn pick_again(
+        &mut self,
+        asker: Asker<'_>,
+        wanted: usize,
+        requested: &mut Vec<Block>,
+    ) {
+        if !self.is_endgame() || asker.alone {
+            return;
+        }
+        let mut left = wanted;
+        for (&piece, partial) in &mut self.partials {
+            if !asker.pieces.get(piece) {
+                continue;
+            }
+            // Backwards: the peer that was asked first sends the front of the piece first.
+            for index in (0..partial.len()).rev() {
+                if left == 0 {
+                    return;
+                }
+                if partial.request_again(index, MAX_ASKED) {
+                    requested.push(self.geometry.block(piece, index));
+                    left -= 1;
+                }
+            }
+        }
+    }
+
+    /// A peer that was asked for the block will not send it.
+    pub(crate) fn release(&mut self, block: Block, rng: &mut dyn Rng) {
+        let Some(index) = self.geometry.block_index(block) else {
+            return;
+        };
+        let Some(partial) = self.partials.get_mut(&block.piece) else {
+            return;
+        };
+        if !partial.release(index) {
+            return;
+        }
+        self.generation += 1;
+        if partial.is_untouched() && !partial.alone {
+            self.partials.remove(&block.piece);
+            self.open.remove(&block.piece);
+            self.availability.put_back(block.piece, rng);
+        } else {
+            self.open.insert(block.piece);
+        }
+    }
+
+    /// The peer does not go on with its pieces: they are anybody's.
+    pub(crate) fn disown(&mut self, link: Link) {
+        for partial in self
+            .partials
+            .values_mut()
+            .filter(|partial| partial.owner == Some(link))
+        {
+            partial.owner = None;
+            partial.alone &= partial.is_untouched();
+        }
+    }
+
+    /// A block came from `from`.
+    pub(crate) fn received(&mut self, block: Block, from: SocketAddr) -> Receipt {
+        let Some(index) = self.geometry.block_index(block) else {
+            return Receipt::Unwanted;
+        };
+        let Some(partial) = self.partials.get_mut(&block.piece) else {
+            return Receipt::Unwanted;
+        };
+        let Some(asked) = partial.receive(index, from) else {
+            return Receipt::Unwanted;
+        };
+        if partial.open() == 0 {
+            self.open.remove(&block.piece);
+        }
+        Receipt::Wanted { asked }
+    }
+
+    /// The piece passed its check. Returns who sent it, or nothing if it was not waiting for a verdict.
+    pub(crate) fn verified(&mut self, piece: u32) -> Option<Vec<SocketAddr>> {
+        let partial = self
+            .partials
+            .get(&piece)
+            .filter(|partial| partial.is_complete())?;
+        let contributors = partial.contributors().to_vec();
+        self.partials.remove(&piece);
+        self.have.set(piece);
+        self.bytes_left = self
+            .bytes_left
+            .saturating_sub(u64::from(self.geometry.piece_length(piece)));
+        Some(contributors)
+    }
+
+    /// The piece failed its check and is fetched again, by one peer alone. Returns who sent it, or nothing if it was not waiting for a verdict.
+    pub(crate) fn failed(&mut self, piece: u32) -> Option<Vec<SocketAddr>> {
+        let partial = self
+            .partials
+            .get_mut(&piece)
+            .filter(|partial| partial.is_complete())?;
+        let contributors = partial.contributors().to_vec();
+        *partial = Partial::new(self.geometry.blocks(piece));
+        partial.alone = true;
+        self.open.insert(piece);
+        self.generation += 1;
+        Some(contributors)
+    }
+
+    fn may_continue(&self, piece: u32, asker: Asker<'_>) -> bool {
+        self.partials.get(&piece).is_some_and(|partial| {
+            let ours = partial.owner == Some(asker.link);
+            partial.open() > 0
+                && asker.pieces.get(piece)
+                && (ours || !partial.alone && !asker.alone)
+        })
+    }
+
+    /// A piece with an open block for this peer.
+    fn next_piece(&mut self, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
+        let piece = self
+            .abandoned(asker)
+            .or_else(|| self.untouched(asker, rng))
+            .or_else(|| self.owned_by_others(asker))?;
+        let partial = self.partials.get_mut(&piece)?;
+        if partial.owner.is_none() && (asker.whole_pieces || asker.alone || partial.alone) {
+            partial.owner = Some(asker.link);
+            partial.alone |= asker.alone;
+        }
+        Some(piece)
+    }
+
+    /// A piece that was begun and has no owner.
+    fn abandoned(&self, asker: Asker<'_>) -> Option<u32> {
+        let mut begun = self
+            .open
+            .iter()
+            .copied()
+            .filter(|&piece| asker.pieces.get(piece));
+        begun.find(|piece| {
+            self.partials.get(piece).is_some_and(|partial| {
+                partial.owner.is_none()
+                    && (!(partial.alone || asker.alone) || partial.is_untouched())
+            })
+        })
+    }
+
+    /// A piece that nobody has begun. It is begun by this.
+    fn untouched(&mut self, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
+        let piece = if self.have.count_ones() < RANDOM_FIRST_PIECES {
+            self.availability.any(asker.pieces, rng)
+        } else {
+            self.availability.rarest(asker.pieces)
+        }?;
+        self.begin(piece);
+        Some(piece)
+    }
+
+    /// A piece that somebody fetches for itself, and would not finish sooner for it.
+    fn owned_by_others(&self, asker: Asker<'_>) -> Option<u32> {
+        let mut begun = self
+            .open
+            .iter()
+            .copied()
+            .filter(|&piece| !asker.alone && asker.pieces.get(piece));
+        begun.find(|piece| {
+            self.partials
+                .get(piece)
+                .is_some_and(|partial| !partial.alone)
+        })
+    }
+
+    fn begin(&mut self, piece: u32) {
+        self.availability.take(piece);
+        self.partials
+            .insert(piece, Partial::new(self.geometry.blocks(piece)));
+        self.open.insert(piece);
+    }
+
+    fn request_open(&mut self, piece: u32, wanted: usize, requested: &mut Vec<Block>) -> usize {
+        let Some(partial) = self.partials.get_mut(&piece) else {
+            return 0;
+        };
+        let count = partial.request_open(piece, &self.geometry, wanted, requested);
+        if partial.open() == 0 {
+            self.open.remove(&piece);
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! One torrent over all its connections.
+
+mod context;
+mod downloading;
+mod housekeeping;
+mod metadata_exchange;
+mod peers;
+mod progress;
+mod receiving;
+mod uploading;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+
+pub use self::progress::{LinkView, Progress};
+use crate::blame::Blame;
+use crate::choker::Choker;
+use crate::connection::{Connection, Meter};
+use crate::peer_list::PeerList;
+use crate::piece_picker::PiecePicker;
+use crate::{
+    Bitfield, Block, Config, Info, InfoHash, Input, Link, MetadataAssembly, Outbox, PeerId,
+};
+use context::Context;
+
+/// The engine of one torrent: fetching and serving are the same machine.
+///
+/// It lives through three states. Without the info dictionary it fetches that from peers (BEP 9). With it, it waits for [`Input::Start`], which says
+/// what the storage holds. From then on it fetches what is missing and serves what is there.
+#[derive(Debug)]
+pub struct Torrent {
+    info_hash: InfoHash,
+    peer_id: PeerId,
+    info: Option<Arc<Info>>,
+    /// While `info` is unknown.
+    metadata: Option<MetadataAssembly<SocketAddr>>,
+    /// From [`Input::Start`] on.
+    picker: Option<PiecePicker>,
+    connections: BTreeMap<Link, Connection>,
+    peers: PeerList,
+    blame: Blame,
+    choker: Choker,
+    /// When the choker decides next.
+    next_round: Duration,
+    /// When the driver may be asked for peers again.
+    next_need: Option<Duration>,
+    pressure: bool,
+    /// Something can be requested that could not before: idle peers are to be looked at.
+    stirred: bool,
+    /// Nothing is due before this.
+    deadline: Option<Duration>,
+    downloaded: Meter,
+    uploaded: Meter,
+    /// Blocks picked, between two calls only its memory.
+    picked: Vec<Block>,
+}
+
+impl Torrent {
+    /// A torrent that knows no peers. `info` is given if it need not be fetched.
+    ///
+    /// `peer_id` is the one that the driver's handshakes carry.
+    pub fn new(info_hash: InfoHash, peer_id: PeerId, info: Option<Arc<Info>>) -> Self {
+        Self {
+            info_hash,
+            peer_id,
+            metadata: info.is_none().then(|| MetadataAssembly::new(info_hash)),
+            info,
+            picker: None,
+            connections: BTreeMap::new(),
+            peers: PeerList::default(),
+            blame: Blame::default(),
+            choker: Choker::default(),
+            next_round: Duration::ZERO,
+            next_need: None,
+            pressure: false,
+            stirred: false,
+            deadline: None,
+            downloaded: Meter::default(),
+            uploaded: Meter::default(),
+            picked: Vec::new(),
+        }
+    }
+
+    /// Tells the torrent what happened at `now`, a time since an epoch of the driver's choice that never runs backwards.
+    ///
+    /// Returns when it wants [`Input::Timeout`], which is always later than `now`; none if there is nothing to wait for.
+    /// An input about a link that is not open is ignored.
+    #[must_use = "the engine stands still without its timeouts"]
+    pub fn handle(
+        &mut self,
+        config: &Config,
+        now: Duration,
+        rng: &mut impl Rng,
+        input: Input<'_>,
+        out: &mut impl Outbox,
+    ) -> Option<Duration> {
+        let context = &mut Context {
+            config,
+            now,
+            rng,
+            out,
+        };
+        match input {
+            Input::Candidates(addresses, source) => self.candidates(context, addresses, source),
+            Input::ConnectFailed { address } => self.connect_failed(context, address),
+            Input::Connected {
+                link,
+                address,
+                direction,
+                handshake,
+            } => {
+                self.connected(context, link, address, direction, handshake);
+            }
+            Input::Received { link, message } => self.received(context, link, message),
+            Input::Block { link, block } => self.block_received(context, link, block),
+            Input::Uploaded { link, block } => self.block_uploaded(context, link, block),
+            Input::Closed { link } => self.disconnected(context, link),
+            Input::Start { have } => self.start(context, have),
+            Input::PieceChecked { piece, valid } => self.piece_checked(context, piece, valid),
+            Input::Pressure(pressure) => {
+                self.pressure = pressure;
+                self.stirred |= !pressure;
+            }
+            Input::Timeout => {}
+        }
+        if self.stirred {
+            self.stirred = false;
+            self.refill_all(context);
+        }
+        if self.deadline.is_none_or(|deadline| deadline <= now) {
+            self.keep_house(context);
+        }
+        self.deadline
+    }
+
+    /// The info dictionary, once it is known.
+    pub fn info(&self) -> Option<&Arc<Info>> {
+        self.info.as_ref()
+    }
+
+    /// The pieces that are there and checked, from [`Input::Start`] on.
+    pub fn have(&self) -> Option<&Bitfield> {
+        self.picker.as_ref().map(PiecePicker::have)
+    }
+
+    /// The blocks that this peer was asked for and has not sent, in the order they were asked for.
+    pub fn expected(&self, link: Link) -> impl Iterator<Item = Block> + '_ {
+        self.connections
+            .get(&link)
+            .into_iter()
+            .flat_map(|connection| connection.requests.iter())
+    }
+
+    /// All pieces are there.
+    fn is_finished(&self) -> bool {
+        self.picker.as_ref().is_some_and(PiecePicker::is_finished)
+    }
+
+    /// Something is due at `at`.
+    fn wake_by(&mut self, at: Duration) {
+        self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! What is fetched from peers.
+
+use super::{Context, Torrent};
+use crate::blame::Verdict;
+use crate::connection::{Pieces, Statement};
+use crate::piece_picker::{Asker, PiecePicker, Receipt};
+use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
+
+/// A peer that brings a piece within this many seconds fetches pieces for itself.
+const WHOLE_PIECE_SECONDS: u64 = 10;
+
+impl Torrent {
+    /// The storage has been checked.
+    pub(super) fn start(&mut self, context: &mut Context<'_>, have: Bitfield) {
+        let (Some(info), None) = (&self.info, &self.picker) else {
+            return;
+        };
+        let geometry = info.geometry();
+        let have = if have.len() == geometry.pieces() {
+            have
+        } else {
+            Bitfield::new(geometry.pieces())
+        };
+        let mut picker = PiecePicker::new(geometry, have, context.rng);
+        for (&link, connection) in &mut self.connections {
+            let Pieces::Known(bitfield) = &connection.pieces else {
+                continue;
+            };
+            connection.counted_as_seed = picker.peer_joined(bitfield);
+            connection.wanted = bitfield.difference(picker.have()).count() as u32;
+            for piece in picker.have().iter_ones() {
+                context.out.send(link, Message::Have(piece));
+            }
+        }
+        self.picker = Some(picker);
+        if self.is_finished() {
+            context.out.event(Event::Finished);
+            self.close_useless(context);
+        }
+        self.express_interest(context);
+        self.fill_slots(context);
+        self.dial(context);
+        self.stirred = true;
+    }
+
+    /// A peer says what it has, in its first message.
+    pub(super) fn peer_states(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        statement: Statement<'_>,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Ok(());
+        };
+        match &mut connection.pieces {
+            Pieces::Claimed(claims) => claims.state(statement),
+            Pieces::Known(known) => {
+                let stated = statement.settle(known.len())?;
+                if let Some(picker) = &mut self.picker {
+                    picker.peer_left(known, connection.counted_as_seed);
+                    connection.counted_as_seed = picker.peer_joined(&stated);
+                    connection.wanted = stated.difference(picker.have()).count() as u32;
+                }
+                *known = stated;
+                connection.searched = None;
+            }
+        }
+        self.close_if_useless(link)?;
+        self.express_interest_to(context, link);
+        self.refill(context, link);
+        Ok(())
+    }
+
+    /// A peer has one more piece.
+    pub(super) fn peer_has(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        piece: u32,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Ok(());
+        };
+        match &mut connection.pieces {
+            Pieces::Claimed(claims) => return claims.have(piece),
+            Pieces::Known(bitfield) => {
+                if piece >= bitfield.len() {
+                    return Err(CloseReason::NoSuchPiece {
+                        piece,
+                        pieces: bitfield.len(),
+                    });
+                }
+                if !bitfield.set(piece) {
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.peer_has(piece);
+            if !picker.have().get(piece) {
+                connection.wanted += 1;
+                connection.searched = None;
+            }
+        }
+        self.close_if_useless(link)?;
+        self.express_interest_to(context, link);
+        self.refill(context, link);
+        Ok(())
+    }
+
+    pub(super) fn peer_allows(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        piece: u32,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Ok(());
+        };
+        if let Some(bitfield) = connection.bitfield()
+            && piece >= bitfield.len()
+        {
+            return Err(CloseReason::NoSuchPiece {
+                piece,
+                pieces: bitfield.len(),
+            });
+        }
+        connection.allow(piece);
+        self.refill(context, link);
+        Ok(())
+    }
+
+    /// BEP 3: a choke drops the requests. BEP 6: each of them is rejected by a message of its own.
+    pub(super) fn choked(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.theirs.choking = true;
+        let Some(picker) = &mut self.picker else {
+            return;
+        };
+        picker.disown(link);
+        if !connection.speaks_fast {
+            for block in connection.requests.withdraw_all_but(0) {
+                picker.release(block, context.rng);
+            }
+            connection.pipeline.idle();
+            self.stirred = true;
+        }
+    }
+
+    pub(super) fn unchoked(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.theirs.choking = false;
+        connection.paused_until = context.now;
+        connection.searched = None;
+        self.refill(context, link);
+    }
+
+    pub(super) fn request_rejected(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        block: Block,
+    ) -> Result<(), CloseReason> {
+        let (Some(connection), Some(picker)) = (self.connections.get_mut(&link), &mut self.picker)
+        else {
+            return Ok(());
+        };
+        if connection.requests.answered(block).is_none() {
+            return connection.requests.unexpected();
+        }
+        picker.release(block, context.rng);
+        if connection.theirs.choking {
+            connection.allowed.retain(|&piece| piece != block.piece);
+        } else {
+            connection.pause_after_reject(context.now);
+            let resume = connection.paused_until;
+            self.wake_by(resume);
+        }
+        self.stirred = true;
+        Ok(())
+    }
+
+    pub(super) fn block_received(&mut self, context: &mut Context<'_>, link: Link, block: Block) {
+        if let Err(reason) = self.take_block(context, link, block) {
+            self.close(context, link, &reason);
+        }
+    }
+
+    fn take_block(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        block: Block,
+    ) -> Result<(), CloseReason> {
+        let (Some(connection), Some(picker)) = (self.connections.get_mut(&link), &mut self.picker)
+        else {
+            return Ok(());
+        };
+        connection.last_received = context.now;
+        let sent = connection.requests.answered(block);
+        match sent {
+            Some(sent) => connection.delivered(context.config, context.now, sent, block),
+            None => connection.requests.unexpected()?,
+        }
+        if let Receipt::Wanted { asked } = picker.received(block, connection.address) {
+            context.out.store(link, block);
+            connection.downloaded.add(context.now, block.length);
+            self.downloaded.add(context.now, block.length);
+            if asked > u16::from(sent.is_some()) {
+                self.cancel_elsewhere(context, link, block);
+            }
+        }
+        self.refill(context, link);
+        Ok(())
+    }
+
+    /// In the endgame others were asked for the block as well: they need not send it any more.
+    fn cancel_elsewhere(&mut self, context: &mut Context<'_>, from: Link, block: Block) {
+        let mut freed = Vec::new();
+        for (&link, connection) in &mut self.connections {
+            if link != from && connection.requests.withdraw(block) {
+                context.send(link, connection, Message::Cancel(block));
+                freed.push(link);
+            }
+        }
+        for link in freed {
+            self.refill(context, link);
+        }
+    }
+
+    pub(super) fn piece_checked(&mut self, context: &mut Context<'_>, piece: u32, valid: bool) {
+        if valid {
+            self.piece_valid(context, piece);
+        } else {
+            self.piece_invalid(context, piece);
+        }
+    }
+
+    fn piece_valid(&mut self, context: &mut Context<'_>, piece: u32) {
+        let Some(contributors) = self
+            .picker
+            .as_mut()
+            .and_then(|picker| picker.verified(piece))
+        else {
+            return;
+        };
+        self.blame.passed(&contributors);
+        for (&link, connection) in &mut self.connections {
+            let Some(bitfield) = connection.bitfield() else {
+                continue;
+            };
+            if bitfield.get(piece) {
+                connection.wanted = connection.wanted.saturating_sub(1);
+            } else {
+                context.send(link, connection, Message::Have(piece));
+            }
+        }
+        context.out.event(Event::PieceCompleted { piece });
+        if self.is_finished() {
+            context.out.event(Event::Finished);
+            self.close_useless(context);
+        }
+        self.express_interest(context);
+    }
+
+    fn piece_invalid(&mut self, context: &mut Context<'_>, piece: u32) {
+        let Some(contributors) = self.picker.as_mut().and_then(|picker| picker.failed(piece))
+        else {
+            return;
+        };
+        context.out.discard(piece);
+        if let Verdict::Guilty(address) = self.blame.failed(&contributors) {
+            self.ban(context, address, &CloseReason::BadPiece { piece });
+        }
+        self.stirred = true;
+    }
+
+    /// Tells all peers whether they have something for us.
+    fn express_interest(&mut self, context: &mut Context<'_>) {
+        for (&link, connection) in &mut self.connections {
+            let interested = connection.wanted > 0;
+            if interested != connection.ours.interested {
+                connection.ours.interested = interested;
+                let message = if interested {
+                    Message::Interested
+                } else {
+                    Message::NotInterested
+                };
+                context.send(link, connection, message);
+            }
+        }
+    }
+
+    fn express_interest_to(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        if connection.wanted > 0 && !connection.ours.interested {
+            connection.ours.interested = true;
+            context.send(link, connection, Message::Interested);
+        }
+    }
+
+    /// Looks for requests for all peers that could take more.
+    pub(super) fn refill_all(&mut self, context: &mut Context<'_>) {
+        let links: Vec<_> = self.connections.keys().copied().collect();
+        for link in links {
+            self.refill(context, link);
+        }
+    }
+
+    /// Sends requests until as many are in flight as the pipeline asks for. Done in batches, when a quarter of them have been answered.
+    pub(super) fn refill(&mut self, context: &mut Context<'_>, link: Link) {
+        let (Some(connection), Some(picker)) = (self.connections.get_mut(&link), &mut self.picker)
+        else {
+            return;
+        };
+        if self.pressure || connection.wanted == 0 || context.now < connection.paused_until {
+            return;
+        }
+        let target = connection
+            .pipeline
+            .target(connection.request_limit(context.config));
+        let in_flight = connection.requests.len();
+        if in_flight * 4 > target * 3 {
+            return;
+        }
+        let Pieces::Known(pieces) = &connection.pieces else {
+            return;
+        };
+        let rate = connection.downloaded.rate.per_second(context.now);
+        let asker = Asker {
+            link,
+            pieces,
+            whole_pieces: rate == 0
+                || rate * WHOLE_PIECE_SECONDS >= u64::from(picker.piece_length()),
+            alone: self.blame.is_suspect(connection.address),
+        };
+        let wanted = target.saturating_sub(in_flight) as usize;
+        let was_endgame = picker.is_endgame();
+        let picked = &mut self.picked;
+        picked.clear();
+        if connection.theirs.choking {
+            for &piece in &connection.allowed {
+                let wanted = wanted.saturating_sub(picked.len());
+                picker.pick_from(piece, asker, wanted, picked);
+            }
+        } else {
+            if connection.searched != Some(picker.generation()) {
+                picker.pick(asker, &mut connection.current, wanted, context.rng, picked);
+                connection.searched = (picked.len() < wanted).then(|| picker.generation());
+            }
+            if picked.is_empty() && in_flight == 0 {
+                // Nothing was asked of this peer, so it has none of the blocks.
+                picker.pick_again(asker, wanted, picked);
+            }
+        }
+        if picked.is_empty() {
+            return;
+        }
+        if in_flight == 0 {
+            connection.waiting_since = context.now;
+            connection.pipeline.idle();
+        }
+        connection.last_sent = context.now;
+        for &block in &*picked {
+            connection.requests.push(context.now, block);
+            context.out.send(link, Message::Request(block));
+        }
+        self.stirred |= !was_endgame && picker.is_endgame();
+        if in_flight == 0
+            && let Some(due) = connection.answer_due(context.config)
+        {
+            self.wake_by(due);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Connections come and go.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::metadata_exchange::METADATA_ID;
+use super::{Context, Torrent};
+use crate::connection::Connection;
+use crate::{
+    Bitfield, CloseReason, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake, Link,
+    Message, Source,
+};
+
+/// Two connections to one peer that are no further apart than this were dialled by both sides at once.
+const SIMULTANEOUS: Duration = Duration::from_secs(10);
+
+impl Torrent {
+    pub(super) fn candidates(
+        &mut self,
+        context: &mut Context<'_>,
+        addresses: &[SocketAddr],
+        source: Source,
+    ) {
+        for &address in addresses {
+            self.peers
+                .add(context.now, address, source, context.config.max_known_peers);
+        }
+        self.dial(context);
+    }
+
+    pub(super) fn connect_failed(&mut self, context: &mut Context<'_>, address: SocketAddr) {
+        self.peers.failed(context.now, address);
+        self.dial(context);
+    }
+
+    /// Dials as many addresses as the limits allow. A torrent that has everything waits to be dialled.
+    pub(super) fn dial(&mut self, context: &mut Context<'_>) {
+        while self.may_dial(context)
+            && let Some(address) = self.peers.dial(context.now)
+        {
+            context.out.connect(address);
+        }
+        if self.may_dial(context)
+            && let Some(next) = self.peers.next_dial()
+        {
+            self.wake_by(next);
+        }
+        if let Some(expiry) = self.peers.next_expiry() {
+            self.wake_by(expiry);
+        }
+    }
+
+    pub(super) fn may_dial(&self, context: &Context<'_>) -> bool {
+        !self.is_finished()
+            && self.peers.dialling() < context.config.max_dials
+            && self.connections.len() + self.peers.dialling() < context.config.max_connections
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        address: SocketAddr,
+        direction: Direction,
+        handshake: &Handshake,
+    ) {
+        self.disconnected(context, link);
+        if direction == Direction::Outgoing {
+            self.peers.connected(address);
+        }
+        if let Err(reason) = self.admit(context, address, direction, handshake) {
+            if direction == Direction::Outgoing {
+                self.turned_away(address, &reason);
+                self.peers.disconnected(context.now, address, false);
+            }
+            context.out.close(link, &reason);
+            self.dial(context);
+            return;
+        }
+        let pieces = self.info.as_ref().map(|info| info.geometry().pieces());
+        let mut connection = Connection::new(context.now, address, direction, handshake, pieces);
+        if let (Some(picker), Some(bitfield)) = (&mut self.picker, connection.bitfield()) {
+            connection.counted_as_seed = picker.peer_joined(bitfield);
+        }
+        self.greet(context, link, &mut connection);
+        self.connections.insert(link, connection);
+        context.out.event(Event::PeerConnected { link, address });
+        self.wake_by(context.now + context.config.keep_alive.min(context.config.idle_timeout));
+    }
+
+    /// Forgets a connection that is gone.
+    pub(super) fn disconnected(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(mut connection) = self.connections.remove(&link) else {
+            return;
+        };
+        if let Some(picker) = &mut self.picker {
+            for block in connection.requests.withdraw_all_but(0) {
+                picker.release(block, context.rng);
+            }
+            picker.disown(link);
+            if let Some(bitfield) = connection.bitfield() {
+                picker.peer_left(bitfield, connection.counted_as_seed);
+            }
+        }
+        let useful = connection.downloaded.total > 0 || connection.uploaded.total > 0;
+        self.peers
+            .disconnected(context.now, connection.address, useful);
+        self.stirred = true;
+        self.fill_slots(context);
+        self.dial(context);
+    }
+
+    /// Ends a connection.
+    pub(super) fn close(&mut self, context: &mut Context<'_>, link: Link, reason: &CloseReason) {
+        let Some(connection) = self.connections.get(&link) else {
+            return;
+        };
+        if connection.direction == Direction::Outgoing {
+            let address = connection.address;
+            self.turned_away(address, reason);
+        }
+        context.out.close(link, reason);
+        self.disconnected(context, link);
+    }
+
+    /// Ends all connections to a peer, and takes no other.
+    pub(super) fn ban(
+        &mut self,
+        context: &mut Context<'_>,
+        address: SocketAddr,
+        reason: &CloseReason,
+    ) {
+        self.peers.ban(address);
+        context.out.event(Event::PeerBanned {
+            address,
+            reason: reason.clone(),
+        });
+        let banned: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| self.peers.is_banned(connection.address))
+            .map(|(&link, _)| link)
+            .collect();
+        for link in banned {
+            self.close(context, link, reason);
+        }
+    }
+
+    /// Ends the connections of which neither side has any use.
+    pub(super) fn close_useless(&mut self, context: &mut Context<'_>) {
+        let useless: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| self.is_useless(connection))
+            .map(|(&link, _)| link)
+            .collect();
+        for link in useless {
+            self.close(context, link, &CloseReason::NothingToExchange);
+        }
+    }
+
+    pub(super) fn close_if_useless(&mut self, link: Link) -> Result<(), CloseReason> {
+        match self.connections.get(&link) {
+            Some(connection) if self.is_useless(connection) => Err(CloseReason::NothingToExchange),
+            _ => Ok(()),
+        }
+    }
+
+    /// Both sides have everything, or say so.
+    fn is_useless(&self, connection: &Connection) -> bool {
+        self.is_finished() && (connection.is_seed() || connection.upload_only)
+    }
+
+    /// A peer that we dialled is not dialled again, unless it was only the moment that was wrong.
+    fn turned_away(&mut self, address: SocketAddr, reason: &CloseReason) {
+        if !matches!(
+            reason,
+            CloseReason::TooManyConnections | CloseReason::Silent { .. }
+        ) {
+            self.peers.avoid(address);
+        }
+    }
+
+    /// Whether the connection may stay. A connection that has to make room for it is closed.
+    fn admit(
+        &mut self,
+        context: &mut Context<'_>,
+        address: SocketAddr,
+        direction: Direction,
+        handshake: &Handshake,
+    ) -> Result<(), CloseReason> {
+        if handshake.peer_id == self.peer_id {
+            return Err(CloseReason::Ourselves);
+        }
+        if self.peers.is_banned(address) {
+            return Err(CloseReason::Banned);
+        }
+        let same = self
+            .connections
+            .iter()
+            .find(|(_, connection)| connection.peer_id == handshake.peer_id);
+        if let Some((&older, connection)) = same {
+            let gives_way = connection.direction != direction
+                && connection.address.ip() == address.ip()
+                && context.now.saturating_sub(connection.since) < SIMULTANEOUS
+                && self.keeps(direction, handshake);
+            if !gives_way {
+                return Err(CloseReason::Duplicate);
+            }
+            self.close(context, older, &CloseReason::Duplicate);
+        }
+        if self.connections.len() >= context.config.max_connections {
+            return Err(CloseReason::TooManyConnections);
+        }
+        Ok(())
+    }
+
+    /// Of two connections that were dialled by both sides at once, both sides keep the one of the greater peer id.
+    fn keeps(&self, direction: Direction, handshake: &Handshake) -> bool {
+        let ours_is_greater = self.peer_id.as_bytes() > handshake.peer_id.as_bytes();
+        ours_is_greater == (direction == Direction::Outgoing)
+    }
+
+    /// What is said first on every connection. BEP 10 handshake, our pieces (BEP 3, BEP 6), the DHT's port (BEP 5).
+    fn greet(&self, context: &mut Context<'_>, link: Link, connection: &mut Connection) {
+        if connection.speaks_extension {
+            let payload = self.extension_handshake(context, connection).encode();
+            context.send(
+                link,
+                connection,
+                Message::Extended {
+                    id: 0,
+                    payload: &payload,
+                },
+            );
+        }
+        let nothing = Bitfield::new(0);
+        let have = self.have().unwrap_or(&nothing);
+        if connection.speaks_fast && !have.is_empty() && have.is_full() {
+            context.send(link, connection, Message::HaveAll);
+        } else if !have.is_empty() {
+            context.send(link, connection, Message::Bitfield(have.as_bytes()));
+        } else if connection.speaks_fast {
+            context.send(link, connection, Message::HaveNone);
+        }
+        if let Some(port) = context.config.dht_port.filter(|_| connection.speaks_dht) {
+            context.send(link, connection, Message::Port(port));
+        }
+    }
+
+    /// What we say of ourselves. BEP 10, "handshake message".
+    pub(super) fn extension_handshake(
+        &self,
+        context: &Context<'_>,
+        connection: &Connection,
+    ) -> ExtensionHandshake {
+        ExtensionHandshake {
+            ids: ExtensionIds {
+                ut_metadata: Some(METADATA_ID),
+                ut_pex: None,
+            },
+            metadata_size: self.info.as_ref().map(|info| info.raw().len() as u32),
+            request_queue: Some(context.config.max_queued_uploads as u32),
+            client: Some(context.config.client.clone()),
+            listen_port: context.config.listen_port,
+            your_ip: Some(connection.address.ip()),
+            upload_only: self.is_finished().then_some(true),
+        }
+    }
+}

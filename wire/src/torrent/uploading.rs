@@ -1,0 +1,256 @@
+//! What is served to peers.
+
+use std::net::IpAddr;
+
+use super::{Context, Torrent};
+use crate::choker::{Candidate, Choker, ROUND};
+use crate::connection::Connection;
+use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
+
+/// Pieces that a choked peer may request. BEP 6 names ten.
+const ALLOWED_FAST: u32 = 10;
+/// Requests refused to a choked peer before it counts as hostile, as a multiple of its queue: some were on their way.
+const MAX_REFUSED_QUEUES: usize = 4;
+
+impl Torrent {
+    pub(super) fn peer_interested(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.theirs.interested = true;
+        self.fill_slots(context);
+        self.grant(context, link);
+    }
+
+    pub(super) fn peer_not_interested(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.theirs.interested = false;
+        if !connection.ours.choking {
+            choke(context, link, connection);
+            self.fill_slots(context);
+        }
+    }
+
+    /// Gives free slots to those who wait for one: nobody waits for the next round while a slot is free.
+    pub(super) fn fill_slots(&mut self, context: &mut Context<'_>) {
+        if self.picker.is_none() {
+            return;
+        }
+        let served = self
+            .connections
+            .values()
+            .filter(|connection| !connection.ours.choking)
+            .count();
+        let mut waiting: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.ours.choking && connection.theirs.interested)
+            .map(|(&link, connection)| (connection.choke_changed, link))
+            .collect();
+        waiting.sort_unstable();
+        let free = context.config.unchoke_slots.saturating_sub(served);
+        for &(_, link) in waiting.iter().take(free) {
+            if let Some(connection) = self.connections.get_mut(&link) {
+                unchoke(context, link, connection);
+            }
+        }
+        if waiting.len() > free {
+            self.next_round = self.next_round.max(context.now);
+            self.wake_by(self.next_round.max(context.now));
+        }
+    }
+
+    /// Decides anew whom to serve, if it is time and more want to be served than can be. Returns when to decide next.
+    pub(super) fn choke_round(&mut self, context: &mut Context<'_>) {
+        if self.picker.is_none() || context.now < self.next_round {
+            return;
+        }
+        self.next_round = context.now + ROUND;
+        let seeding = self.is_finished();
+        let candidates: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.theirs.interested)
+            .map(|(&link, connection)| candidate(context, link, connection, seeding))
+            .collect();
+        let slots = context.config.unchoke_slots;
+        let served = if seeding {
+            Choker::while_seeding(context.now, slots, candidates)
+        } else {
+            self.choker
+                .while_fetching(context.now, slots, candidates, context.rng)
+        };
+        for (&link, connection) in &mut self.connections {
+            match (served.contains(&link), connection.ours.choking) {
+                (true, true) => unchoke(context, link, connection),
+                (false, false) => choke(context, link, connection),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether more peers want to be served than can be.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.picker.is_some()
+            && self
+                .connections
+                .values()
+                .any(|connection| connection.ours.choking && connection.theirs.interested)
+    }
+
+    pub(super) fn requested(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        block: Block,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Ok(());
+        };
+        if self
+            .info
+            .as_ref()
+            .is_some_and(|info| !info.geometry().contains(block))
+        {
+            return Err(CloseReason::RequestOutOfRange(block));
+        }
+        let most = context.config.max_queued_uploads;
+        let have = self
+            .picker
+            .as_ref()
+            .is_some_and(|picker| picker.have().get(block.piece));
+        if have && connection.uploads.len() < most && may_request(connection, block.piece) {
+            connection.uploads.push_back(block);
+            context.out.upload(link, block);
+            return Ok(());
+        }
+        connection.refused += 1;
+        if connection.refused > most.saturating_mul(MAX_REFUSED_QUEUES) {
+            return Err(CloseReason::RequestFlood);
+        }
+        if connection.speaks_fast {
+            context.send(link, connection, Message::Reject(block));
+        }
+        Ok(())
+    }
+
+    /// BEP 6: even a request that is cancelled has its answer.
+    pub(super) fn request_cancelled(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        block: Block,
+    ) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        let Some(index) = connection
+            .uploads
+            .iter()
+            .position(|&queued| queued == block)
+        else {
+            return;
+        };
+        connection.uploads.remove(index);
+        withdraw(context, link, connection, block);
+    }
+
+    pub(super) fn block_uploaded(&mut self, context: &Context<'_>, link: Link, block: Block) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        if let Some(index) = connection
+            .uploads
+            .iter()
+            .position(|&queued| queued == block)
+        {
+            connection.uploads.remove(index);
+        }
+        connection.refused = 0;
+        connection.last_sent = context.now;
+        connection.uploaded.add(context.now, block.length);
+        self.uploaded.add(context.now, block.length);
+    }
+
+    /// Lets an interested peer that has to wait fetch a few pieces, so that it has something to trade. BEP 6, "Allowed Fast".
+    fn grant(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        let (Some(picker), IpAddr::V4(ip)) = (&self.picker, connection.address.ip()) else {
+            return;
+        };
+        let pieces = picker.have().len();
+        if !connection.speaks_fast
+            || !connection.ours.choking
+            || !connection.granted.is_empty()
+            || !is_starting(connection)
+        {
+            return;
+        }
+        connection.granted = allowed_fast_set(ip, self.info_hash, pieces, ALLOWED_FAST);
+        for piece in connection.granted.clone() {
+            context.send(link, connection, Message::AllowedFast(piece));
+        }
+    }
+}
+
+/// BEP 6: the set is for peers that have next to nothing.
+fn is_starting(connection: &Connection) -> bool {
+    connection.bitfield().map_or(0, Bitfield::count_ones) <= ALLOWED_FAST
+}
+
+fn may_request(connection: &Connection, piece: u32) -> bool {
+    !connection.ours.choking || connection.granted.contains(&piece) && is_starting(connection)
+}
+
+fn candidate(
+    context: &Context<'_>,
+    link: Link,
+    connection: &Connection,
+    seeding: bool,
+) -> Candidate {
+    let meter = if seeding {
+        &connection.uploaded
+    } else {
+        &connection.downloaded
+    };
+    Candidate {
+        link,
+        unchoked: !connection.ours.choking,
+        since: connection.choke_changed,
+        newcomer: context.now.saturating_sub(connection.since) < ROUND * 3,
+        rate: meter.rate.per_second(context.now),
+    }
+}
+
+fn unchoke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
+    connection.ours.choking = false;
+    connection.choke_changed = context.now;
+    connection.refused = 0;
+    context.send(link, connection, Message::Unchoke);
+}
+
+/// BEP 6: choke first, then reject what was requested, except for the allowed-fast pieces.
+fn choke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
+    connection.ours.choking = true;
+    connection.choke_changed = context.now;
+    context.send(link, connection, Message::Choke);
+    for block in std::mem::take(&mut connection.uploads) {
+        if connection.speaks_fast && may_request(connection, block.piece) {
+            connection.uploads.push_back(block);
+        } else {
+            withdraw(context, link, connection, block);
+        }
+    }
+}
+
+/// Does not serve a request that was queued.
+fn withdraw(context: &mut Context<'_>, link: Link, connection: &mut Connection, block: Block) {
+    context.out.cancel_upload(link, block);
+    if connection.speaks_fast {
+        context.send(link, connection, Message::Reject(block));
+    }
+}
