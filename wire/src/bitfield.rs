@@ -73,7 +73,6 @@ impl Bitfield {
     }
 
     /// Number of bits, set or not.
-    #[expect(clippy::len_without_is_empty, reason = "`is_empty` speaks of set bits")]
     pub const fn len(&self) -> u32 {
         self.len
     }

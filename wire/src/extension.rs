@@ -2,12 +2,13 @@ use std::net::IpAddr;
 
 use bencode::{Dict, Encoder};
 
-/// The most bytes that are kept of what a peer calls its client.
+/// The most characters that are kept of what a peer calls its client.
 const MAX_CLIENT: usize = 100;
 
 /// What a peer says of the extensions that it speaks. BEP 10, "handshake message".
 ///
-/// A connection may see more than one. An entry that is absent changes nothing; one that makes no sense counts as absent.
+/// A connection may see more than one. An entry that is absent changes nothing;
+/// one that makes no sense counts as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
     /// The ids that the sender wants extended messages to bear (`m`).
@@ -20,13 +21,14 @@ pub struct ExtensionHandshake {
     pub request_queue: Option<u32>,
     /// Whether the sender wants no pieces. BEP 21.
     pub upload_only: Option<bool>,
-    /// The sender's client and version (`v`), at most 100 bytes.
+    /// The sender's client and version (`v`), at most 100 characters.
     pub client: Option<String>,
     /// The address at which the sender sees the receiver (`yourip`).
     pub your_ip: Option<IpAddr>,
 }
 
-/// The ids of extended messages, as the one who receives them wants them. 0 is for switched off. BEP 10, "handshake message".
+/// The ids of extended messages, as the one who receives them wants them; 0 is for switched off.
+/// BEP 10, "handshake message".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionIds {
     /// Metadata exchange. BEP 9.
@@ -68,10 +70,12 @@ impl ExtensionHandshake {
             .root()
             .as_dict()
             .ok_or(ExtensionError::NotADictionary)?;
-        let ids = dict.dict(b"m").map_or_else(ExtensionIds::default, |ids| ExtensionIds {
-            ut_metadata: number(ids, b"ut_metadata"),
-            ut_pex: number(ids, b"ut_pex"),
-        });
+        let ids = dict
+            .dict(b"m")
+            .map_or_else(ExtensionIds::default, |ids| ExtensionIds {
+                ut_metadata: number(ids, b"ut_metadata"),
+                ut_pex: number(ids, b"ut_pex"),
+            });
         Ok(Self {
             ids,
             metadata_size: number(dict, b"metadata_size").filter(|&size| size > 0),
@@ -79,9 +83,8 @@ impl ExtensionHandshake {
             request_queue: number(dict, b"reqq"),
             upload_only: dict.integer(b"upload_only").map(|flag| flag != 0),
             client: dict.bytes(b"v").map(|name| {
-                let name = &name[..name.len().min(MAX_CLIENT)];
                 let name = String::from_utf8_lossy(name);
-                name[..name.floor_char_boundary(MAX_CLIENT)].to_owned()
+                name.chars().take(MAX_CLIENT).collect()
             }),
             your_ip: dict.bytes(b"yourip").and_then(address),
         })
@@ -170,8 +173,11 @@ mod tests {
     #[test]
     fn the_name_of_a_client_is_cut_to_what_can_be_shown() {
         let payload = [b"d1:v201:".as_slice(), &[0xff; 201], b"e"].concat();
-        let client = ExtensionHandshake::decode(&payload).unwrap().client.unwrap();
-        assert_eq!(client, "\u{fffd}".repeat(33));
+        let client = ExtensionHandshake::decode(&payload)
+            .unwrap()
+            .client
+            .unwrap();
+        assert_eq!(client, "\u{fffd}".repeat(100));
     }
 
     #[test]
@@ -180,18 +186,35 @@ mod tests {
             ut_metadata: Some(1),
             ut_pex: Some(2),
         };
-        ids.update(ExtensionHandshake::decode(b"d1:md6:ut_pexi0eee").unwrap().ids);
+        ids.update(
+            ExtensionHandshake::decode(b"d1:md6:ut_pexi0eee")
+                .unwrap()
+                .ids,
+        );
         assert_eq!((ids.ut_metadata, ids.ut_pex), (Some(1), Some(0)));
     }
 
     proptest! {
         #[test]
         fn a_handshake_reads_back_as_it_was_written(
-            ids: (Option<u8>, Option<u8>), metadata_size in prop::option::of(1u32..), listen_port in prop::option::of(1u16..),
-            request_queue: Option<u32>, upload_only: Option<bool>, client in prop::option::of("[a-zé ]{0,50}"), your_ip: Option<IpAddr>,
+            ut_metadata: Option<u8>,
+            ut_pex: Option<u8>,
+            metadata_size in prop::option::of(1u32..),
+            listen_port in prop::option::of(1u16..),
+            request_queue: Option<u32>,
+            upload_only: Option<bool>,
+            client in prop::option::of("[a-zé ]{0,50}"),
+            your_ip: Option<IpAddr>,
         ) {
-            let ids = ExtensionIds { ut_metadata: ids.0, ut_pex: ids.1 };
-            let handshake = ExtensionHandshake { ids, metadata_size, listen_port, request_queue, upload_only, client, your_ip };
+            let handshake = ExtensionHandshake {
+                ids: ExtensionIds { ut_metadata, ut_pex },
+                metadata_size,
+                listen_port,
+                request_queue,
+                upload_only,
+                client,
+                your_ip,
+            };
             let payload = handshake.encode();
             prop_assert!(bencode::decode(&payload).is_ok_and(|document| document.is_canonical()));
             prop_assert_eq!(ExtensionHandshake::decode(&payload), Ok(handshake));

@@ -38,7 +38,8 @@ pub enum Frame<'a> {
     },
     /// Nothing whole as yet.
     Incomplete {
-        /// The stream must hold at least so many bytes before it is worth asking again. Never more than 256 KiB and 5 bytes.
+        /// The stream must hold at least so many bytes before it is worth asking again.
+        /// Never more than 256 KiB and 5 bytes.
         needed: usize,
     },
 }
@@ -87,17 +88,18 @@ pub fn decode_frame(input: &[u8]) -> Result<Frame<'_>, FrameError> {
         return Err(FrameError::WrongLength { id, length });
     }
     if id == id::PIECE {
-        let Some(&[a, b, c, d, e, f, g, h]) = rest.first_chunk::<8>() else {
-            return Ok(Frame::Incomplete {
+        return Ok(match piece_header(rest) {
+            Some((piece, offset)) => Frame::Payload {
+                block: Block {
+                    piece,
+                    offset,
+                    length: length - 9,
+                },
+            },
+            None => Frame::Incomplete {
                 needed: PIECE_HEADER_LENGTH,
-            });
-        };
-        let block = Block {
-            piece: u32::from_be_bytes([a, b, c, d]),
-            offset: u32::from_be_bytes([e, f, g, h]),
-            length: length - 9,
-        };
-        return Ok(Frame::Payload { block });
+            },
+        });
     }
     let consumed = PREFIX + length as usize;
     match rest.get(..length as usize - 1) {
@@ -112,8 +114,7 @@ pub fn decode_frame(input: &[u8]) -> Result<Frame<'_>, FrameError> {
 /// Whether a message with this id may have this length, the id included.
 fn length_is_possible(id: u8, length: u32) -> bool {
     match id {
-        id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED => length == 1,
-        id::HAVE_ALL | id::HAVE_NONE => length == 1,
+        id::CHOKE..=id::NOT_INTERESTED | id::HAVE_ALL | id::HAVE_NONE => length == 1,
         id::PORT => length == 3,
         id::HAVE | id::SUGGEST | id::ALLOWED_FAST => length == 5,
         id::REQUEST | id::CANCEL | id::REJECT => length == 13,
@@ -147,6 +148,10 @@ fn message(id: u8, payload: &[u8]) -> Option<Message<'_>> {
         }
         _ => Message::Unknown { id },
     })
+}
+
+fn piece_header(rest: &[u8]) -> Option<(u32, u32)> {
+    Some((number(rest)?, number(rest.get(4..)?)?))
 }
 
 fn number(payload: &[u8]) -> Option<u32> {

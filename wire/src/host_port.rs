@@ -101,15 +101,33 @@ mod tests {
     #[test]
     fn a_refusal_says_what_is_missing() {
         for (text, message) in [
-            ("router.example", "\"router.example\" has no port; write HOST:PORT"),
-            ("router.example:", "\"router.example:\" has no port; write HOST:PORT"),
+            (
+                "router.example",
+                "\"router.example\" has no port; write HOST:PORT",
+            ),
+            (
+                "router.example:",
+                "\"router.example:\" has no port; write HOST:PORT",
+            ),
             ("[::1]", "\"[::1]\" has no port; write HOST:PORT"),
-            ("a:0", "\"0\" is not a port, which is a number from 1 to 65535"),
-            ("a:+1", "\"+1\" is not a port, which is a number from 1 to 65535"),
-            ("a:65536", "\"65536\" is not a port, which is a number from 1 to 65535"),
+            (
+                "a:0",
+                "\"0\" is not a port, which is a number from 1 to 65535",
+            ),
+            (
+                "a:+1",
+                "\"+1\" is not a port, which is a number from 1 to 65535",
+            ),
+            (
+                "a:65536",
+                "\"65536\" is not a port, which is a number from 1 to 65535",
+            ),
             (":6881", "\"\" is not a host name or address"),
             ("a b:6881", "\"a b\" is not a host name or address"),
-            ("[router]:6881", "\"[router]\" is not a host name or address"),
+            (
+                "[router]:6881",
+                "\"[router]\" is not a host name or address",
+            ),
             ("[a:b]:6881", "\"a:b\" is not a host name or address"),
             ("::1", "an IPv6 address needs brackets: [::1]:PORT"),
         ] {

@@ -63,7 +63,8 @@ impl FromStr for Magnet {
 
     /// Reads a link. What is unknown in it, or is advice and makes no sense, is left out.
     fn from_str(link: &str) -> Result<Self, MagnetError> {
-        let parameters = strip_prefix_ignore_case(link.trim(), "magnet:?").ok_or(MagnetError::NotMagnet)?;
+        let parameters =
+            strip_prefix_ignore_case(link.trim(), "magnet:?").ok_or(MagnetError::NotMagnet)?;
         let mut info_hash = None;
         let mut is_v2 = false;
         let (mut name, mut peers, mut trackers) = (None, Vec::new(), Vec::new());

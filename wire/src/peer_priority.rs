@@ -2,7 +2,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// How much two peers want to be connected to each other; both get the same number, and the highest go first. BEP 40.
 ///
-/// Addresses have to be those that the other side sees. Between the two families, which cannot meet, any number will do.
+/// Addresses have to be those that the other side sees.
+/// Between the two families, which cannot meet, any number will do.
 pub fn peer_priority(a: SocketAddr, b: SocketAddr) -> u32 {
     let (ip_a, ip_b) = (a.ip().to_canonical(), b.ip().to_canonical());
     if ip_a == ip_b {
@@ -17,7 +18,8 @@ pub fn peer_priority(a: SocketAddr, b: SocketAddr) -> u32 {
     }
 }
 
-/// Of each address, the first `whole` bytes count; where they are alike, one more, and so on. Of the rest, every second bit.
+/// Of each address the first `whole` bytes count, and further ones as far as the two are alike and one more;
+/// of the rest, every second bit.
 fn hash_masked<const N: usize>(a: [u8; N], b: [u8; N], whole: usize) -> u32 {
     let alike = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let whole = whole.max(alike + 1);
@@ -53,8 +55,16 @@ mod tests {
     fn the_mask_widens_with_what_the_addresses_share() {
         let crc = crc32c::crc32c;
         for (a, b, hashed) in [
-            ("1.2.255.255:1", "1.3.255.255:1", &[1, 2, 0x55, 0x55, 1, 3, 0x55, 0x55][..]),
-            ("1.2.255.255:1", "1.2.3.255:1", &[1, 2, 3, 0x55, 1, 2, 255, 0x55]),
+            (
+                "1.2.255.255:1",
+                "1.3.255.255:1",
+                &[1, 2, 0x55, 0x55, 1, 3, 0x55, 0x55][..],
+            ),
+            (
+                "1.2.255.255:1",
+                "1.2.3.255:1",
+                &[1, 2, 3, 0x55, 1, 2, 255, 0x55],
+            ),
             ("1.2.3.255:1", "1.2.3.4:1", &[1, 2, 3, 4, 1, 2, 3, 255]),
             ("1.2.3.4:258", "1.2.3.4:1", &[0, 1, 1, 2]),
         ] {
@@ -67,12 +77,18 @@ mod tests {
         };
         let hashed = [six(1, 0x55, 0x55), six(2, 0x55, 0x55)].concat();
         assert_eq!(
-            priority("[2001:db8:0:1ff:ffff:ffff:ffff:ffff]:1", "[2001:db8:0:2ff:ffff:ffff:ffff:ffff]:1"),
+            priority(
+                "[2001:db8:0:1ff:ffff:ffff:ffff:ffff]:1",
+                "[2001:db8:0:2ff:ffff:ffff:ffff:ffff]:1"
+            ),
             crc(&hashed)
         );
         let hashed = [six(1, 1, 0x55), six(1, 2, 0x55)].concat();
         assert_eq!(
-            priority("[2001:db8:0:101:ffff:ffff:ffff:ffff]:1", "[2001:db8:0:102:ffff:ffff:ffff:ffff]:1"),
+            priority(
+                "[2001:db8:0:101:ffff:ffff:ffff:ffff]:1",
+                "[2001:db8:0:102:ffff:ffff:ffff:ffff]:1"
+            ),
             crc(&hashed)
         );
     }

@@ -260,7 +260,9 @@ proptest! {
     }
 
     #[test]
-    fn no_stream_makes_the_decoder_panic_or_wait_for_ever(length in 0u32..300_000, rest in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn no_stream_makes_the_decoder_panic_or_wait_for_ever(
+        length in 0u32..300_000, rest in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
         for input in [frame_of(length, &rest), rest] {
             match decode_frame(&input) {
                 Ok(Frame::Message { consumed, .. }) => prop_assert!((4..=input.len()).contains(&consumed)),

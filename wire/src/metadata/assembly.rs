@@ -5,13 +5,15 @@ use bytes::Bytes;
 use super::{MAX_METADATA_LENGTH, METADATA_PIECE_LENGTH};
 use crate::InfoHash;
 
-/// Puts an info dictionary together from pieces that peers send, until its hash is that of the torrent. BEP 9, "metadata".
+/// Puts an info dictionary together from pieces that peers send, until its hash is that of the torrent.
+/// BEP 9, "metadata".
 ///
-/// Peers may lie about its size and its content. What peers of one claimed size send is put together, so that a wrong size
-/// harms nobody but the liars. If the hash of several peers' work is wrong in the end, each one's pieces are kept apart from then on:
-/// then one honest peer is enough, and a liar convicts itself.
+/// Peers may lie about its size and its content. What peers of one claimed size send is put together, so that a wrong
+/// size harms nobody but the liars. If the hash of several peers' work is wrong in the end, each one's pieces are kept
+/// apart from then on: then one honest peer is enough, and a liar convicts itself.
 ///
-/// `Peer` is whatever names a connection. Memory grows with the data that came and is bounded by [`MAX_METADATA_LENGTH`].
+/// `Peer` is whatever names a connection.
+/// Memory grows with the data that came and is bounded by [`MAX_METADATA_LENGTH`].
 #[derive(Clone, Debug)]
 pub struct MetadataAssembly<Peer> {
     info_hash: InfoHash,
@@ -79,7 +81,11 @@ impl<Peer: Copy + Ord> MetadataAssembly<Peer> {
     }
 
     /// The pieces that are worth asking this peer for, ascending, given the size that it announced.
-    pub fn missing(&self, peer: Peer, size: u32) -> Result<impl Iterator<Item = u32>, MetadataError> {
+    pub fn missing(
+        &self,
+        peer: Peer,
+        size: u32,
+    ) -> Result<impl Iterator<Item = u32>, MetadataError> {
         let draft = self.drafts.get(&self.source(peer, size));
         Ok((0..pieces(size)?)
             .filter(move |piece| draft.is_none_or(|draft| !draft.contains_key(piece))))

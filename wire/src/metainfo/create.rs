@@ -167,11 +167,19 @@ mod tests {
     #[test]
     fn what_could_not_be_read_back_is_not_made() {
         let build = |name: &str, files, hashes: &[[u8; 20]]| {
-            InfoBuilder::multiple_files(name, files).build(hashes).unwrap_err()
+            InfoBuilder::multiple_files(name, files)
+                .build(hashes)
+                .unwrap_err()
         };
         let file = |path: &str, length| (path.to_owned(), length);
-        assert!(matches!(build("..", vec![file("a", 1)], &[[0; 20]]), MetainfoError::Name { .. }));
-        assert!(matches!(build("x", vec![file("a//b", 1)], &[[0; 20]]), MetainfoError::Name { .. }));
+        assert!(matches!(
+            build("..", vec![file("a", 1)], &[[0; 20]]),
+            MetainfoError::Name { .. }
+        ));
+        assert!(matches!(
+            build("x", vec![file("a//b", 1)], &[[0; 20]]),
+            MetainfoError::Name { .. }
+        ));
         assert_eq!(build("x", vec![], &[]), MetainfoError::NoFiles);
         assert_eq!(
             build("x", vec![file("a", 1)], &[]),

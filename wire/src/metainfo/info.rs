@@ -94,7 +94,8 @@ impl Info {
         self.hash
     }
 
-    /// The name of the single file, or of the directory that the files are in. As safe as a [component](File::components).
+    /// The name of the single file, or of the directory that the files are in.
+    /// As safe as a [component](File::components).
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -250,10 +251,7 @@ fn utf8_or<'a, E>(utf8: Option<Value<'a>>, other: Result<&'a [u8], E>) -> Result
         .map_or(other, |name| Ok(name.as_bytes()))
 }
 
-fn bytes_of<'a>(
-    key: &'static str,
-    value: Option<Value<'a>>,
-) -> Result<&'a [u8], MetainfoError> {
+fn bytes_of<'a>(key: &'static str, value: Option<Value<'a>>) -> Result<&'a [u8], MetainfoError> {
     value
         .ok_or(MetainfoError::Missing(key))?
         .as_bytes()

@@ -124,5 +124,8 @@ fn liars_cannot_make_it_hold_more_than_one_metadata_may_have() {
     download.lie(8, size - 1, 1);
     // The long draft had to go.
     assert_eq!(download.assembly.missing(9, size).unwrap().count(), 2_048);
-    assert_eq!(download.assembly.missing(8, size - 1).unwrap().count(), 2_046);
+    assert_eq!(
+        download.assembly.missing(8, size - 1).unwrap().count(),
+        2_046
+    );
 }
