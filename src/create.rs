@@ -1,0 +1,232 @@
+//! Making a torrent from files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use walkdir::WalkDir;
+use wire::{HostPort, InfoBuilder, Metainfo, MetainfoError};
+
+use crate::storage::{Files, Layout, StorageError, find_inside, hash_range, map_pieces};
+
+/// How a torrent is to be made.
+#[derive(Clone, Debug, Default)]
+pub struct CreateOptions {
+    /// Bytes of a piece. Chosen by the length of the content if it is not given.
+    pub piece_length: Option<u32>,
+    /// Whether the torrent is never to be looked up or announced in the DHT. BEP 27.
+    pub private: bool,
+    /// DHT nodes to name in the .torrent file. BEP 5, "Torrent File Extensions".
+    pub nodes: Vec<HostPort>,
+    /// A remark for people.
+    pub comment: Option<String>,
+    /// The torrent's name, if it is not to be the file's or directory's.
+    pub name: Option<String>,
+}
+
+/// Why no torrent could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// There is nothing at the path, or it may not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is a device, a socket or a pipe.
+    #[error("{} is neither a file nor a directory", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is not one byte to share.
+    #[error("{} has nothing to share: it has no files, or all of them are empty", path.display())]
+    Empty {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// The path ends in a root directory, and no name was given.
+    #[error("{} has no name that the torrent could take; give it one with --name", path.display())]
+    NoName {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Names in torrents are UTF-8.
+    #[error("the name {} is not valid UTF-8, which torrents need; rename it", path.display())]
+    NotUtf8 {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// A symbolic link makes the tree endless.
+    #[error("the symbolic link {} leads back to a directory above it; remove it", path.display())]
+    Loop {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A file shrank or vanished between listing and hashing.
+    #[error("{} changed while it was being read; try again when nothing writes to it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Reading failed.
+    #[error(transparent)]
+    Storage(StorageError),
+    /// The names or the piece length cannot make a torrent.
+    #[error(transparent)]
+    Metainfo(#[from] MetainfoError),
+}
+
+/// Makes a torrent of a file, or of all files below a directory, hashing on all cores.
+///
+/// The same content and options give the same info-hash everywhere. Hidden files are content as any other; links are
+/// followed where they stay inside of `path`, and are an error where they do not; sockets, pipes and devices are left out.
+/// `progress` hears, from any thread, how many bytes have been hashed and how many there are.
+pub fn create(
+    path: &Path,
+    options: &CreateOptions,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Metainfo, CreateError> {
+    let (real, is_directory) = look_at(path)?;
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => own_name(path, &real)?,
+    };
+    let builder = if is_directory {
+        InfoBuilder::multiple_files(name, list(&real)?)
+    } else {
+        let length = fs::metadata(&real).map_err(unreadable(path))?.len();
+        InfoBuilder::single_file(name, length)
+    };
+    let builder = builder.private(options.private);
+    let builder = match options.piece_length {
+        Some(length) => builder.piece_length(length),
+        None => builder,
+    };
+    let geometry = builder.geometry()?;
+    if geometry.total() == 0 {
+        let path = path.to_owned();
+        return Err(CreateError::Empty { path });
+    }
+    // Names that no torrent may have are refused now, not after an hour of hashing.
+    builder.build(&vec![[0; 20]; geometry.pieces() as usize])?;
+
+    let files = if is_directory {
+        let paths = builder
+            .files()
+            .iter()
+            .map(|(path, length)| (path.split('/').collect(), *length));
+        Files::new(real.clone(), Layout::new(paths))
+    } else {
+        let directory = real.parent().unwrap_or(&real).to_owned();
+        let name = real.file_name().map(PathBuf::from).unwrap_or_default();
+        Files::new(directory, Layout::new([(name, geometry.total())]))
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let done = AtomicU64::new(0);
+    let hashes = map_pieces(geometry.pieces(), threads, |piece, buffer| {
+        let length = u64::from(geometry.piece_length(piece));
+        let hash = hash_range(&files, geometry.piece_offset(piece), length, buffer)?;
+        progress(
+            done.fetch_add(length, Ordering::Relaxed) + length,
+            geometry.total(),
+        );
+        Ok(hash)
+    })
+    .map_err(|error| match error {
+        StorageError::Missing { path } | StorageError::TooShort { path, .. } => {
+            CreateError::Changed { path }
+        }
+        error => CreateError::Storage(error),
+    })?;
+
+    Ok(Metainfo {
+        nodes: options.nodes.clone(),
+        comment: options.comment.clone(),
+        created_by: Some(concat!("trackless ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ..Metainfo::new(Arc::new(builder.build(&hashes)?))
+    })
+}
+
+/// The path with all links resolved (the user named it, so it may be one), and whether it is a directory.
+fn look_at(path: &Path) -> Result<(PathBuf, bool), CreateError> {
+    let real = path.canonicalize().map_err(unreadable(path))?;
+    let found = fs::metadata(&real).map_err(unreadable(path))?;
+    if !found.is_dir() && !found.is_file() {
+        let path = path.to_owned();
+        return Err(CreateError::NotAFile { path });
+    }
+    Ok((real, found.is_dir()))
+}
+
+fn own_name(path: &Path, real: &Path) -> Result<String, CreateError> {
+    // A path such as `.` or `..` has no name of its own.
+    let Some(name) = path.file_name().or_else(|| real.file_name()) else {
+        let path = path.to_owned();
+        return Err(CreateError::NoName { path });
+    };
+    match name.to_str() {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(CreateError::NotUtf8 {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// All files below a directory: paths with `/` between their components, and lengths.
+fn list(directory: &Path) -> Result<Vec<(String, u64)>, CreateError> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(directory).follow_links(true) {
+        let entry = entry.map_err(|error| explain(directory, error))?;
+        let path = entry.path();
+        let relative = path.strip_prefix(directory).unwrap_or(path);
+        if entry.path_is_symlink() {
+            find_inside(directory, relative).map_err(CreateError::Storage)?;
+        }
+        if entry.file_type().is_file() {
+            let length = entry
+                .metadata()
+                .map_err(|error| explain(directory, error))?
+                .len();
+            files.push((portable(path, relative)?, length));
+        }
+    }
+    Ok(files)
+}
+
+fn portable(path: &Path, relative: &Path) -> Result<String, CreateError> {
+    let components: Option<Vec<&str>> = relative
+        .iter()
+        .map(|component| component.to_str())
+        .collect();
+    match components {
+        Some(components) => Ok(components.join("/")),
+        None => Err(CreateError::NotUtf8 {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+fn explain(directory: &Path, error: walkdir::Error) -> CreateError {
+    let path = error.path().unwrap_or(directory).to_owned();
+    match error.into_io_error() {
+        Some(source) => CreateError::Unreadable { path, source },
+        None => CreateError::Loop { path },
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> CreateError {
+    move |source| CreateError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The few calls to the operating system that `std` does not have for every platform.
+//!
+//! Linux is the one that is measured. Elsewhere each function has a plainer way to the same result.
+
+use std::fs::{File, Metadata};
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+/// Reads from `offset` on, once: the number of bytes may be smaller than the buffer, and is 0 at the end of the file.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+    }
+    #[cfg(windows)]
+    {
+        std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+    }
+}
+
+/// Writes `buffers` one after the other from `offset` on, once: the number of bytes may be smaller than asked for.
+pub(crate) fn write_at(file: &File, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    {
+        Ok(rustix::io::pwritev(file, buffers, offset)?)
+    }
+    #[cfg(windows)]
+    {
+        match buffers.iter().find(|buffer| !buffer.is_empty()) {
+            Some(buffer) => std::os::windows::fs::FileExt::seek_write(file, buffer, offset),
+            None => Ok(0),
+        }
+    }
+}
+
+/// The first position at or after `offset` that is not in a hole; `None` if only a hole, or nothing, is left.
+///
+/// Where the file system cannot tell, everything counts as data.
+pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    #[cfg(target_os = "linux")]
+    {
+        match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+            Ok(position) => Ok(Some(position)),
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => Ok(Some(offset)),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Ok((offset < file.metadata()?.len()).then_some(offset))
+    }
+}
+
+/// Bytes that this user may still write to the file system of `path`, if the system tells.
+pub(crate) fn available_space(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        rustix::fs::statvfs(path)
+            .ok()
+            .map(|system| system.f_bavail.saturating_mul(system.f_frsize))
+    }
+    #[cfg(windows)]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// Bytes of disk that a file takes: less than its length where it has holes.
+pub(crate) fn allocated(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::blocks(metadata).saturating_mul(512)
+    }
+    #[cfg(windows)]
+    {
+        metadata.len()
+    }
+}

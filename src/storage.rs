@@ -1,0 +1,217 @@
+//! The content of a torrent on the disk.
+//!
+//! [`Assembly`] puts blocks together to runs as they come from the peers, [`Disk`] hashes and writes the runs on a thread
+//! of its own, and [`Storage`] knows which bytes lie in which file.
+
+mod assembly;
+mod block_pool;
+mod confinement;
+mod disk;
+mod error;
+mod files;
+mod layout;
+mod pieces;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use wire::{Bitfield, Info};
+
+pub(crate) use assembly::{Assembly, Job};
+pub(crate) use block_pool::{BlockBuffer, BlockPool};
+pub(crate) use confinement::find as find_inside;
+pub(crate) use disk::{Disk, Outcome};
+pub use error::StorageError;
+pub(crate) use files::Files;
+pub(crate) use layout::Layout;
+pub(crate) use pieces::{hash as hash_range, map as map_pieces};
+
+/// The files of one torrent.
+///
+/// Every path stays below the directory that was named, whatever the torrent and the links in that directory say.
+pub(crate) struct Storage {
+    info: Arc<Info>,
+    path: PathBuf,
+    files: Files,
+}
+
+impl Storage {
+    /// The files of a torrent in `directory/NAME`, NAME being the torrent's. Nothing is opened or created yet.
+    pub(crate) fn open(info: Arc<Info>, directory: &Path) -> Self {
+        let name = PathBuf::from(info.name());
+        let layout = Layout::of(&info, &name);
+        Self {
+            path: directory.join(name),
+            files: Files::new(directory.to_owned(), layout),
+            info,
+        }
+    }
+
+    /// The files of a torrent at `path`, whatever its name says: `path` is the file of a torrent of one file, and the
+    /// directory of any other. It may itself be a link, since the user named it.
+    pub(crate) fn open_at(info: Arc<Info>, path: &Path) -> Self {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let (directory, top) = match (real.parent(), real.file_name()) {
+            (Some(parent), Some(name)) if info.is_single_file() => (parent, Path::new(name)),
+            _ => (&*real, Path::new("")),
+        };
+        let layout = Layout::of(&info, top);
+        Self {
+            path: path.to_owned(),
+            files: Files::new(directory.to_owned(), layout),
+            info,
+        }
+    }
+
+    /// The torrent's file, or the directory of its files.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the files are to be.
+    pub(crate) fn info(&self) -> &Arc<Info> {
+        &self.info
+    }
+
+    /// Gets ready to write: takes the lock that keeps other processes out, and creates the directories and the files that
+    /// are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
+    pub(crate) fn prepare(&self) -> Result<(), StorageError> {
+        if let Some((index, first)) = self.files.on_disk().next() {
+            self.files.lock(index, first)?;
+        }
+        for (index, file) in self.files.on_disk() {
+            self.files.writer(index, file)?;
+        }
+        Ok(())
+    }
+
+    /// Renames each file that has anything in it to NAME.old (or NAME.old.1, …), starts with empty ones, and returns the old
+    /// and new paths.
+    ///
+    /// For a prepared download of which no piece is there although it was never begun: then the files in its
+    /// place are somebody else's, and writing would destroy them.
+    pub(crate) fn set_aside_foreign(&self) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+        let mut renamed = Vec::new();
+        for (_, file) in self.files.on_disk() {
+            let path = self.files.path(file);
+            if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+                let aside = free_name(&path);
+                fs::rename(&path, &aside)
+                    .map_err(|error| StorageError::from_io("rename", &path, error))?;
+                renamed.push((path, aside));
+            }
+        }
+        if !renamed.is_empty() {
+            self.files.close();
+            self.prepare()?;
+        }
+        Ok(renamed)
+    }
+
+    /// Hashes what is there, on `threads` threads, and returns the pieces that are right.
+    ///
+    /// A file that is missing or short is simply not there, and holes cost nothing. `progress` hears how many
+    /// pieces have been looked at, from any of the threads; setting `cancel` ends it with [`StorageError::Interrupted`].
+    pub(crate) fn check(
+        &self,
+        threads: usize,
+        progress: &(dyn Fn(u32) + Sync),
+        cancel: &AtomicBool,
+    ) -> Result<Bitfield, StorageError> {
+        let pieces = self.info.geometry().pieces();
+        let checked = AtomicU32::new(0);
+        let zeros = OnceLock::new();
+        let valid = map_pieces(pieces, threads, |piece, buffer| {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(StorageError::Interrupted);
+            }
+            let valid = match self.is_valid(piece, &zeros, buffer) {
+                Err(error) if error.is_absent() => false,
+                valid => valid?,
+            };
+            progress(checked.fetch_add(1, Ordering::Relaxed) + 1);
+            Ok(valid)
+        })?;
+        let mut have = Bitfield::new(pieces);
+        for (piece, _) in (0..).zip(valid).filter(|(_, valid)| *valid) {
+            have.set(piece);
+        }
+        Ok(have)
+    }
+
+    /// Fills `buffer` with the torrent's bytes from `offset` on.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        self.files.read(offset, buffer)
+    }
+
+    /// Writes the buffers, one after the other, to the torrent's bytes from `offset` on.
+    pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        self.files.write(offset, buffers)
+    }
+
+    /// After the last piece: cuts what is longer than it should be. When the bytes reach the platter is the system's choice:
+    /// the next start checks them anyway.
+    pub(crate) fn finish(&self) -> Result<(), StorageError> {
+        for (index, entry) in self.files.on_disk() {
+            let file = self.files.writer(index, entry)?;
+            let cut = || -> io::Result<()> {
+                if file.metadata()?.len() > entry.length {
+                    file.set_len(entry.length)?;
+                }
+                Ok(())
+            };
+            cut().map_err(|error| {
+                StorageError::from_io("shorten", &self.files.path(entry), error)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn is_valid(
+        &self,
+        piece: u32,
+        zeros: &OnceLock<[u8; 20]>,
+        buffer: &mut [u8],
+    ) -> Result<bool, StorageError> {
+        let geometry = self.info.geometry();
+        let offset = geometry.piece_offset(piece);
+        let length = geometry.piece_length(piece);
+        let found = if !self.files.is_hole(offset, length.into())? {
+            hash_range(&self.files, offset, length.into(), buffer)?
+        } else if length == geometry.full_piece_length() {
+            // A hole reads as zeros, and zeros may be what the torrent has there.
+            *zeros.get_or_init(|| pieces::hash_of_zeros(length.into()))
+        } else {
+            pieces::hash_of_zeros(length.into())
+        };
+        Ok(self.info.piece_hash(piece) == Some(&found))
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Storage({})", self.path.display())
+    }
+}
+
+/// NAME.old, or the first of NAME.old.1, NAME.old.2, … that is free.
+fn free_name(path: &Path) -> PathBuf {
+    let mut old = path.as_os_str().to_owned();
+    old.push(".old");
+    let mut free = PathBuf::from(&old);
+    let mut number = 0_u32;
+    while fs::symlink_metadata(&free).is_ok() {
+        number += 1;
+        let mut numbered = old.clone();
+        numbered.push(format!(".{number}"));
+        free = numbered.into();
+    }
+    free
+}

@@ -1,0 +1,332 @@
+use std::fs::{self, File};
+use std::io::{self, IoSlice};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrayvec::ArrayVec;
+use lru::LruCache;
+
+use super::layout::{FileEntry, Layout, Segment};
+use super::{StorageError, confinement};
+use crate::platform;
+
+/// Files that are kept open. A torrent may have far more than a process may open.
+const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
+
+/// Buffers of one vectored write. Linux takes up to 1,024.
+const WRITE_VECTOR: usize = 64;
+
+/// The files of a layout below one directory, read and written as one range of bytes.
+///
+/// Padding is never on the disk: it reads as zeros, and writes to it are dropped. BEP 47.
+pub(crate) struct Files {
+    directory: PathBuf,
+    layout: Layout,
+    handles: Mutex<Handles>,
+}
+
+struct Handles {
+    recent: LruCache<usize, Handle>,
+    /// Open for as long as the torrent is. Reads and writes use this handle too: on some systems a lock keeps out the
+    /// other handles of its own process.
+    locked: Option<(usize, Handle)>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    file: Arc<File>,
+    writable: bool,
+}
+
+impl Files {
+    /// Opens nothing yet.
+    pub(crate) fn new(directory: PathBuf, layout: Layout) -> Self {
+        Self {
+            directory,
+            layout,
+            handles: Mutex::new(Handles {
+                recent: LruCache::new(OPEN_FILES),
+                locked: None,
+            }),
+        }
+    }
+
+    /// All files that are on the disk, with their indices.
+    pub(crate) fn on_disk(&self) -> impl Iterator<Item = (usize, &FileEntry)> {
+        let files = self.layout.files().iter().enumerate();
+        files.filter(|(_, file)| !file.padding)
+    }
+
+    /// Where this file is, or goes.
+    pub(crate) fn path(&self, file: &FileEntry) -> PathBuf {
+        self.directory.join(&file.path)
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        let segments = self.segments(offset, buffer.len() as u64)?;
+        let mut rest = buffer;
+        for (segment, entry) in segments {
+            let (part, behind) = rest.split_at_mut(segment.length as usize);
+            rest = behind;
+            if entry.padding {
+                part.fill(0);
+            } else {
+                let file = self.reader(segment.file, entry)?;
+                self.read_exact(&file, entry, part, segment.offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the buffers one after the other from `offset` on, with one call for each file (and [`WRITE_VECTOR`] buffers).
+    /// Files are created where they are missing.
+    pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+        let mut source = buffers.iter().map(|buffer| &**buffer);
+        let mut current: &[u8] = &[];
+        for (segment, entry) in self.segments(offset, length)? {
+            let mut position = segment.offset;
+            let mut left = segment.length as usize;
+            while left > 0 {
+                let mut batch = ArrayVec::<_, WRITE_VECTOR>::new();
+                let mut batched = 0;
+                while left > 0 && !batch.is_full() {
+                    while current.is_empty() {
+                        current = source.next().unwrap_or_default();
+                    }
+                    let (part, behind) = current.split_at(left.min(current.len()));
+                    current = behind;
+                    left -= part.len();
+                    batched += part.len();
+                    batch.push(IoSlice::new(part));
+                }
+                if !entry.padding {
+                    let file = self.writer(segment.file, entry)?;
+                    self.write_all(&file, entry, &mut batch, position)?;
+                }
+                position += batched as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all files of the range are there and long enough, and none of its bytes was ever written.
+    pub(crate) fn is_hole(&self, offset: u64, length: u64) -> Result<bool, StorageError> {
+        for (segment, entry) in self.segments(offset, length)? {
+            if entry.padding {
+                continue;
+            }
+            let file = self.reader(segment.file, entry)?;
+            let failed = |error| StorageError::from_io("read", &self.path(entry), error);
+            let end = segment.offset + segment.length;
+            match platform::next_data(&file, segment.offset).map_err(failed)? {
+                Some(data) if data < end => return Ok(false),
+                None if file.metadata().map_err(failed)?.len() < end => {
+                    return Err(self.too_short(entry));
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps other processes from writing this torrent, until the last handle is gone.
+    pub(crate) fn lock(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
+        let file = self.writer(index, entry)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let path = self.path(entry);
+                return Err(StorageError::AlreadyInUse { path });
+            }
+            // Some network file systems have no locks; that is no reason to refuse them.
+            Err(fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(StorageError::from_io("lock", &self.path(entry), error));
+            }
+        }
+        let handle = Handle {
+            file,
+            writable: true,
+        };
+        self.handles().locked = Some((index, handle));
+        Ok(())
+    }
+
+    /// Closes everything, the lock included.
+    pub(crate) fn close(&self) {
+        let mut handles = self.handles();
+        handles.locked = None;
+        handles.recent.clear();
+    }
+
+    fn segments(
+        &self,
+        offset: u64,
+        length: u64,
+    ) -> Result<impl Iterator<Item = (Segment, &FileEntry)>, StorageError> {
+        let end = offset.saturating_add(length);
+        if end > self.layout.length() {
+            let length = self.layout.length();
+            return Err(StorageError::OutOfRange { end, length });
+        }
+        Ok(self
+            .layout
+            .segments(offset, length)
+            .filter_map(|segment| Some((segment, self.layout.files().get(segment.file)?))))
+    }
+
+    fn reader(&self, index: usize, entry: &FileEntry) -> Result<Arc<File>, StorageError> {
+        if let Some(handle) = self.handles().get(index) {
+            return Ok(handle.file);
+        }
+        let path = self.path(entry);
+        match confinement::find(&self.directory, &entry.path)? {
+            Some(metadata) if !metadata.is_file() => return Err(StorageError::NotAFile { path }),
+            Some(_) => {}
+            None => return Err(StorageError::Missing { path }),
+        }
+        let file =
+            File::open(&path).map_err(|error| StorageError::from_io("open", &path, error))?;
+        Ok(self.keep(index, file, false))
+    }
+
+    /// A file open for writing; it and its directories are created where they are missing.
+    pub(crate) fn writer(
+        &self,
+        index: usize,
+        entry: &FileEntry,
+    ) -> Result<Arc<File>, StorageError> {
+        if let Some(handle) = self.handles().get(index).filter(|handle| handle.writable) {
+            return Ok(handle.file);
+        }
+        let path = self.path(entry);
+        match confinement::find(&self.directory, &entry.path)? {
+            Some(metadata) if !metadata.is_file() => return Err(StorageError::NotAFile { path }),
+            Some(_) => {}
+            None => create_directory(path.parent().unwrap_or(&self.directory))?,
+        }
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| self.explain(StorageError::from_io("create", &path, error)))?;
+        Ok(self.keep(index, file, true))
+    }
+
+    fn keep(&self, index: usize, file: File, writable: bool) -> Arc<File> {
+        let file = Arc::new(file);
+        let handle = Handle {
+            file: Arc::clone(&file),
+            writable,
+        };
+        self.handles().recent.put(index, handle);
+        file
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_exact(
+        &self,
+        file: &File,
+        entry: &FileEntry,
+        mut buffer: &mut [u8],
+        mut offset: u64,
+    ) -> Result<(), StorageError> {
+        while !buffer.is_empty() {
+            match platform::read_at(file, buffer, offset) {
+                Ok(0) => return Err(self.too_short(entry)),
+                Ok(count) => {
+                    buffer = buffer.get_mut(count..).unwrap_or_default();
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StorageError::from_io("read", &self.path(entry), error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_all(
+        &self,
+        file: &File,
+        entry: &FileEntry,
+        mut buffers: &mut [IoSlice<'_>],
+        mut offset: u64,
+    ) -> Result<(), StorageError> {
+        while !buffers.is_empty() {
+            let error = match platform::write_at(file, buffers, offset) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut buffers, count);
+                    offset += count as u64;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            return Err(self.explain(StorageError::from_io("write", &self.path(entry), error)));
+        }
+        Ok(())
+    }
+
+    fn too_short(&self, entry: &FileEntry) -> StorageError {
+        StorageError::TooShort {
+            path: self.path(entry),
+            length: entry.length,
+        }
+    }
+
+    /// Works out how much space is missing.
+    fn explain(&self, error: StorageError) -> StorageError {
+        match error {
+            StorageError::NoSpace { path, source, .. } => StorageError::NoSpace {
+                missing: platform::available_space(&self.directory)
+                    .map(|available| self.unwritten().saturating_sub(available)),
+                path,
+                source,
+            },
+            error => error,
+        }
+    }
+
+    fn unwritten(&self) -> u64 {
+        self.on_disk()
+            .map(|(_, entry)| {
+                let written =
+                    fs::metadata(self.path(entry)).map_or(0, |found| platform::allocated(&found));
+                entry.length.saturating_sub(written)
+            })
+            .sum()
+    }
+}
+
+impl Handles {
+    fn get(&mut self, index: usize) -> Option<Handle> {
+        match &self.locked {
+            Some((locked, handle)) if *locked == index => Some(handle.clone()),
+            _ => self.recent.get(&index).cloned(),
+        }
+    }
+}
+
+fn create_directory(path: &Path) -> Result<(), StorageError> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => StorageError::NotADirectory {
+            path: path.to_owned(),
+        },
+        // What is missing is not the directory: the system refuses to make it.
+        io::ErrorKind::NotFound => StorageError::Io {
+            action: "create",
+            path: path.to_owned(),
+            source: error,
+        },
+        _ => StorageError::from_io("create", path, error),
+    })
+}
