@@ -23,9 +23,16 @@ fuzz_target!(|input: &[u8]| {
 
         let oracle: serde_bencode::value::Value =
             serde_bencode::from_bytes(root.raw()).expect("serde_bencode reads what is canonical");
-        assert_eq!(serde_bencode::to_bytes(&oracle).expect("a value is written"), written);
+        assert_eq!(
+            serde_bencode::to_bytes(&oracle).expect("a value is written"),
+            written
+        );
     } else {
-        assert!(document.defect().is_some_and(|defect| defect.offset() < input.len()));
+        assert!(
+            document
+                .defect()
+                .is_some_and(|defect| defect.offset() < input.len())
+        );
         read(root);
     }
 });
@@ -43,7 +50,10 @@ fn read(value: Value<'_>) -> usize {
             })
             .sum::<usize>()
     } else {
-        assert!(value.as_integer().is_some() != value.as_bytes().is_some(), "{value:?}");
+        assert!(
+            value.as_integer().is_some() != value.as_bytes().is_some(),
+            "{value:?}"
+        );
         1
     }
 }
@@ -52,22 +62,39 @@ fn write(value: Value<'_>, encoder: &mut Encoder<'_>) {
     if let Some(list) = value.as_list() {
         encoder.list(|elements| list.iter().for_each(|element| write(element, elements)));
     } else if let Some(dict) = value.as_dict() {
-        encoder.dict(|entries| dict.iter().for_each(|(key, value)| write_entry(key, value, entries)));
+        encoder.dict(|entries| {
+            dict.iter()
+                .for_each(|(key, value)| write_entry(key, value, entries))
+        });
     } else if let Some(bytes) = value.as_bytes() {
         encoder.bytes(bytes);
     } else {
-        encoder.integer(value.as_integer().expect("what is nothing else is an integer"));
+        encoder.integer(
+            value
+                .as_integer()
+                .expect("what is nothing else is an integer"),
+        );
     }
 }
 
 fn write_entry(key: &[u8], value: Value<'_>, entries: &mut DictEncoder<'_>) {
     if let Some(list) = value.as_list() {
-        entries.list(key, |elements| list.iter().for_each(|element| write(element, elements)));
+        entries.list(key, |elements| {
+            list.iter().for_each(|element| write(element, elements))
+        });
     } else if let Some(dict) = value.as_dict() {
-        entries.dict(key, |inner| dict.iter().for_each(|(key, value)| write_entry(key, value, inner)));
+        entries.dict(key, |inner| {
+            dict.iter()
+                .for_each(|(key, value)| write_entry(key, value, inner))
+        });
     } else if let Some(bytes) = value.as_bytes() {
         entries.bytes(key, bytes);
     } else {
-        entries.integer(key, value.as_integer().expect("what is nothing else is an integer"));
+        entries.integer(
+            key,
+            value
+                .as_integer()
+                .expect("what is nothing else is an integer"),
+        );
     }
 }

@@ -11,5 +11,10 @@ fuzz_target!(|datagram: &[u8]| {
     dht::encode(&message, &mut written);
     let document = bencode::decode(&written).expect("what is written is bencode");
     assert_eq!(document.defect(), None, "{}", written.escape_ascii());
-    assert_eq!(dht::decode(&written), Ok(message), "{}", written.escape_ascii());
+    assert_eq!(
+        dht::decode(&written),
+        Ok(message),
+        "{}",
+        written.escape_ascii()
+    );
 });

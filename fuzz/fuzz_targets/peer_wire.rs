@@ -20,7 +20,8 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let (whole, error) = read_whole(stream);
-    let (pieces, other_error) = read_in_pieces(stream, &whole, &mut Choices(u64::from_le_bytes(*seed)));
+    let (pieces, other_error) =
+        read_in_pieces(stream, &whole, &mut Choices(u64::from_le_bytes(*seed)));
     assert_eq!(pieces, whole);
     assert_eq!(other_error, error);
 });
@@ -39,7 +40,12 @@ fn read_whole(mut stream: &[u8]) -> (Vec<Seen>, Option<ReceiveError>) {
                 stream = rest;
             }
             Ok(Frame::Payload { block }) if block.length > BLOCK_LENGTH => {
-                return (seen, Some(ReceiveError::BlockTooLong { length: block.length }));
+                return (
+                    seen,
+                    Some(ReceiveError::BlockTooLong {
+                        length: block.length,
+                    }),
+                );
             }
             Ok(Frame::Payload { block }) => {
                 let (header, rest) = stream.split_at(13);
@@ -59,14 +65,24 @@ fn read_whole(mut stream: &[u8]) -> (Vec<Seen>, Option<ReceiveError>) {
     }
 }
 
-fn read_in_pieces(mut stream: &[u8], whole: &[Seen], choices: &mut Choices) -> (Vec<Seen>, Option<ReceiveError>) {
+fn read_in_pieces(
+    mut stream: &[u8],
+    whole: &[Seen],
+    choices: &mut Choices,
+) -> (Vec<Seen>, Option<ReceiveError>) {
     let mut expected = requested(whole, choices);
     let mut receiver = Receiver::default();
     let mut seen = Vec::new();
     let buffer = || vec![0; BLOCK_LENGTH as usize];
     while !stream.is_empty() {
         let filling = receiver.filling();
-        receiver.expect(expected.iter().copied().filter(|&block| Some(block) != filling), buffer);
+        receiver.expect(
+            expected
+                .iter()
+                .copied()
+                .filter(|&block| Some(block) != filling),
+            buffer,
+        );
         let longest = if choices.below(4) == 0 { 24 } else { 40_000 };
         let limit = 1 + choices.below(longest);
         let mut read = 0;
@@ -103,8 +119,17 @@ fn requested(whole: &[Seen], choices: &mut Choices) -> VecDeque<Block> {
         match choices.below(8) {
             0 => {}
             1 => requested.push_front(*block),
-            2 => requested.extend([Block { piece: block.piece ^ 1, ..*block }, *block]),
-            3 => requested.push_back(Block { length: BLOCK_LENGTH, ..*block }),
+            2 => requested.extend([
+                Block {
+                    piece: block.piece ^ 1,
+                    ..*block
+                },
+                *block,
+            ]),
+            3 => requested.push_back(Block {
+                length: BLOCK_LENGTH,
+                ..*block
+            }),
             _ => requested.push_back(*block),
         }
     }
