@@ -1,4 +1,27 @@
 //! The BitTorrent peer-wire engine as a pure state machine: no socket, no clock, no file, no randomness of its own.
+//!
+//! [`Torrent`] is the engine: a driver tells it what happened ([`Input`]) and does what it wants done ([`Outbox`]).
+//! Around it stand the formats of BEP 3, 6, 9, 10 and 20, each readable without trust in who wrote it:
+//! [`Metainfo`] and [`Magnet`] say what there is to fetch, [`Handshake`] opens a connection, and [`decode_frame`] or
+//! [`Receiver`] take [`Message`]s out of its stream.
+//!
+//! ```
+//! use wire::{BLOCK_LENGTH, Frame, InfoBuilder, Magnet, Message, decode_frame};
+//!
+//! // A torrent of one file and the link that names it.
+//! let info = InfoBuilder::single_file("a.txt", 20_000).build(&[[0; 20], [1; 20]])?;
+//! let link = Magnet::new(info.hash()).to_string();
+//! assert_eq!(link.parse::<Magnet>()?.info_hash, info.hash());
+//!
+//! // A request for the first block, over the wire.
+//! let block = info.geometry().block(0, 0);
+//! assert_eq!(block.length, BLOCK_LENGTH);
+//! let request = Message::Request(block);
+//! let mut stream = Vec::new();
+//! request.encode(&mut stream);
+//! assert_eq!(decode_frame(&stream)?, Frame::Message { message: request, consumed: stream.len() });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod allowed_fast;
 mod bitfield;
