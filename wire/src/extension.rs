@@ -49,7 +49,7 @@ impl ExtensionIds {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtensionError {
     /// Not bencode.
-    #[error("the extended message is not valid bencode")]
+    #[error("the extended message is damaged: {0}")]
     Bencode(#[from] bencode::Error),
     /// Bencode, but not a dictionary.
     #[error("the extended message is not a dictionary")]

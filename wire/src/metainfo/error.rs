@@ -4,7 +4,7 @@ use crate::GeometryError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetainfoError {
     /// Not bencode, or nested too deep.
-    #[error("the torrent is damaged: it is not valid bencode")]
+    #[error("the torrent is damaged: {0}")]
     Bencode(#[from] bencode::Error),
     /// Bencode, but not a dictionary.
     #[error("this is not a torrent: {0} is not a dictionary")]

@@ -24,11 +24,11 @@ fn multiple(files: &str) -> Vec<u8> {
 }
 
 fn file(components: &[&str], length: i64) -> String {
-    let mut file = format!("d6:lengthi{length}e4:pathl");
-    for component in components {
-        file += &format!("{}:{component}", component.len());
-    }
-    file + "ee"
+    let strings = components
+        .iter()
+        .map(|component| format!("{}:{component}", component.len()));
+    let path = strings.collect::<Vec<_>>().concat();
+    format!("d6:lengthi{length}e4:pathl{path}ee")
 }
 
 fn refusal(info: Vec<u8>) -> String {
@@ -328,7 +328,7 @@ fn nesting_of_a_hundred_thousand_levels_is_refused() {
     ));
     assert_eq!(
         error.to_string(),
-        "the torrent is damaged: it is not valid bencode"
+        "the torrent is damaged: the list or dictionary at byte 38 is nested more than 32 levels deep"
     );
 }
 
