@@ -108,7 +108,7 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn add(&mut self, now: Duration, bytes: u32) {
         self.total += u64::from(bytes);
-        self.rate.add(now, u64::from(bytes));
+        self.rate.add(now, bytes);
     }
 }
 

@@ -165,6 +165,3 @@ impl Torrent {
         self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ use super::{Context, Torrent};
 use crate::blame::Verdict;
 use crate::connection::{Pieces, Statement};
 use crate::piece_picker::{Asker, PiecePicker, Receipt};
+use crate::rate::ROLLING;
 use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
 
 /// A peer that brings a piece within this many seconds fetches pieces for itself.
@@ -333,7 +334,7 @@ impl Torrent {
         let Pieces::Known(pieces) = &connection.pieces else {
             return;
         };
-        let rate = connection.downloaded.rate.per_second(context.now);
+        let rate = connection.downloaded.rate.per_second(context.now, ROLLING);
         let asker = Asker {
             link,
             pieces,

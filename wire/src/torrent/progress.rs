@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::Torrent;
 use crate::connection::Connection;
+use crate::rate::RECENT;
 use crate::{Direction, Link};
 
 /// How far a torrent is.
@@ -80,8 +81,8 @@ impl Torrent {
                 .map_or(0, |picker| bytes.saturating_sub(picker.bytes_left())),
             downloaded: self.downloaded.total,
             uploaded: self.uploaded.total,
-            download_rate: self.downloaded.rate.per_second(now),
-            upload_rate: self.uploaded.rate.per_second(now),
+            download_rate: self.downloaded.rate.per_second(now, RECENT),
+            upload_rate: self.uploaded.rate.per_second(now, RECENT),
             connected: self.connections.len(),
             seeds: self
                 .connections
@@ -113,8 +114,8 @@ fn view(link: Link, connection: &Connection, now: Duration) -> LinkView {
         pieces: connection.bitfield().map_or(0, crate::Bitfield::count_ones),
         downloaded: connection.downloaded.total,
         uploaded: connection.uploaded.total,
-        download_rate: connection.downloaded.rate.per_second(now),
-        upload_rate: connection.uploaded.rate.per_second(now),
+        download_rate: connection.downloaded.rate.per_second(now, RECENT),
+        upload_rate: connection.uploaded.rate.per_second(now, RECENT),
         unchoked: !connection.theirs.choking,
         served: !connection.ours.choking,
         outstanding: connection.requests.len(),

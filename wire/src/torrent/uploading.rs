@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use super::{Context, Torrent};
 use crate::choker::{Candidate, Choker, ROUND};
 use crate::connection::Connection;
+use crate::rate::ROLLING;
 use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
 
-/// Pieces that a choked peer may request. BEP 6 names ten.
+/// Pieces that a choked peer may request, at most. BEP 6 names ten.
 const ALLOWED_FAST: u32 = 10;
+/// The bytes that these may be. BEP 6 is from a time of smaller pieces, and leaves the number to us.
+const ALLOWED_FAST_BYTES: u32 = 2 << 20;
 /// Requests refused to a choked peer before it counts as hostile, as a multiple of its queue: some were on their way.
 const MAX_REFUSED_QUEUES: usize = 4;
 
@@ -183,6 +186,7 @@ impl Torrent {
             return;
         };
         let pieces = picker.have().len();
+        let allowed = (ALLOWED_FAST_BYTES / picker.piece_length().max(1)).clamp(1, ALLOWED_FAST);
         if !connection.speaks_fast
             || !connection.ours.choking
             || !connection.granted.is_empty()
@@ -190,7 +194,7 @@ impl Torrent {
         {
             return;
         }
-        connection.granted = allowed_fast_set(ip, self.info_hash, pieces, ALLOWED_FAST);
+        connection.granted = allowed_fast_set(ip, self.info_hash, pieces, allowed);
         for piece in connection.granted.clone() {
             context.send(link, connection, Message::AllowedFast(piece));
         }
@@ -222,7 +226,7 @@ fn candidate(
         unchoked: !connection.ours.choking,
         since: connection.choke_changed,
         newcomer: context.now.saturating_sub(connection.since) < ROUND * 3,
-        rate: meter.rate.per_second(context.now),
+        rate: meter.rate.per_second(context.now, ROLLING),
     }
 }
 

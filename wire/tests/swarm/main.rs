@@ -1,0 +1,7 @@
+//! Swarms of engines in virtual time: what a user would see of them.
+
+mod fetching;
+mod hostile;
+mod metadata;
+mod network;
+mod serving;

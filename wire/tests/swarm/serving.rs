@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use wire::Config;
+
+use crate::network::{Joining, Swarm};
+
+#[test]
+fn a_seed_with_one_slot_serves_everybody_in_turn() {
+    let mut swarm = Swarm::new(64, 1 << 20);
+    let config = Config {
+        unchoke_slots: 1,
+        ..Config::default()
+    };
+    let seed = swarm.join(Joining {
+        bytes_per_second: 100e3,
+        config,
+        ..swarm.seed()
+    });
+    // They do not know each other.
+    let leechers: Vec<_> = (0..4).map(|_| swarm.join(swarm.leecher())).collect();
+    for &leecher in &leechers {
+        swarm.introduce(leecher, &[seed]);
+    }
+    swarm.run_for(Duration::from_secs(480));
+    let sent: Vec<_> = swarm.nodes[seed].sent_to.values().copied().collect();
+    let (least, most) = (
+        sent.iter().min().expect("some"),
+        sent.iter().max().expect("some"),
+    );
+    assert_eq!(sent.len(), 4);
+    assert!(least * 3 > most * 2, "unfair: {sent:?}");
+}
+
+#[test]
+fn a_choked_leecher_starts_with_its_allowed_fast_pieces() {
+    let mut swarm = Swarm::new(256, 64 << 10);
+    let config = Config {
+        unchoke_slots: 1,
+        ..Config::default()
+    };
+    let seed = swarm.join(Joining {
+        bytes_per_second: 1e6,
+        config,
+        ..swarm.seed()
+    });
+    let served = swarm.join(swarm.leecher());
+    let choked = swarm.join(swarm.leecher());
+    swarm.introduce(served, &[seed]);
+    swarm.run_for(Duration::from_secs(1));
+    swarm.introduce(choked, &[seed]);
+    swarm.run_for(Duration::from_secs(4));
+    let done = swarm.bytes_done(choked);
+    assert!(done >= 10 * (64 << 10), "{done} bytes after four seconds");
+    assert!(
+        done <= 12 * (64 << 10),
+        "{done} bytes are more than the allowed-fast set"
+    );
+}
+
+#[test]
+fn connections_are_bounded() {
+    let mut swarm = Swarm::new(16, 64 << 10);
+    let config = Config {
+        max_connections: 5,
+        ..Config::default()
+    };
+    let seed = swarm.join(Joining {
+        bytes_per_second: 1e3,
+        config,
+        ..swarm.seed()
+    });
+    let leechers: Vec<_> = (0..20).map(|_| swarm.join(swarm.leecher())).collect();
+    for &leecher in &leechers {
+        swarm.introduce(leecher, &[seed]);
+    }
+    swarm.run_for(Duration::from_secs(5));
+    assert_eq!(swarm.nodes[seed].torrent.progress(swarm.now).connected, 5);
+}
