@@ -102,27 +102,11 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 }
 
 /// The address type of one family: what a routing table stores.
-pub(crate) trait Endpoint: Copy + Eq + Into<SocketAddr> {
-    fn from_address(address: SocketAddr) -> Option<Self>;
-}
+pub(crate) trait Endpoint: Copy + Eq + Into<SocketAddr> {}
 
-impl Endpoint for SocketAddrV4 {
-    fn from_address(address: SocketAddr) -> Option<Self> {
-        match address {
-            SocketAddr::V4(address) => Some(address),
-            SocketAddr::V6(_) => None,
-        }
-    }
-}
+impl Endpoint for SocketAddrV4 {}
 
-impl Endpoint for SocketAddrV6 {
-    fn from_address(address: SocketAddr) -> Option<Self> {
-        match address {
-            SocketAddr::V4(_) => None,
-            SocketAddr::V6(address) => Some(address),
-        }
-    }
-}
+impl Endpoint for SocketAddrV6 {}
 
 #[cfg(test)]
 mod tests {

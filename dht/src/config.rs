@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use crate::message::MAX_NODES;
+
+/// The numbers that a node lives by. The default is what people run; a simulation varies them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `v` of every message: client and version. BEP 20.
+    pub version: [u8; 4],
+    /// Answer no queries and stay out of routing tables: for nodes that nobody can reach. BEP 43.
+    pub read_only: bool,
+
+    /// Contacts of a bucket, from the root on; those after the last one hold [`Config::K`]. Wide first buckets save hops.
+    pub first_buckets: &'static [u8],
+    /// Verified contacts kept for full buckets, in each family.
+    pub spares: usize,
+    /// A contact that was silent for so long is asked for a sign of life. BEP 5 calls it questionable after 15 minutes.
+    pub questionable_after: Duration,
+    /// A contact leaves the table after so many time-outs in a row.
+    pub max_failures: u8,
+    /// How long a node that left so is neither verified nor looked up again.
+    pub quarantine: Duration,
+    /// So many time-outs in a row and nobody heard between them: then it is our link that is down, and nobody leaves the table.
+    pub frozen_after: u32,
+    /// How long a node that asked us, or that others named, waits to be verified once the table is not nearly empty.
+    pub verification_delay: Duration,
+    /// The pace of maintenance: one packet at most in each of these.
+    pub maintenance_interval: Duration,
+    /// How often every bucket with room, and our own neighbourhood, is looked for. BEP 5, "Routing Table": 15 minutes.
+    pub refresh_interval: Duration,
+
+    /// Queries in flight at the start of a lookup.
+    pub initial_queries: usize,
+    /// Queries in flight that are allowed to a lookup, stalled ones not counted. With the first peers it falls to `initial_queries`.
+    pub max_parallel: usize,
+    /// New queries at most for each answer.
+    pub queries_per_response: usize,
+    /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
+    pub max_in_flight: usize,
+    /// The shortest time after which a lookup stops waiting for an answer.
+    pub min_stall: Duration,
+    /// The longest one, and the one used before a round trip was measured.
+    pub max_stall: Duration,
+    /// An answer is welcome for so long; after it the query has failed.
+    pub query_timeout: Duration,
+    /// A lookup that nobody ever answered ends after so long; without a limit it waits until somebody does.
+    pub lookup_patience: Option<Duration>,
+
+    /// The first pause before silent bootstrap addresses are asked again; it doubles each time.
+    pub bootstrap_backoff: Duration,
+    /// The longest of these pauses.
+    pub max_bootstrap_backoff: Duration,
+
+    /// The life of an announced peer.
+    pub peer_lifetime: Duration,
+    /// Info-hashes that peers are kept for.
+    pub max_info_hashes: usize,
+    /// Peers kept for one info-hash, in each family.
+    pub max_peers_per_info_hash: usize,
+    /// Entries that one source (an IP; on local networks IP and port) may have in all.
+    pub max_peers_per_source: u32,
+    /// Bytes that the peer store may take, approximately.
+    pub max_peer_bytes: usize,
+}
+
+impl Config {
+    /// Kademlia's k: nodes in a response, contacts in a deep bucket, nodes that an announce goes to. BEP 5, "Routing Table".
+    pub const K: usize = MAX_NODES;
+
+    /// How many contacts a bucket holds.
+    pub(crate) fn bucket_size(&self, bucket: usize) -> usize {
+        self.first_buckets
+            .get(bucket)
+            .map_or(Self::K, |&size| usize::from(size))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: *b"TL\x00\x01",
+            read_only: false,
+            first_buckets: &[128, 64, 32, 16],
+            spares: 32,
+            questionable_after: Duration::from_mins(10),
+            max_failures: 2,
+            quarantine: Duration::from_mins(3),
+            frozen_after: 8,
+            verification_delay: Duration::from_secs(5),
+            maintenance_interval: Duration::from_secs(6),
+            refresh_interval: Duration::from_mins(15),
+            initial_queries: 4,
+            max_parallel: 10,
+            queries_per_response: 3,
+            max_in_flight: 256,
+            min_stall: Duration::from_millis(150),
+            max_stall: Duration::from_secs(2),
+            query_timeout: Duration::from_secs(10),
+            lookup_patience: None,
+            bootstrap_backoff: Duration::from_secs(1),
+            max_bootstrap_backoff: Duration::from_secs(60),
+            peer_lifetime: Duration::from_mins(45),
+            max_info_hashes: 20_000,
+            max_peers_per_info_hash: 2_000,
+            max_peers_per_source: 5_000,
+            max_peer_bytes: 32 << 20,
+        }
+    }
+}

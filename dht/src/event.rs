@@ -1,0 +1,151 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::id::Id;
+use crate::message::{Message, NodeInfo};
+
+/// Where a node puts what it wants to be done and known. The driver implements it.
+pub trait Outbox {
+    /// Send this message. A message that gets lost is as good as sent.
+    fn transmit(&mut self, to: SocketAddr, message: Message);
+    /// Something happened that the application may want to know.
+    fn event(&mut self, event: Event);
+}
+
+/// The driver's name for a lookup. It may be used again when the lookup has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub u64);
+
+/// What a node reports. Nothing has to be done about any of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody answered: the routing table is not empty any more. Comes again after it was.
+    Ready,
+    /// The neighbourhood of our id was found, and with it the table as good as it gets at once.
+    Bootstrapped {
+        /// Contacts in both tables.
+        contacts: usize,
+    },
+    /// The bootstrap addresses are silent and nobody else is known. They are asked again, with growing pauses.
+    Unreachable {
+        /// How often each was asked so far, at most.
+        attempts: u32,
+    },
+    /// Peers of a torrent that is looked up. Each is reported once a lookup.
+    Peers {
+        /// The lookup that asked.
+        lookup: LookupId,
+        /// Who named them; `None` if they were announced to this node itself.
+        from: Option<SocketAddr>,
+        /// Never empty.
+        peers: Vec<SocketAddr>,
+    },
+    /// A peer announced itself to this node: who waits for that torrent need not look further.
+    PeerAnnounced {
+        /// The torrent.
+        info_hash: Id,
+        /// Where the peer listens.
+        peer: SocketAddr,
+    },
+    /// A node holds our announce.
+    Announced {
+        /// The lookup that announces.
+        lookup: LookupId,
+        /// Who acknowledged it.
+        node: NodeInfo,
+    },
+    /// A step of a lookup, for those who want to watch.
+    Trace {
+        /// The lookup.
+        lookup: LookupId,
+        /// Who was asked.
+        address: SocketAddr,
+        /// Its id, where it is known.
+        id: Option<Id>,
+        /// What happened.
+        step: Step,
+    },
+    /// A lookup is over.
+    LookupEnded {
+        /// Which.
+        lookup: LookupId,
+        /// How it went.
+        report: Box<LookupReport>,
+    },
+    /// Nodes of several networks agree about our address. BEP 42.
+    ExternalAddress {
+        /// The address they see.
+        ip: IpAddr,
+    },
+    /// Our id follows our address, which had changed or become known. BEP 42.
+    IdChanged {
+        /// The new one.
+        id: Id,
+    },
+}
+
+/// One thing that happened to one query of a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was sent.
+    Asked,
+    /// It was answered.
+    Answered {
+        /// The time it took.
+        round_trip: Duration,
+        /// Nodes that the answer names.
+        nodes: usize,
+        /// Peers that the answer names.
+        peers: usize,
+    },
+    /// It is not waited for any longer; a late answer counts.
+    Stalled,
+    /// It was never answered.
+    TimedOut,
+    /// It was answered by another id than the expected one.
+    Impostor {
+        /// Who answered.
+        id: Id,
+    },
+    /// It was answered with an error.
+    Refused {
+        /// The code of BEP 5, "Errors".
+        code: i64,
+    },
+}
+
+/// How a lookup went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupReport {
+    /// What was looked for.
+    pub target: Id,
+    /// Why it ended.
+    pub outcome: Outcome,
+    /// Queries sent, announces not counted.
+    pub asked: usize,
+    /// Queries answered.
+    pub answered: usize,
+    /// Queries that were not waited for.
+    pub stalled: usize,
+    /// Queries answered by nobody, by an error or by somebody else.
+    pub failed: usize,
+    /// Different peers found.
+    pub peers: usize,
+    /// Nodes that hold the announce.
+    pub announced_to: usize,
+    /// From the input that started it to its end.
+    pub elapsed: Duration,
+    /// The nearest nodes that answered, nearest first, at most 8 a family.
+    pub closest: Vec<NodeInfo>,
+}
+
+/// Why a lookup ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The nearest living nodes have answered.
+    Converged,
+    /// [`Input::Cancel`](crate::Input::Cancel), or another lookup took its name.
+    Cancelled,
+    /// Nobody answered within [`Config::lookup_patience`](crate::Config::lookup_patience).
+    OutOfPatience,
+}

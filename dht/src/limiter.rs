@@ -1,0 +1,219 @@
+use std::hash::Hasher;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rand::Rng;
+use siphasher::sip::SipHasher13;
+
+use crate::address::{is_public, network};
+
+/// How much is read from whom. The default is what people run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Datagrams a second from one public IP, or from one IP and port of a local network.
+    pub packets_per_host: u32,
+    /// Datagrams a second from one public /24 (IPv6: /64).
+    pub packets_per_network: u32,
+    /// Bytes a second from everybody.
+    pub bytes: u32,
+    /// How much of each may come at once, in seconds' worth of it.
+    pub burst_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packets_per_host: 100,
+            packets_per_network: 400,
+            bytes: 4 << 20,
+            burst_seconds: 4,
+        }
+    }
+}
+
+/// Decides before a datagram is parsed whether it is. In fixed memory, whoever sends and however many they are.
+///
+/// It belongs to the driver, one for all sockets of a node; a driver without one reads everything.
+pub struct Limiter {
+    key: [u8; 16],
+    hosts: Meter<1024>,
+    networks: Meter<1024>,
+    everybody: Meter<1>,
+}
+
+impl Limiter {
+    /// A limiter that has seen nobody yet. `rng` hides from senders with whom they share a cell.
+    pub fn new(limits: &Limits, rng: &mut impl Rng) -> Self {
+        let mut key = [0; 16];
+        rng.fill_bytes(&mut key);
+        Self {
+            key,
+            hosts: Meter::new(limits.packets_per_host, limits.burst_seconds),
+            networks: Meter::new(limits.packets_per_network, limits.burst_seconds),
+            everybody: Meter::new(limits.bytes, limits.burst_seconds),
+        }
+    }
+
+    /// Whether a datagram of `length` bytes from `from` is to be read.
+    #[must_use]
+    pub fn admit(&mut self, from: SocketAddr, length: usize, now: Duration) -> bool {
+        let now = now.as_nanos() as u64;
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        match from.ip() {
+            IpAddr::V4(ip) => hasher.write(&ip.octets()),
+            IpAddr::V6(ip) => hasher.write(&ip.octets()),
+        }
+        let public = is_public(from.ip());
+        if !public {
+            hasher.write_u16(from.port());
+        }
+        if !self.hosts.admit(hasher.finish(), 1, now) {
+            return false;
+        }
+        if public {
+            let mut hasher = SipHasher13::new_with_key(&self.key);
+            hasher.write_u64(network(from.ip()));
+            if !self.networks.admit(hasher.finish(), 1, now) {
+                return false;
+            }
+        }
+        self.everybody.admit(0, length as u64, now)
+    }
+}
+
+/// Counts by hash, in two rows of cells: who shares a cell in one row with a flood hardly does so in the other.
+///
+/// A cell holds the time at which all that it admitted is paid off at the allowed rate (the generic cell rate algorithm).
+struct Meter<const CELLS: usize> {
+    rows: [Box<[u64]>; 2],
+    nanos_per_unit: u64,
+    tolerance: u64,
+}
+
+impl<const CELLS: usize> Meter<CELLS> {
+    fn new(rate: u32, burst_seconds: u32) -> Self {
+        let row = || vec![0; CELLS].into_boxed_slice();
+        let second = 1_000_000_000;
+        Self {
+            rows: [row(), row()],
+            nanos_per_unit: second / u64::from(rate.max(1)),
+            tolerance: second * u64::from(burst_seconds),
+        }
+    }
+
+    fn admit(&mut self, hash: u64, units: u64, now: u64) -> bool {
+        let [first, second] = &mut self.rows;
+        let cells = first
+            .get_mut(hash as usize % CELLS)
+            .zip(second.get_mut((hash >> 32) as usize % CELLS));
+        let Some((first, second)) = cells else {
+            return false;
+        };
+        let paid = (*first).min(*second).max(now);
+        if paid > now.saturating_add(self.tolerance) {
+            return false;
+        }
+        let paid = paid.saturating_add(units.saturating_mul(self.nanos_per_unit));
+        *first = (*first).max(paid);
+        *second = (*second).max(paid);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+
+    fn limiter(limits: &Limits) -> Limiter {
+        Limiter::new(limits, &mut Xoshiro256PlusPlus::seed_from_u64(7))
+    }
+
+    fn admitted(
+        limiter: &mut Limiter,
+        from: SocketAddr,
+        packets: u32,
+        start: Duration,
+        each: Duration,
+    ) -> usize {
+        (0..packets)
+            .filter(|&packet| limiter.admit(from, 100, start + each * packet))
+            .count()
+    }
+
+    #[test]
+    fn one_address_gets_its_burst_and_then_its_rate() {
+        let mut limiter = limiter(&Limits::default());
+        let from = "8.8.8.8:1".parse().unwrap();
+        let at_once = admitted(
+            &mut limiter,
+            from,
+            10_000,
+            Duration::from_secs(10),
+            Duration::ZERO,
+        );
+        assert!((400..=402).contains(&at_once), "{at_once}");
+        // 10,000 packets in ten seconds: a hundred a second pass.
+        let later = admitted(
+            &mut limiter,
+            from,
+            10_000,
+            Duration::from_secs(10),
+            Duration::from_millis(1),
+        );
+        assert!((990..=1010).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn a_network_cannot_share_the_work_among_its_addresses() {
+        let mut limiter = limiter(&Limits::default());
+        let now = Duration::from_secs(1);
+        let passed = (0..=255u8).flat_map(|host| (0..100).map(move |_| host));
+        let passed = passed
+            .filter(|&host| limiter.admit(SocketAddr::from(([8, 8, 8, host], 1)), 100, now))
+            .count();
+        assert!((1600..=1602).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn thirty_two_nodes_on_one_desk_do_not_hinder_each_other() {
+        let mut limiter = limiter(&Limits::default());
+        for port in 7000..7032 {
+            let from = SocketAddr::from(([127, 0, 0, 1], port));
+            assert_eq!(
+                admitted(
+                    &mut limiter,
+                    from,
+                    400,
+                    Duration::from_secs(1),
+                    Duration::ZERO
+                ),
+                400
+            );
+        }
+    }
+
+    #[test]
+    fn an_honest_node_is_heard_beside_a_flood_from_everywhere() {
+        let mut limiter = limiter(&Limits {
+            bytes: u32::MAX,
+            ..Limits::default()
+        });
+        let honest = "9.9.9.9:6881".parse().unwrap();
+        let mut heard = 0;
+        for packet in 0..100_000u32 {
+            let now = Duration::from_micros(100) * packet;
+            let flood = SocketAddr::from((
+                std::net::Ipv4Addr::from(0x0b00_0000 + (packet % 200) * 0x0100_0100),
+                1,
+            ));
+            let _ = limiter.admit(flood, 100, now);
+            if packet % 1000 == 0 && limiter.admit(honest, 100, now) {
+                heard += 1;
+            }
+        }
+        assert_eq!(heard, 100);
+    }
+}

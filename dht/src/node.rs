@@ -1,0 +1,449 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::address::{Family, may_name, scope};
+use crate::config::Config;
+use crate::event::{Event, LookupId, Outbox};
+use crate::id::Id;
+use crate::message::{
+    AnnouncedPort, Body, KrpcError, Message, Method, NodeInfo, Query, Response, TransactionId,
+};
+use crate::peer_store::PeerStore;
+use crate::round_trip::RoundTrips;
+use crate::routing_table::{BucketView, Insertion};
+use crate::security::{self, AddressVotes};
+use crate::tables::Tables;
+use crate::token::TokenIssuer;
+use crate::transaction::{Patience, Purpose, Transaction, Transactions};
+
+mod bootstrap;
+mod lookups;
+mod maintenance;
+mod server;
+
+use bootstrap::Bootstrap;
+use lookups::{Goal, Lookups};
+use maintenance::Maintenance;
+
+/// What a driver tells a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Addresses through which the network may be entered, more than once if there are more. They are asked at once, and until somebody answers.
+    Bootstrap(&'a [SocketAddr]),
+    /// Nodes known from an earlier run: [`Node::contacts`].
+    Restore(&'a [NodeInfo]),
+    /// A message came in.
+    Receive {
+        /// Whose datagram it was in.
+        from: SocketAddr,
+        /// What it said.
+        message: &'a Message,
+    },
+    /// A query came in that [`decode`](crate::decode) could not read: [`DecodeError::Query`](crate::DecodeError::Query).
+    Malformed {
+        /// Whose datagram it was.
+        from: SocketAddr,
+        /// The transaction that it named.
+        transaction: &'a TransactionId,
+    },
+    /// Find the nodes nearest to a point.
+    FindNode {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// The point.
+        target: Id,
+    },
+    /// Find peers of a torrent.
+    GetPeers {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// The torrent.
+        info_hash: Id,
+    },
+    /// Find peers of a torrent, then become one of those that others find. Holds for 45 minutes at the nodes that acknowledge it:
+    /// the driver repeats it every 15 minutes for as long as it is true.
+    Announce {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// The torrent.
+        info_hash: Id,
+        /// Where we listen.
+        port: AnnouncedPort,
+    },
+    /// End a lookup.
+    Cancel {
+        /// Its name.
+        lookup: LookupId,
+    },
+    /// An address that may be a node's, such as a peer's PORT message names. It enters the table if it answers.
+    Ping(SocketAddr),
+    /// The deadline has come.
+    Timeout,
+}
+
+/// A node of the DHT. BEP 5, with BEP 32, 42 and 43.
+///
+/// It owns no socket, no clock and no source of randomness: see [`Node::handle`].
+pub struct Node {
+    tables: Tables,
+    transactions: Transactions,
+    round_trips: RoundTrips,
+    /// Time-outs since somebody answered.
+    silence: u32,
+    bootstrap: Bootstrap,
+    maintenance: Maintenance,
+    lookups: Lookups,
+    tokens: TokenIssuer,
+    /// Made by the first announce.
+    peers: Option<Box<PeerStore>>,
+    votes: AddressVotes,
+}
+
+/// What every step needs from outside.
+struct Context<'a, R, O> {
+    config: &'a Config,
+    now: Duration,
+    rng: &'a mut R,
+    out: &'a mut O,
+}
+
+impl Node {
+    /// A node that knows nobody. Without an `id` of an earlier run it draws one, and changes it when its address becomes known (BEP 42).
+    pub fn new(id: Option<Id>, rng: &mut impl Rng) -> Self {
+        Self {
+            tables: Tables::new(id.unwrap_or_else(|| Id::random(rng))),
+            transactions: Transactions::default(),
+            round_trips: RoundTrips::default(),
+            silence: 0,
+            bootstrap: Bootstrap::default(),
+            maintenance: Maintenance::default(),
+            lookups: Lookups::default(),
+            tokens: TokenIssuer::new(rng),
+            peers: None,
+            votes: AddressVotes::default(),
+        }
+    }
+
+    /// Takes one input at the time `now`, counted from an epoch of the driver's choice (less than 136 years ago) and never going back.
+    ///
+    /// What is to be sent and told goes to `out`. Returns when [`Input::Timeout`] is due if nothing else comes before: later than
+    /// `now`; `None` if there is nothing to wait for. Work that is due is also done on any other input.
+    #[must_use = "without its deadlines the node neither bootstraps nor gives up on anybody"]
+    pub fn handle(
+        &mut self,
+        config: &Config,
+        now: Duration,
+        rng: &mut impl Rng,
+        input: Input<'_>,
+        out: &mut impl Outbox,
+    ) -> Option<Duration> {
+        let context = &mut Context {
+            config,
+            now,
+            rng,
+            out,
+        };
+        match input {
+            Input::Bootstrap(addresses) => self.add_bootstrap_hosts(addresses, context),
+            Input::Restore(nodes) => self.restore(nodes, context),
+            Input::Receive { from, message } => self.receive(from, message, context),
+            Input::Malformed { from, transaction } => {
+                self.refuse_malformed(from, transaction, context)
+            }
+            Input::FindNode { lookup, target } => {
+                self.start_lookup(Some(lookup), target, Goal::FindNode, context)
+            }
+            Input::GetPeers { lookup, info_hash } => {
+                self.start_lookup(Some(lookup), info_hash, Goal::GetPeers, context)
+            }
+            Input::Announce {
+                lookup,
+                info_hash,
+                port,
+            } => self.start_lookup(Some(lookup), info_hash, Goal::Announce(port), context),
+            Input::Cancel { lookup } => self.cancel_lookup(lookup, context),
+            Input::Ping(address) => self.verify(address, None, context),
+            Input::Timeout => {}
+        }
+        if self
+            .deadline(config)
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.run_due(context);
+        }
+        self.deadline(config)
+            .map(|deadline| deadline.max(now + Duration::from_nanos(1)))
+    }
+
+    fn deadline(&self, config: &Config) -> Option<Duration> {
+        let bootstrap = self.bootstrap.deadline();
+        let maintenance = self.maintenance.deadline(self.tables.is_empty());
+        let lookups = self.lookups.deadline(config);
+        [
+            self.transactions.deadline(),
+            bootstrap,
+            maintenance,
+            lookups,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due.
+    fn run_due<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
+        while let Some(transaction) = self.transactions.expire(context.now) {
+            self.fail(&transaction, context);
+        }
+        while let Some((to, id, purpose)) = self.transactions.stall(context.now) {
+            self.lookup_stalled(to, id, purpose, context);
+        }
+        self.bootstrap(context);
+        self.maintain(context);
+        self.lose_patience(context);
+    }
+
+    fn receive<R: Rng, O: Outbox>(
+        &mut self,
+        from: SocketAddr,
+        message: &Message,
+        context: &mut Context<'_, R, O>,
+    ) {
+        // Nobody can have sent it from there.
+        if scope(&from).is_none() {
+            return;
+        }
+        match &message.body {
+            Body::Query(query) => self.serve(from, &message.transaction, query, context),
+            Body::Response(response) => {
+                if let Some(transaction) = self.transactions.finish(&message.transaction, from) {
+                    self.silence = 0;
+                    self.take_answer(&transaction, response, message.external, context);
+                    self.lookups_go_on(context);
+                }
+            }
+            Body::Error(error) => {
+                if let Some(transaction) = self.transactions.finish(&message.transaction, from) {
+                    self.silence = 0;
+                    self.take_refusal(&transaction, error, context);
+                    self.lookups_go_on(context);
+                }
+            }
+        }
+    }
+
+    fn take_answer<R: Rng, O: Outbox>(
+        &mut self,
+        transaction: &Transaction,
+        response: &Response,
+        external: Option<SocketAddr>,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let node = NodeInfo {
+            id: response.id,
+            address: transaction.to,
+        };
+        let impostor = transaction.id.is_some_and(|expected| expected != node.id);
+        self.round_trips.record(context.now - transaction.sent);
+        if node.id != self.id() {
+            self.enter(&node, context);
+        }
+        if impostor || node.id == self.id() {
+            self.lookup_failed(transaction, lookups::Failure::Impostor(node.id), context);
+            return;
+        }
+        for named in response.named() {
+            if may_name(&node.address, &named.address) {
+                self.consider(
+                    named,
+                    context.now + context.config.verification_delay,
+                    context,
+                );
+            }
+        }
+        match transaction.purpose {
+            Purpose::Bootstrap => self.bootstrap_answered(node, response, context),
+            Purpose::Verify => {}
+            Purpose::Lookup(key) => self.lookup_answered(key, transaction, node, response, context),
+            Purpose::Announce(key) => self.announce_answered(key, node, context),
+        }
+        if let Some(claim) = external {
+            self.vote(node.address, claim, context);
+        }
+    }
+
+    fn take_refusal<R: Rng, O: Outbox>(
+        &mut self,
+        transaction: &Transaction,
+        error: &KrpcError,
+        context: &mut Context<'_, R, O>,
+    ) {
+        if let Some(id) = transaction.id {
+            self.tables.touch(
+                &NodeInfo {
+                    id,
+                    address: transaction.to,
+                },
+                context.now,
+            );
+        }
+        self.lookup_failed(transaction, lookups::Failure::Refused(error.code), context);
+    }
+
+    /// A query that nobody answered.
+    fn fail<R: Rng, O: Outbox>(
+        &mut self,
+        transaction: &Transaction,
+        context: &mut Context<'_, R, O>,
+    ) {
+        self.silence = self.silence.saturating_add(1);
+        if let Some(id) = transaction.id
+            && !self.is_frozen(context.config)
+        {
+            self.tables.fail(
+                &NodeInfo {
+                    id,
+                    address: transaction.to,
+                },
+                context.config,
+            );
+            self.maintenance
+                .suspect(transaction.to, context.now, context.config);
+        }
+        self.lookup_failed(transaction, lookups::Failure::TimedOut, context);
+        self.lookups_go_on(context);
+        if self.tables.is_empty() {
+            self.bootstrap.hurry(context.now);
+        }
+    }
+
+    /// While nobody at all answers it is our link that is down, and the table is kept as it was.
+    fn is_frozen(&self, config: &Config) -> bool {
+        self.silence >= config.frozen_after
+    }
+
+    /// Enters a node that has just answered into the table.
+    fn enter<R: Rng, O: Outbox>(&mut self, node: &NodeInfo, context: &mut Context<'_, R, O>) {
+        let family = Family::of(&node.address);
+        let first = self.tables.len(family) == 0;
+        self.maintenance.acquit(&node.address);
+        if self.tables.insert(node, context.now, context.config) == Insertion::Inserted && first {
+            if self.tables.len(Family::V4) + self.tables.len(Family::V6) == 1 {
+                context.out.event(Event::Ready);
+            }
+            self.maintenance.start(family, context.now, context.config);
+            self.find_neighbours(family, context);
+        }
+        self.start_waiting_lookups(family, context);
+    }
+
+    fn vote<R: Rng, O: Outbox>(
+        &mut self,
+        voter: SocketAddr,
+        claim: SocketAddr,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let Some(ip) = self.votes.vote(voter, claim.ip()) else {
+            return;
+        };
+        context.out.event(Event::ExternalAddress { ip });
+        if let Some(ip) = self.votes.decisive()
+            && !security::is_id_valid(&self.id(), ip)
+        {
+            let id = security::id_for(ip, context.rng);
+            self.tables.set_own_id(id, context.config);
+            context.out.event(Event::IdChanged { id });
+            Family::ALL
+                .into_iter()
+                .for_each(|family| self.find_neighbours(family, context));
+        }
+    }
+
+    /// Sends a query and remembers it.
+    fn ask<R: Rng, O: Outbox>(
+        &mut self,
+        to: SocketAddr,
+        id: Option<Id>,
+        purpose: Purpose,
+        method: Method,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let patience = Patience {
+            stall: matches!(purpose, Purpose::Lookup(_) | Purpose::Announce(_))
+                .then(|| self.round_trips.stall(context.config)),
+            timeout: context.config.query_timeout,
+        };
+        let transaction =
+            self.transactions
+                .begin(to, id, purpose, context.now, patience, context.rng);
+        let query = Query {
+            id: self.id(),
+            read_only: context.config.read_only,
+            method,
+        };
+        let version = Some(context.config.version);
+        context.out.transmit(
+            to,
+            Message {
+                transaction,
+                version,
+                external: None,
+                body: Body::Query(query),
+            },
+        );
+    }
+
+    /// Our id.
+    pub fn id(&self) -> Id {
+        self.tables.own_id()
+    }
+
+    /// The contacts of both tables, to be kept for [`Input::Restore`]. Those that failed last time are left out.
+    pub fn contacts(&self) -> impl Iterator<Item = NodeInfo> + '_ {
+        let states = Family::ALL
+            .into_iter()
+            .flat_map(|family| self.tables.states(family));
+        states
+            .filter(|contact| contact.failures == 0)
+            .map(|contact| contact.node)
+    }
+
+    /// The routing table of one family, for people to look at.
+    pub fn table(&self, family: Family, now: Duration, config: &Config) -> Vec<BucketView> {
+        self.tables.view(family, now, config)
+    }
+
+    /// How much there is of everything.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            contacts_v4: self.tables.len(Family::V4),
+            contacts_v6: self.tables.len(Family::V6),
+            queries_in_flight: self.transactions.len(),
+            lookups: self.lookups.len(),
+            info_hashes: self.peers.as_ref().map_or(0, |peers| peers.info_hashes()),
+            peers: self.peers.as_ref().map_or(0, |peers| peers.peers()),
+        }
+    }
+}
+
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Contacts in the IPv4 table.
+    pub contacts_v4: usize,
+    /// Contacts in the IPv6 table.
+    pub contacts_v6: usize,
+    /// Queries that may still be answered.
+    pub queries_in_flight: usize,
+    /// Lookups that have not ended, our own included.
+    pub lookups: usize,
+    /// Info-hashes that peers are stored for.
+    pub info_hashes: usize,
+    /// Stored peers.
+    pub peers: usize,
+}
+
+#[cfg(test)]
+mod tests;

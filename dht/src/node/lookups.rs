@@ -1,0 +1,648 @@
+//! The lookups in progress: sends what their traversals decide, and reports what comes of it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::{Context, Node};
+use crate::address::{Family, may_name};
+use crate::config::Config;
+use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
+use crate::id::Id;
+use crate::lookup::Traversal;
+use crate::message::{AnnouncedPort, Method, NodeInfo, Response, Want};
+use crate::transaction::{Purpose, Transaction};
+
+/// Nodes of the table that a lookup starts from.
+const SEEDS: usize = 16;
+/// Peers that a lookup reports at most.
+const MAX_PEERS: usize = 10_000;
+
+/// All lookups that have not ended.
+#[derive(Default)]
+pub(super) struct Lookups {
+    active: Vec<Box<Lookup>>,
+    next_key: u32,
+    /// The common budget of queries ran out: somebody wants to ask and may not.
+    starved: bool,
+}
+
+/// What is done with what a lookup finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    FindNode,
+    GetPeers,
+    Announce(AnnouncedPort),
+}
+
+/// One question, walked through both families.
+struct Lookup {
+    key: u32,
+    /// `None` for the node's own.
+    name: Option<LookupId>,
+    target: Id,
+    goal: Goal,
+    started: Duration,
+    /// `None` while there is nobody to ask.
+    traversals: [Option<Traversal>; 2],
+    /// Those that were reported.
+    peers: BTreeSet<SocketAddr>,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    asked: usize,
+    answered: usize,
+    stalled: usize,
+    failed: usize,
+    announced_to: usize,
+}
+
+/// Why a query brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    TimedOut,
+    Refused(i64),
+    Impostor(Id),
+}
+
+impl From<Failure> for Step {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::TimedOut => Self::TimedOut,
+            Failure::Refused(code) => Self::Refused { code },
+            Failure::Impostor(id) => Self::Impostor { id },
+        }
+    }
+}
+
+impl Lookups {
+    pub(super) fn len(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Only a lookup that nobody has answered yet loses patience; all others come to their end by themselves.
+    pub(super) fn deadline(&self, config: &Config) -> Option<Duration> {
+        let patience = config.lookup_patience?;
+        let waiting = self
+            .active
+            .iter()
+            .filter(|lookup| lookup.tally.answered == 0);
+        waiting.map(|lookup| lookup.started + patience).min()
+    }
+
+    fn position(&self, key: u32) -> Option<usize> {
+        self.active.iter().position(|lookup| lookup.key == key)
+    }
+
+    fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
+        self.active
+            .iter_mut()
+            .find(|lookup| lookup.key == key)
+            .map(Box::as_mut)
+    }
+}
+
+impl Lookup {
+    fn traversal(&mut self, family: Family) -> &mut Option<Traversal> {
+        let [v4, v6] = &mut self.traversals;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        }
+    }
+
+    fn method(&self) -> Method {
+        match self.goal {
+            Goal::FindNode => Method::FindNode {
+                target: self.target,
+                want: Want::UNSAID,
+            },
+            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
+                info_hash: self.target,
+                want: Want::UNSAID,
+            },
+        }
+    }
+
+    fn trace(&self, address: SocketAddr, id: Option<Id>, step: Step, out: &mut impl Outbox) {
+        if let Some(lookup) = self.name {
+            out.event(Event::Trace {
+                lookup,
+                address,
+                id,
+                step,
+            });
+        }
+    }
+
+    /// Reports the peers that were not reported before.
+    fn report_peers(
+        &mut self,
+        from: Option<SocketAddr>,
+        named: impl Iterator<Item = SocketAddr>,
+        out: &mut impl Outbox,
+    ) {
+        let Some(lookup) = self.name else { return };
+        let room = MAX_PEERS.saturating_sub(self.peers.len());
+        let peers: Vec<_> = named
+            .filter(|peer| self.peers.insert(*peer))
+            .take(room)
+            .collect();
+        if !peers.is_empty() {
+            out.event(Event::Peers {
+                lookup,
+                from,
+                peers,
+            });
+        }
+    }
+
+    /// Whether every family in which there was somebody to ask has come to its end.
+    fn is_over(&self) -> bool {
+        let over = |traversal: &Traversal| match self.goal {
+            Goal::FindNode | Goal::GetPeers => traversal.is_converged(),
+            Goal::Announce(_) => traversal.is_announcing() && traversal.is_announced(),
+        };
+        let mut walked = self.traversals.iter().flatten().peekable();
+        walked.peek().is_some() && walked.all(over)
+    }
+
+    fn report(self, outcome: Outcome, now: Duration, out: &mut impl Outbox) {
+        if let Some(lookup) = self.name {
+            let report = LookupReport {
+                target: self.target,
+                outcome,
+                asked: self.tally.asked,
+                answered: self.tally.answered,
+                stalled: self.tally.stalled,
+                failed: self.tally.failed,
+                peers: self.peers.len(),
+                announced_to: self.tally.announced_to,
+                elapsed: now.saturating_sub(self.started),
+                closest: self
+                    .traversals
+                    .iter()
+                    .flatten()
+                    .flat_map(Traversal::closest)
+                    .collect(),
+            };
+            out.event(Event::LookupEnded {
+                lookup,
+                report: Box::new(report),
+            });
+        }
+    }
+}
+
+impl Node {
+    /// Starts a lookup. If nobody is known yet it waits until somebody is.
+    pub(super) fn start_lookup<R: Rng, O: Outbox>(
+        &mut self,
+        name: Option<LookupId>,
+        target: Id,
+        goal: Goal,
+        context: &mut Context<'_, R, O>,
+    ) {
+        if let Some(name) = name {
+            self.cancel_lookup(name, context);
+        }
+        let key = self.lookups.next_key;
+        self.lookups.next_key = key.wrapping_add(1);
+        let mut lookup = Box::new(Lookup {
+            key,
+            name,
+            target,
+            goal,
+            started: context.now,
+            traversals: [None, None],
+            peers: BTreeSet::new(),
+            tally: Tally::default(),
+        });
+        // What was announced to us need not be asked for.
+        if let (Goal::GetPeers | Goal::Announce(_), Some(store)) = (goal, &mut self.peers) {
+            for family in Family::ALL {
+                let peers = store.sample(&target, family, MAX_PEERS, context.now, context.rng);
+                lookup.report_peers(None, peers.into_iter(), context.out);
+            }
+        }
+        self.lookups.active.push(lookup);
+        Family::ALL
+            .into_iter()
+            .for_each(|family| self.begin_traversal(key, family, context));
+    }
+
+    /// Looks for our own neighbours, unless that is being done. BEP 5, "Routing Table".
+    pub(super) fn find_neighbours<R: Rng, O: Outbox>(
+        &mut self,
+        family: Family,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let own = self.id();
+        let running = self
+            .lookups
+            .active
+            .iter()
+            .find(|lookup| lookup.name.is_none() && lookup.target == own)
+            .map(|lookup| lookup.key);
+        match running {
+            Some(key) => self.begin_traversal(key, family, context),
+            None => self.start_lookup(None, own, Goal::FindNode, context),
+        }
+    }
+
+    /// What somebody says about our neighbourhood, unasked by the search for it.
+    pub(super) fn tell_neighbour_search<R: Rng, O: Outbox>(
+        &mut self,
+        named: impl Iterator<Item = NodeInfo>,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let own = self.id();
+        let Some(lookup) = self
+            .lookups
+            .active
+            .iter_mut()
+            .find(|lookup| lookup.name.is_none() && lookup.target == own)
+        else {
+            return;
+        };
+        for node in named.filter(|node| node.id != own) {
+            if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
+                traversal.add(node);
+            }
+        }
+        let key = lookup.key;
+        for family in Family::ALL {
+            self.advance(key, family, context.config.initial_queries, context);
+        }
+    }
+
+    /// Somebody is known in this family now.
+    pub(super) fn start_waiting_lookups<R: Rng, O: Outbox>(
+        &mut self,
+        family: Family,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let keys: Vec<_> = self
+            .lookups
+            .active
+            .iter()
+            .map(|lookup| lookup.key)
+            .collect();
+        keys.into_iter()
+            .for_each(|key| self.begin_traversal(key, family, context));
+    }
+
+    fn begin_traversal<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        family: Family,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
+        if lookup.traversal(family).is_some() {
+            return;
+        }
+        let mut traversal = Traversal::new(lookup.target);
+        let seeds = self.tables.closest::<SEEDS>(family, &lookup.target);
+        let few = seeds.len() < Config::K;
+        seeds.into_iter().for_each(|node| traversal.add(node));
+        // Who knows hardly anybody asks those who know many, with the question itself.
+        if few && lookup.name.is_some() {
+            self.bootstrap
+                .entrances(family)
+                .for_each(|address| traversal.add_entrance(address));
+        }
+        if traversal.has_anybody() {
+            *lookup.traversal(family) = Some(traversal);
+            self.advance(key, family, context.config.initial_queries, context);
+        }
+    }
+
+    /// Sends up to `queries` more queries of a lookup, and ends it if there is nothing left to ask or to wait for.
+    fn advance<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        family: Family,
+        queries: usize,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let config = context.config;
+        let mut sent = 0;
+        loop {
+            let Some(lookup) = self.lookups.get_mut(key) else {
+                return;
+            };
+            // Found peers are worth more than new ones: then there is no hurry.
+            let parallel = if lookup.peers.is_empty() {
+                config.max_parallel
+            } else {
+                config.initial_queries
+            };
+            let Some(traversal) = lookup.traversal(family) else {
+                break;
+            };
+            if sent == queries || traversal.in_flight() >= parallel {
+                break;
+            }
+            if self.transactions.len() >= config.max_in_flight {
+                self.lookups.starved = true;
+                break;
+            }
+            let Some((address, id)) = traversal.next() else {
+                break;
+            };
+            sent += 1;
+            lookup.tally.asked += 1;
+            lookup.trace(address, id, Step::Asked, context.out);
+            let method = lookup.method();
+            self.ask(address, id, Purpose::Lookup(key), method, context);
+        }
+        self.settle(key, family, context);
+    }
+
+    /// Takes the next turn of a traversal that has nobody left to ask.
+    fn settle<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        family: Family,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
+        let goal = lookup.goal;
+        if let Some(traversal) = lookup.traversal(family)
+            && traversal.is_converged()
+        {
+            if traversal.closest().next().is_none() {
+                // Nobody answered at all: wait for somebody who does.
+                *lookup.traversal(family) = None;
+                self.bootstrap.hurry(context.now);
+            } else if let Goal::Announce(port) = goal {
+                traversal.start_announcing();
+                self.announce(key, family, port, context);
+            }
+        }
+        self.end_if_over(key, context);
+    }
+
+    fn announce<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        family: Family,
+        port: AnnouncedPort,
+        context: &mut Context<'_, R, O>,
+    ) {
+        loop {
+            let Some(lookup) = self.lookups.get_mut(key) else {
+                return;
+            };
+            let info_hash = lookup.target;
+            let Some((node, token)) = lookup
+                .traversal(family)
+                .as_mut()
+                .and_then(Traversal::next_announce)
+            else {
+                return;
+            };
+            let method = Method::AnnouncePeer {
+                info_hash,
+                port,
+                token,
+            };
+            self.ask(
+                node.address,
+                Some(node.id),
+                Purpose::Announce(key),
+                method,
+                context,
+            );
+        }
+    }
+
+    fn end_if_over<R: Rng, O: Outbox>(&mut self, key: u32, context: &mut Context<'_, R, O>) {
+        if self
+            .lookups
+            .get_mut(key)
+            .is_some_and(|lookup| lookup.is_over())
+        {
+            self.end_lookup(key, Outcome::Converged, context);
+        }
+    }
+
+    fn end_lookup<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        outcome: Outcome,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let Some(position) = self.lookups.position(key) else {
+            return;
+        };
+        let lookup = self.lookups.active.remove(position);
+        if self.lookups.active.is_empty() {
+            self.lookups.active = Vec::new();
+        }
+        if lookup.name.is_none() && lookup.target == self.id() {
+            let contacts = Family::ALL
+                .iter()
+                .map(|&family| self.tables.len(family))
+                .sum();
+            context.out.event(Event::Bootstrapped { contacts });
+        }
+        lookup.report(outcome, context.now, context.out);
+    }
+
+    pub(super) fn cancel_lookup<R: Rng, O: Outbox>(
+        &mut self,
+        name: LookupId,
+        context: &mut Context<'_, R, O>,
+    ) {
+        if let Some(lookup) = self
+            .lookups
+            .active
+            .iter()
+            .find(|lookup| lookup.name == Some(name))
+        {
+            self.end_lookup(lookup.key, Outcome::Cancelled, context);
+        }
+    }
+
+    pub(super) fn lose_patience<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
+        let Some(patience) = context.config.lookup_patience else {
+            return;
+        };
+        let now = context.now;
+        let is_due =
+            |lookup: &Lookup| lookup.tally.answered == 0 && lookup.started + patience <= now;
+        while let Some(lookup) = self.lookups.active.iter().find(|lookup| is_due(lookup)) {
+            self.end_lookup(lookup.key, Outcome::OutOfPatience, context);
+        }
+    }
+
+    pub(super) fn lookup_answered<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        transaction: &Transaction,
+        node: NodeInfo,
+        response: &Response,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let (own, now, config) = (self.id(), context.now, context.config);
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
+        lookup.tally.answered += 1;
+        let step = Step::Answered {
+            round_trip: now - transaction.sent,
+            nodes: response.named().count(),
+            peers: response.values.len(),
+        };
+        lookup.trace(node.address, Some(node.id), step, context.out);
+        if lookup.goal != Goal::FindNode {
+            let peers = response
+                .values
+                .iter()
+                .copied()
+                .filter(|peer| may_name(&node.address, peer));
+            lookup.report_peers(Some(node.address), peers, context.out);
+        }
+        let family = Family::of(&node.address);
+        if let Some(traversal) = lookup.traversal(family) {
+            traversal.answered(node, response.token.clone());
+        }
+        for named in response.named() {
+            let wanted = named.id != own
+                && may_name(&node.address, &named.address)
+                && !self.maintenance.is_quarantined(&named.address, now, config);
+            if let (true, Some(traversal)) = (wanted, lookup.traversal(Family::of(&named.address)))
+            {
+                traversal.add(named);
+            }
+        }
+        let queries = if lookup.peers.is_empty() {
+            context.config.queries_per_response
+        } else {
+            1
+        };
+        self.advance(key, family, queries, context);
+    }
+
+    pub(super) fn announce_answered<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        node: NodeInfo,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
+        lookup.tally.announced_to += 1;
+        if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
+            traversal.announce_acknowledged(&node);
+        }
+        if let Some(lookup) = lookup.name {
+            context.out.event(Event::Announced { lookup, node });
+        }
+        self.end_if_over(key, context);
+    }
+
+    pub(super) fn lookup_stalled<R: Rng, O: Outbox>(
+        &mut self,
+        to: SocketAddr,
+        id: Option<Id>,
+        purpose: Purpose,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let family = Family::of(&to);
+        match purpose {
+            Purpose::Lookup(key) => {
+                let Some(lookup) = self.lookups.get_mut(key) else {
+                    return;
+                };
+                lookup.tally.stalled += 1;
+                lookup.trace(to, id, Step::Stalled, context.out);
+                if let Some(traversal) = lookup.traversal(family) {
+                    traversal.stalled(&to, id.as_ref());
+                }
+                self.advance(key, family, 1, context);
+            }
+            Purpose::Announce(key) => {
+                self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context)
+            }
+            Purpose::Bootstrap | Purpose::Verify => {}
+        }
+    }
+
+    pub(super) fn lookup_failed<R: Rng, O: Outbox>(
+        &mut self,
+        transaction: &Transaction,
+        failure: Failure,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let (to, id) = (transaction.to, transaction.id);
+        let family = Family::of(&to);
+        match transaction.purpose {
+            Purpose::Lookup(key) => {
+                let Some(lookup) = self.lookups.get_mut(key) else {
+                    return;
+                };
+                lookup.tally.failed += 1;
+                lookup.trace(to, id, failure.into(), context.out);
+                if let Some(traversal) = lookup.traversal(family) {
+                    traversal.failed(&to, id.as_ref());
+                }
+                self.advance(key, family, 1, context);
+            }
+            Purpose::Announce(key) => {
+                self.announce_elsewhere(key, to, id, Traversal::announce_failed, context)
+            }
+            Purpose::Bootstrap | Purpose::Verify => {}
+        }
+    }
+
+    fn announce_elsewhere<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        to: SocketAddr,
+        id: Option<Id>,
+        mark: impl FnOnce(&mut Traversal, &NodeInfo),
+        context: &mut Context<'_, R, O>,
+    ) {
+        let family = Family::of(&to);
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
+        let Goal::Announce(port) = lookup.goal else {
+            return;
+        };
+        if let (Some(traversal), Some(id)) = (lookup.traversal(family), id) {
+            mark(traversal, &NodeInfo { id, address: to });
+        }
+        self.announce(key, family, port, context);
+        self.end_if_over(key, context);
+    }
+
+    /// There is room in the common budget again: every lookup gets one query.
+    pub(super) fn lookups_go_on<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
+        if std::mem::take(&mut self.lookups.starved) {
+            let keys: Vec<_> = self
+                .lookups
+                .active
+                .iter()
+                .map(|lookup| lookup.key)
+                .collect();
+            for key in keys {
+                Family::ALL
+                    .into_iter()
+                    .for_each(|family| self.advance(key, family, 1, context));
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Answers to the queries of others. BEP 5, "DHT Queries".
+
+use std::net::SocketAddr;
+
+use rand::Rng;
+
+use super::{Context, Node};
+use crate::address::Family;
+use crate::event::{Event, Outbox};
+use crate::id::Id;
+use crate::message::{
+    AnnouncedPort, Body, KrpcError, Message, Method, NodeInfo, Query, Response, Token,
+    TransactionId, Want,
+};
+use crate::peer_store::PeerStore;
+
+/// The longest response that we send, in bytes: it passes any network in one piece.
+const MAX_RESPONSE: usize = 1200;
+/// What a response to `get_peers` takes without its nodes and peers: ids, token, transaction, address, keys.
+const ENVELOPE: usize = 180;
+
+impl Node {
+    pub(super) fn serve<R: Rng, O: Outbox>(
+        &mut self,
+        from: SocketAddr,
+        transaction: &TransactionId,
+        query: &Query,
+        context: &mut Context<'_, R, O>,
+    ) {
+        // Our own query came back to us, or somebody plays that it did.
+        if query.id == self.id() {
+            return;
+        }
+        let asker = NodeInfo {
+            id: query.id,
+            address: from,
+        };
+        if !query.read_only {
+            self.meet(asker, context);
+        }
+        // BEP 43, "Read-Only State".
+        if context.config.read_only {
+            return;
+        }
+        let body = match self.answer(&asker, query, context) {
+            Ok(response) => Body::Response(response),
+            Err(error) => Body::Error(error),
+        };
+        transmit_answer(from, transaction.clone(), body, context);
+    }
+
+    /// A query that could not be read. BEP 5, "Errors".
+    pub(super) fn refuse_malformed<R: Rng, O: Outbox>(
+        &mut self,
+        from: SocketAddr,
+        transaction: &TransactionId,
+        context: &mut Context<'_, R, O>,
+    ) {
+        if !context.config.read_only && crate::address::scope(&from).is_some() {
+            let error = KrpcError::new(KrpcError::PROTOCOL, "Protocol Error: invalid arguments");
+            transmit_answer(from, transaction.clone(), Body::Error(error), context);
+        }
+    }
+
+    fn answer<R: Rng, O: Outbox>(
+        &mut self,
+        asker: &NodeInfo,
+        query: &Query,
+        context: &mut Context<'_, R, O>,
+    ) -> Result<Response, KrpcError> {
+        match &query.method {
+            Method::Ping => Ok(Response::new(self.id())),
+            // Who asks for a neighbourhood by a method of his own is helped on his way.
+            Method::FindNode { target, want }
+            | Method::Other {
+                target: Some(target),
+                want,
+                ..
+            } => Ok(self.name_nodes(asker, target, *want)),
+            Method::GetPeers { info_hash, want } => {
+                Ok(self.name_peers(asker, info_hash, *want, context))
+            }
+            Method::AnnouncePeer {
+                info_hash,
+                port,
+                token,
+            } => self.store_peer(asker.address, *info_hash, *port, token, context),
+            Method::Other { target: None, .. } => {
+                Err(KrpcError::new(KrpcError::METHOD_UNKNOWN, "Method Unknown"))
+            }
+        }
+    }
+
+    /// BEP 5, "find_node".
+    fn name_nodes(&self, asker: &NodeInfo, target: &Id, want: Want) -> Response {
+        let transport = Family::of(&asker.address);
+        let mut response = Response::new(self.id());
+        if want.includes(Family::V4, transport) {
+            response.nodes = Some(self.tables.closest_v4(target, asker));
+        }
+        if want.includes(Family::V6, transport) {
+            response.nodes6 = Some(Box::new(self.tables.closest_v6(target, asker)));
+        }
+        response
+    }
+
+    /// BEP 5, "get_peers", with `nodes` in every response as BEP 32 has it.
+    fn name_peers<R: Rng, O: Outbox>(
+        &mut self,
+        asker: &NodeInfo,
+        info_hash: &Id,
+        want: Want,
+        context: &mut Context<'_, R, O>,
+    ) -> Response {
+        let mut response = self.name_nodes(asker, info_hash, want);
+        response.token = Some(
+            self.tokens
+                .issue(context.now, asker.address.ip(), info_hash),
+        );
+        if let Some(peers) = &mut self.peers {
+            let nodes = response
+                .nodes
+                .as_ref()
+                .map_or(0, |nodes| nodes.len() * 26 + 10);
+            let nodes6 = response
+                .nodes6
+                .as_ref()
+                .map_or(0, |nodes| nodes.len() * 38 + 13);
+            // "6:" or "18:" stands before each.
+            let (family, length) = match asker.address {
+                SocketAddr::V4(_) => (Family::V4, 2 + 6),
+                SocketAddr::V6(_) => (Family::V6, 3 + 18),
+            };
+            let count = (MAX_RESPONSE - ENVELOPE).saturating_sub(nodes + nodes6) / length;
+            response.values = peers.sample(info_hash, family, count, context.now, context.rng);
+        }
+        response
+    }
+
+    /// BEP 5, "announce_peer".
+    fn store_peer<R: Rng, O: Outbox>(
+        &mut self,
+        from: SocketAddr,
+        info_hash: Id,
+        port: AnnouncedPort,
+        token: &Token,
+        context: &mut Context<'_, R, O>,
+    ) -> Result<Response, KrpcError> {
+        if !self
+            .tokens
+            .is_valid(token, context.now, from.ip(), &info_hash)
+        {
+            return Err(KrpcError::new(
+                KrpcError::PROTOCOL,
+                "Protocol Error: bad token",
+            ));
+        }
+        let port = match port {
+            AnnouncedPort::Given(port) => port,
+            AnnouncedPort::Implied(_) => from.port(),
+        };
+        let peer = SocketAddr::new(from.ip(), port);
+        let peers = self
+            .peers
+            .get_or_insert_with(|| Box::new(PeerStore::new(context.rng)));
+        if !peers.announce(info_hash, peer, context.now, context.config) {
+            return Err(KrpcError::new(
+                KrpcError::SERVER,
+                "Server Error: too many announces from this address",
+            ));
+        }
+        context.out.event(Event::PeerAnnounced { info_hash, peer });
+        Ok(Response::new(self.id()))
+    }
+}
+
+fn transmit_answer<R: Rng, O: Outbox>(
+    to: SocketAddr,
+    transaction: TransactionId,
+    body: Body,
+    context: &mut Context<'_, R, O>,
+) {
+    // BEP 42, "Bootstrapping": who answers tells the asker where he is seen.
+    let message = Message {
+        transaction,
+        version: Some(context.config.version),
+        external: Some(to),
+        body,
+    };
+    context.out.transmit(to, message);
+}

@@ -1,0 +1,239 @@
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use crate::address::{Endpoint, Family, may_name};
+use crate::config::Config;
+use crate::id::Id;
+use crate::message::{NodeInfo, Nodes};
+use crate::routing_table::{BucketView, Contact, Insertion, RoutingTable};
+
+/// One routing table a family, under one id. BEP 32, "Operation".
+pub(crate) struct Tables {
+    own: Id,
+    v4: RoutingTable<SocketAddrV4>,
+    /// Made when the first IPv6 node answers: a family that is not used costs nothing.
+    v6: Option<Box<RoutingTable<SocketAddrV6>>>,
+}
+
+/// A contact of either family, as maintenance sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContactState {
+    pub(crate) node: NodeInfo,
+    pub(crate) failures: u8,
+    pub(crate) seen: Duration,
+}
+
+impl<A: Endpoint> From<&Contact<A>> for ContactState {
+    fn from(contact: &Contact<A>) -> Self {
+        Self {
+            node: contact.node.widen(),
+            failures: contact.failures,
+            seen: contact.seen(),
+        }
+    }
+}
+
+impl Tables {
+    pub(crate) const fn new(own: Id) -> Self {
+        Self {
+            own,
+            v4: RoutingTable::new(own),
+            v6: None,
+        }
+    }
+
+    pub(crate) const fn own_id(&self) -> Id {
+        self.own
+    }
+
+    pub(crate) fn set_own_id(&mut self, own: Id, config: &Config) {
+        self.own = own;
+        self.v4.set_own_id(own, config);
+        if let Some(v6) = &mut self.v6 {
+            v6.set_own_id(own, config);
+        }
+    }
+
+    pub(crate) fn len(&self, family: Family) -> usize {
+        match family {
+            Family::V4 => self.v4.len(),
+            Family::V6 => self.v6.as_ref().map_or(0, |table| table.len()),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        Family::ALL.iter().all(|&family| self.len(family) == 0)
+    }
+
+    pub(crate) fn depth(&self, family: Family) -> usize {
+        match family {
+            Family::V4 => self.v4.depth(),
+            Family::V6 => self.v6.as_ref().map_or(0, |table| table.depth()),
+        }
+    }
+
+    pub(crate) fn has_room(&self, node: &NodeInfo, config: &Config) -> bool {
+        match node.address {
+            SocketAddr::V4(_) => self.v4.has_room(&node.id, config),
+            SocketAddr::V6(_) => self.v6.as_ref().map_or(node.id != self.own, |table| {
+                table.has_room(&node.id, config)
+            }),
+        }
+    }
+
+    pub(crate) fn contains(&self, node: &NodeInfo) -> bool {
+        match node.address {
+            SocketAddr::V4(_) => self.v4.get(&node.id).is_some(),
+            SocketAddr::V6(_) => self
+                .v6
+                .as_ref()
+                .is_some_and(|table| table.get(&node.id).is_some()),
+        }
+    }
+
+    pub(crate) fn touch(&mut self, node: &NodeInfo, now: Duration) -> bool {
+        match node.address {
+            SocketAddr::V4(address) => self.v4.touch(
+                &NodeInfo {
+                    id: node.id,
+                    address,
+                },
+                now,
+            ),
+            SocketAddr::V6(address) => self.v6.as_mut().is_some_and(|table| {
+                table.touch(
+                    &NodeInfo {
+                        id: node.id,
+                        address,
+                    },
+                    now,
+                )
+            }),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, node: &NodeInfo, now: Duration, config: &Config) -> Insertion {
+        match node.address {
+            SocketAddr::V4(address) => self.v4.insert(
+                NodeInfo {
+                    id: node.id,
+                    address,
+                },
+                now,
+                config,
+            ),
+            SocketAddr::V6(address) => {
+                let table = self
+                    .v6
+                    .get_or_insert_with(|| Box::new(RoutingTable::new(self.own)));
+                table.insert(
+                    NodeInfo {
+                        id: node.id,
+                        address,
+                    },
+                    now,
+                    config,
+                )
+            }
+        }
+    }
+
+    /// Notes that a node did not answer; whether it left its table by that.
+    pub(crate) fn fail(&mut self, node: &NodeInfo, config: &Config) -> bool {
+        match node.address {
+            SocketAddr::V4(address) => self.v4.fail(
+                &NodeInfo {
+                    id: node.id,
+                    address,
+                },
+                config,
+            ),
+            SocketAddr::V6(address) => self.v6.as_mut().is_some_and(|table| {
+                table.fail(
+                    &NodeInfo {
+                        id: node.id,
+                        address,
+                    },
+                    config,
+                )
+            }),
+        }
+    }
+
+    pub(crate) fn closest<const N: usize>(
+        &self,
+        family: Family,
+        target: &Id,
+    ) -> ArrayVec<NodeInfo, N> {
+        match family {
+            Family::V4 => self
+                .v4
+                .closest::<N>(target, |_| true)
+                .iter()
+                .map(NodeInfo::widen)
+                .collect(),
+            Family::V6 => self
+                .v6
+                .iter()
+                .flat_map(|table| table.closest::<N>(target, |_| true))
+                .map(|node| node.widen())
+                .collect(),
+        }
+    }
+
+    /// What `nodes` of a response to `asker` says: not himself, and nobody of a network that is nearer to us than he is.
+    pub(crate) fn closest_v4(&self, target: &Id, asker: &NodeInfo) -> Nodes<SocketAddrV4> {
+        self.v4.closest(target, |node| may_be_told(asker, node))
+    }
+
+    /// What `nodes6` of a response to `asker` says.
+    pub(crate) fn closest_v6(&self, target: &Id, asker: &NodeInfo) -> Nodes<SocketAddrV6> {
+        let table = self.v6.as_ref();
+        table
+            .map(|table| table.closest(target, |node| may_be_told(asker, node)))
+            .unwrap_or_default()
+    }
+
+    /// The contact that needs attention most: one that failed last time, else the one silent for longest.
+    pub(crate) fn neediest(&self, family: Family) -> Option<ContactState> {
+        self.states(family)
+            .min_by_key(|contact| (contact.failures == 0, contact.seen))
+    }
+
+    pub(crate) fn nth(&self, family: Family, index: usize) -> Option<ContactState> {
+        self.states(family).nth(index)
+    }
+
+    pub(crate) fn states(&self, family: Family) -> impl Iterator<Item = ContactState> + '_ {
+        let (v4, v6) = match family {
+            Family::V4 => (Some(&self.v4), None),
+            Family::V6 => (None, self.v6.as_deref()),
+        };
+        let v4 = v4
+            .into_iter()
+            .flat_map(|table| table.contacts())
+            .map(ContactState::from);
+        v4.chain(
+            v6.into_iter()
+                .flat_map(|table| table.contacts())
+                .map(ContactState::from),
+        )
+    }
+
+    pub(crate) fn view(&self, family: Family, now: Duration, config: &Config) -> Vec<BucketView> {
+        match family {
+            Family::V4 => self.v4.view(now, config),
+            Family::V6 => self
+                .v6
+                .as_ref()
+                .map(|table| table.view(now, config))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn may_be_told<A: Endpoint>(asker: &NodeInfo, node: &NodeInfo<A>) -> bool {
+    node.id != asker.id && may_name(&asker.address, &node.address.into())
+}
