@@ -4,8 +4,9 @@ use wire::{BLOCK_LENGTH, Bitfield, Block, Geometry};
 
 use super::BlockBuffer;
 
-/// Blocks that are written with one call, where they come in order: 1 MiB.
-const RUN: u32 = 64;
+/// Blocks that are written with one call, where they come in order: 256 KiB. Longer runs were measured to be no faster,
+/// and every piece on its way may hold as much.
+const RUN: u32 = 16;
 
 /// Puts blocks, which arrive in any order, together to runs that are worth a write.
 ///
@@ -221,12 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn a_large_piece_is_handed_out_megabyte_by_megabyte() {
-        let (mut assembly, pool) = one_piece(150);
-        let all: Vec<_> = (0..150).collect();
+    fn a_large_piece_is_handed_out_run_by_run() {
+        let (mut assembly, pool) = one_piece(40);
+        let all: Vec<_> = (0..40).collect();
         assert_eq!(
             store(&mut assembly, &pool, &all),
-            [(0, 64), (64, 64), (128, 22)]
+            [(0, 16), (16, 16), (32, 8)]
         );
     }
 
