@@ -68,12 +68,12 @@ fn scope_v6(ip: Ipv6Addr) -> Option<Scope> {
     }
 }
 
-/// Whether an address may be believed that somebody at `namer` named: he cannot lead us nearer than he is himself.
+/// Whether an address may be believed that somebody at `source` named: he cannot lead us nearer than he is himself.
 ///
 /// So a local network works without a flag, and nobody on the public one points us at our own network.
-pub(crate) fn may_name(namer: &SocketAddr, named: &SocketAddr) -> bool {
-    match (scope(namer), scope(named)) {
-        (Some(namer), Some(named)) => named >= namer,
+pub(crate) fn may_name(source: &SocketAddr, address: &SocketAddr) -> bool {
+    match (scope(source), scope(address)) {
+        (Some(near), Some(far)) => far >= near,
         _ => false,
     }
 }

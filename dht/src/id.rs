@@ -52,8 +52,8 @@ impl Id {
     /// The XOR metric. BEP 5, "Overview".
     #[must_use]
     pub fn distance(&self, other: &Self) -> Distance {
-        let (a, b) = (self.words(), other.words());
-        Distance(a.0 ^ b.0, a.1 ^ b.1, a.2 ^ b.2)
+        let (own, others) = (self.words(), other.words());
+        Distance(std::array::from_fn(|word| own[word] ^ others[word]))
     }
 
     /// How many leading bits the two have in common, 0 to 160.
@@ -61,27 +61,26 @@ impl Id {
         Self::BITS - self.distance(other).bits()
     }
 
-    fn words(&self) -> (u64, u64, u32) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = self.0;
-        (
-            u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            u64::from_be_bytes([i, j, k, l, m, n, o, p]),
-            u32::from_be_bytes([q, r, s, t]),
-        )
+    /// The number in three words, of which the last repeats half of the one before: that changes no comparison.
+    fn words(&self) -> [u64; 3] {
+        [0, 8, 12].map(|start| {
+            let word = self.0.get(start..).and_then(|bytes| bytes.first_chunk());
+            word.map_or(0, |word| u64::from_be_bytes(*word))
+        })
     }
 }
 
 /// How far two ids are apart. Smaller is closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Distance(u64, u64, u32);
+pub struct Distance([u64; 3]);
 
 impl Distance {
     /// The length of the distance as a binary number: 0 for equal ids, at most 160.
     pub fn bits(&self) -> u32 {
-        match self {
-            Self(0, 0, low) => u32::BITS - low.leading_zeros(),
-            Self(0, middle, _) => 96 - middle.leading_zeros(),
-            Self(high, ..) => 160 - high.leading_zeros(),
+        match self.0 {
+            [0, 0, low] => 64 - low.leading_zeros(),
+            [0, middle, _] => 96 - middle.leading_zeros(),
+            [high, ..] => 160 - high.leading_zeros(),
         }
     }
 }

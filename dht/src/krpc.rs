@@ -50,7 +50,7 @@ pub fn decode(datagram: &[u8]) -> Result<Message, DecodeError> {
         .as_dict()
         .ok_or(DecodeError::Envelope("it is not a dictionary"))?;
     let mut envelope = Envelope::default();
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         envelope.take(key, value);
     }
     let transaction =
@@ -117,7 +117,7 @@ fn query(envelope: &Envelope<'_>) -> Result<Query, &'static str> {
     let method = envelope.method.ok_or("it names no method")?;
     let fields = envelope.arguments.ok_or("it has no arguments")?;
     let mut arguments = Arguments::default();
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         arguments.take(key, value);
     }
     let want = arguments.want;
@@ -193,7 +193,7 @@ fn response(envelope: &Envelope<'_>) -> Result<Response, &'static str> {
     let mut responder = None;
     // The id is not known yet; everything else is read in the same pass.
     let mut response = Response::new(Id::new([0; Id::LENGTH]));
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         match key {
             b"id" => responder = id(value),
             b"nodes" => response.nodes = value.as_bytes().map(nodes_v4),
@@ -274,12 +274,7 @@ fn address_v4([a, b, c, d, high, low]: [u8; 6]) -> SocketAddrV4 {
 
 fn address_v6(compact: [u8; 18]) -> SocketAddrV6 {
     let [ip @ .., high, low] = compact;
-    SocketAddrV6::new(
-        Ipv6Addr::from_octets(ip),
-        u16::from_be_bytes([high, low]),
-        0,
-        0,
-    )
+    SocketAddrV6::new(Ipv6Addr::from(ip), u16::from_be_bytes([high, low]), 0, 0)
 }
 
 fn nodes_v4(compact: &[u8]) -> Nodes<SocketAddrV4> {

@@ -88,7 +88,7 @@ pub enum Method {
     },
 }
 
-/// The port of `announce_peer`. BEP 5, "announce_peer".
+/// The port of `announce_peer`. BEP 5, "`announce_peer`".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnnouncedPort {
     /// The port that the message says.
@@ -186,7 +186,7 @@ impl<A: Copy + Into<SocketAddr>> NodeInfo<A> {
     }
 }
 
-/// An opaque proof that its holder receives what is sent to his address. BEP 5, "get_peers".
+/// An opaque proof that its holder receives what is sent to his address. BEP 5, "`get_peers`".
 ///
 /// At most [`Token::MAX_LENGTH`] bytes; ours have 8.
 #[derive(Clone, Debug, PartialEq, Eq)]

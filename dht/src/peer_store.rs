@@ -16,7 +16,7 @@ const SWARM_BYTES: usize = 200;
 /// What a source costs, approximately.
 const SOURCE_BYTES: usize = 64;
 
-/// The peers that were announced to this node. BEP 5, "announce_peer".
+/// The peers that were announced to this node. BEP 5, "`announce_peer`".
 ///
 /// Bounded by the numbers in [`Config`]; the info-hash that was announced to longest ago makes room.
 pub(crate) struct PeerStore {
@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    const MINUTE: Duration = Duration::from_mins(1);
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn rng() -> Xoshiro256PlusPlus {
         Xoshiro256PlusPlus::seed_from_u64(5)

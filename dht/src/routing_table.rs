@@ -217,7 +217,7 @@ impl<A: Endpoint> RoutingTable<A> {
         }
     }
 
-    /// The `N` contacts nearest to `target` that are wanted, nearest first. Those that failed last time are left out: BEP 5, "find_node".
+    /// The `N` contacts nearest to `target` that are wanted, nearest first. Those that failed last time are left out: BEP 5, "`find_node`".
     pub(crate) fn closest<const N: usize>(
         &self,
         target: &Id,

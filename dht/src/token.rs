@@ -9,7 +9,7 @@ use crate::id::Id;
 use crate::message::Token;
 
 /// How long the key of the tokens stays the same. Tokens of the epoch before are valid too. BEP 5, "Overview".
-const EPOCH: Duration = Duration::from_mins(5);
+const EPOCH: Duration = Duration::from_secs(5 * 60);
 
 /// Makes and checks the tokens of this node: a keyed hash over the epoch, the asker's IP and the target. Nothing is remembered.
 pub(crate) struct TokenIssuer {

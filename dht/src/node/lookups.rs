@@ -23,7 +23,7 @@ const MAX_PEERS: usize = 10_000;
 /// All lookups that have not ended.
 #[derive(Default)]
 pub(super) struct Lookups {
-    active: Vec<Box<Lookup>>,
+    active: Vec<Lookup>,
     next_key: u32,
     /// The common budget of queries ran out: somebody wants to ask and may not.
     starved: bool,
@@ -99,10 +99,7 @@ impl Lookups {
     }
 
     fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
-        self.active
-            .iter_mut()
-            .find(|lookup| lookup.key == key)
-            .map(Box::as_mut)
+        self.active.iter_mut().find(|lookup| lookup.key == key)
     }
 }
 
@@ -212,7 +209,7 @@ impl Node {
         }
         let key = self.lookups.next_key;
         self.lookups.next_key = key.wrapping_add(1);
-        let mut lookup = Box::new(Lookup {
+        let mut lookup = Lookup {
             key,
             name,
             target,
@@ -221,7 +218,7 @@ impl Node {
             traversals: [None, None],
             peers: BTreeSet::new(),
             tally: Tally::default(),
-        });
+        };
         // What was announced to us need not be asked for.
         if let (Goal::GetPeers | Goal::Announce(_), Some(store)) = (goal, &mut self.peers) {
             for family in Family::ALL {

@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    /// BEP 5, "find_node".
+    /// BEP 5, "`find_node`".
     fn name_nodes(&self, asker: &NodeInfo, target: &Id, want: Want) -> Response {
         let transport = Family::of(&asker.address);
         let mut response = Response::new(self.id());
@@ -104,7 +104,7 @@ impl Node {
         response
     }
 
-    /// BEP 5, "get_peers", with `nodes` in every response as BEP 32 has it.
+    /// BEP 5, "`get_peers`", with `nodes` in every response as BEP 32 has it.
     fn name_peers<R: Rng, O: Outbox>(
         &mut self,
         asker: &NodeInfo,
@@ -137,7 +137,7 @@ impl Node {
         response
     }
 
-    /// BEP 5, "announce_peer".
+    /// BEP 5, "`announce_peer`".
     fn store_peer<R: Rng, O: Outbox>(
         &mut self,
         from: SocketAddr,

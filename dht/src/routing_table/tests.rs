@@ -1,1 +1,215 @@
+use std::net::SocketAddrV4;
 
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::*;
+
+type Table = RoutingTable<SocketAddrV4>;
+
+const NOW: Duration = Duration::from_secs(100);
+
+fn any_node(_: &NodeInfo<SocketAddrV4>) -> bool {
+    true
+}
+
+fn address(host: u32) -> SocketAddrV4 {
+    // Hosts of 256 networks, so that both rules about addresses are met.
+    SocketAddrV4::new((0x0b00_0000 + (host & 0xfff)).into(), 6881)
+}
+
+/// A node that shares `bits` leading bits with the id that is all zeros.
+fn node(bits: u32, host: u32) -> NodeInfo<SocketAddrV4> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(u64::from(host) << 8 | u64::from(bits));
+    NodeInfo {
+        id: Id::new([0; 20]).random_at(bits, &mut rng),
+        address: address(host),
+    }
+}
+
+fn everybody(table: &Table) -> Vec<NodeInfo<SocketAddrV4>> {
+    table
+        .contacts()
+        .iter()
+        .map(|contact| contact.node)
+        .collect()
+}
+
+/// What holds at any time.
+fn check(table: &Table, config: &Config) {
+    let mut from_buckets = Vec::new();
+    for (index, bucket) in table.buckets().enumerate() {
+        assert!(bucket.len() <= config.bucket_size(index));
+        for contact in bucket {
+            assert_ne!(contact.node.id, table.own);
+            assert_eq!(table.bucket_of(&contact.node.id), index);
+            assert!(contact.failures < config.max_failures);
+            from_buckets.push(contact.node);
+        }
+        if index >= config.first_buckets.len() {
+            let networks: std::collections::BTreeSet<_> = bucket
+                .iter()
+                .map(|contact| u32::from(*contact.node.address.ip()) >> 8)
+                .collect();
+            assert_eq!(
+                networks.len(),
+                bucket.len(),
+                "one contact a /24 in a deep bucket"
+            );
+        }
+    }
+    // The buckets are disjoint and complete, and nobody is in the table twice.
+    assert_eq!(from_buckets, everybody(table));
+    let ids: std::collections::BTreeSet<_> = from_buckets.iter().map(|node| node.id).collect();
+    let hosts: std::collections::BTreeSet<_> =
+        from_buckets.iter().map(|node| *node.address.ip()).collect();
+    assert_eq!(
+        (ids.len(), hosts.len()),
+        (from_buckets.len(), from_buckets.len())
+    );
+    assert!(table.spares.len() <= config.spares);
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Insert(NodeInfo<SocketAddrV4>),
+    Touch(usize),
+    Fail(usize),
+    Remove(usize),
+    Rename(u32),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        12 => (0u32..45, 0u32..4096).prop_map(|(bits, host)| Change::Insert(node(bits, host))),
+        2 => any::<usize>().prop_map(Change::Touch),
+        4 => any::<usize>().prop_map(Change::Fail),
+        1 => any::<usize>().prop_map(Change::Remove),
+        1 => (0u32..45).prop_map(Change::Rename),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn invariants_hold_whatever_happens(changes in proptest::collection::vec(changes(), 1..400), narrow: bool) {
+        let config = if narrow { Config { first_buckets: &[], ..Config::default() } } else { Config::default() };
+        let mut table = Table::new(Id::new([0; 20]));
+        for (second, change) in (0u64..).zip(changes) {
+            let now = NOW + Duration::from_secs(second);
+            let before = everybody(&table);
+            let pick = |index: usize| before.get(index % before.len().max(1)).copied();
+            match change {
+                Change::Insert(node) => {
+                    let insertion = table.insert(node, now, &config);
+                    let after = everybody(&table);
+                    prop_assert_eq!(after.contains(&node), matches!(insertion, Insertion::Known | Insertion::Inserted));
+                    // Only what it was itself makes room for a newcomer.
+                    let itself = |old: &NodeInfo<SocketAddrV4>| old.address.ip() == node.address.ip() || old.id == node.id;
+                    prop_assert!(before.iter().all(|old| after.contains(old) || itself(old)));
+                }
+                Change::Touch(index) => if let Some(node) = pick(index) {
+                    prop_assert!(table.touch(&node, now));
+                },
+                Change::Fail(index) => if let Some(node) = pick(index) {
+                    let left = table.fail(&node, &config);
+                    prop_assert_eq!(left, table.get(&node.id).is_none_or(|contact| contact.node != node));
+                },
+                Change::Remove(index) => if let Some(node) = pick(index) {
+                    table.remove(&node.id);
+                    prop_assert_eq!(everybody(&table).len(), before.len() - 1);
+                },
+                Change::Rename(bits) => {
+                    let own = table.own.random_at(bits, &mut Xoshiro256PlusPlus::seed_from_u64(second));
+                    table.set_own_id(own, &config);
+                }
+            }
+            check(&table, &config);
+        }
+    }
+
+    #[test]
+    fn closest_is_what_sorting_everybody_gives(
+        nodes in proptest::collection::vec((0u32..45, 0u32..4096), 0..300),
+        bits in 0u32..160,
+        seed: u64,
+    ) {
+        let config = Config::default();
+        let mut table = Table::new(Id::new([0; 20]));
+        for (bits, host) in nodes {
+            table.insert(node(bits, host), NOW, &config);
+        }
+        let target = table.own.random_at(bits, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
+        let mut sorted = everybody(&table);
+        sorted.sort_by_key(|node| node.id.distance(&target));
+        let nearest = table.closest::<8>(&target, any_node);
+        prop_assert_eq!(nearest.as_slice(), &sorted[..sorted.len().min(8)]);
+        let odd = |node: &NodeInfo<SocketAddrV4>| node.address.ip().octets()[3] % 2 == 1;
+        let nearest = table.closest::<16>(&target, odd);
+        sorted.retain(odd);
+        prop_assert_eq!(nearest.as_slice(), &sorted[..sorted.len().min(16)]);
+    }
+}
+
+#[test]
+fn a_contact_takes_32_bytes() {
+    assert_eq!(size_of::<Contact<SocketAddrV4>>(), 32);
+}
+
+#[test]
+fn a_full_bucket_keeps_its_living_and_replaces_its_dead_by_a_spare() {
+    let config = Config {
+        first_buckets: &[],
+        ..Config::default()
+    };
+    let mut table = Table::new(Id::new([0; 20]));
+    let nodes: Vec<_> = (0..10).map(|number| node(0, number << 8)).collect();
+    let results: Vec<_> = nodes
+        .iter()
+        .map(|&node| table.insert(node, NOW, &config))
+        .collect();
+    assert_eq!(results[..8], [Insertion::Inserted; 8]);
+    assert_eq!(results[8..], [Insertion::Spare; 2]);
+    assert!(
+        !table.fail(&nodes[3], &config),
+        "one time-out may be bad luck"
+    );
+    assert_eq!(
+        table.closest::<8>(&nodes[3].id, any_node).len(),
+        7,
+        "but it is not named meanwhile"
+    );
+    assert!(table.fail(&nodes[3], &config));
+    assert!(table.get(&nodes[3].id).is_none());
+    assert!(
+        table.get(&nodes[9].id).is_some(),
+        "the freshest spare moves up"
+    );
+}
+
+#[test]
+fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
+    let config = Config::default();
+    let mut table = Table::new(Id::new([0; 20]));
+    let old = node(3, 1);
+    table.insert(old, NOW, &config);
+    let same_id = NodeInfo {
+        address: address(2 << 8),
+        ..old
+    };
+    assert_eq!(table.insert(same_id, NOW, &config), Insertion::Refused);
+    let same_ip = NodeInfo {
+        address: SocketAddrV4::new(*old.address.ip(), 9),
+        ..node(5, 7)
+    };
+    assert_eq!(table.insert(same_ip, NOW, &config), Insertion::Refused);
+    table.fail(&old, &config);
+    assert_eq!(table.insert(same_ip, NOW, &config), Insertion::Inserted);
+    // The same node with a new id is one node.
+    let renamed = NodeInfo {
+        address: same_ip.address,
+        ..node(1, 9)
+    };
+    assert_eq!(table.insert(renamed, NOW, &config), Insertion::Inserted);
+    assert_eq!(everybody(&table), [renamed]);
+}

@@ -1,0 +1,222 @@
+//! A small deterministic network for scenarios: virtual time, a fixed latency, and nodes that can be silenced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::{Config, Event, Id, Input, Message, Node, Outbox, decode, encode};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+pub(crate) const LATENCY: Duration = Duration::from_millis(20);
+
+pub(crate) struct World {
+    pub(crate) now: Duration,
+    pub(crate) config: Config,
+    pub(crate) nodes: BTreeMap<SocketAddr, Member>,
+    /// Datagrams on their way, by arrival and number.
+    in_flight: BTreeMap<(Duration, u64), (SocketAddr, SocketAddr, Message)>,
+    /// Addresses that neither hear nor speak.
+    pub(crate) silent: BTreeSet<SocketAddr>,
+    sent: u64,
+    /// One datagram in so many gets lost.
+    pub(crate) loss: Option<u64>,
+    rng: Xoshiro256PlusPlus,
+}
+
+pub(crate) struct Member {
+    pub(crate) node: Node,
+    pub(crate) config: Config,
+    deadline: Option<Duration>,
+    pub(crate) events: Vec<(Duration, Event)>,
+    /// How many of them were looked at.
+    seen: usize,
+    /// What it sent, where to and when.
+    pub(crate) sent: Vec<(Duration, SocketAddr, Message)>,
+}
+
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) messages: Vec<(SocketAddr, Message)>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Outbox for Collected {
+    fn transmit(&mut self, to: SocketAddr, message: Message) {
+        self.messages.push((to, message));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+/// The address of node number `n` on one desk.
+pub(crate) fn local(n: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7000 + n))
+}
+
+/// The address of node number `n` on the public network, each in a /16 of its own.
+pub(crate) fn public(n: u16) -> SocketAddr {
+    let [high, low] = n.to_be_bytes();
+    SocketAddr::from(([20 + high, low, 7, 7], 6881))
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            now: Duration::from_secs(1),
+            config: Config::default(),
+            nodes: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            sent: 0,
+            loss: None,
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        }
+    }
+
+    /// A node that knows the given bootstrap addresses.
+    pub(crate) fn add(&mut self, address: SocketAddr, bootstrap: &[SocketAddr]) {
+        let node = Node::new(None, &mut self.rng);
+        self.nodes.insert(
+            address,
+            Member {
+                node,
+                config: self.config.clone(),
+                deadline: None,
+                events: Vec::new(),
+                seen: 0,
+                sent: Vec::new(),
+            },
+        );
+        self.input(address, Input::Bootstrap(bootstrap));
+    }
+
+    /// A network of `count` nodes of which each entered through the first.
+    pub(crate) fn of(count: u16, address: fn(u16) -> SocketAddr, seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        world.add(address(0), &[]);
+        for number in 1..count {
+            world.add(address(number), &[address(0)]);
+            world.run_for(Duration::from_millis(50));
+        }
+        world.run_for(Duration::from_secs(30));
+        world
+    }
+
+    pub(crate) fn input(&mut self, address: SocketAddr, input: Input<'_>) {
+        let Some(member) = self.nodes.get_mut(&address) else {
+            return;
+        };
+        let mut out = Collected::default();
+        member.deadline =
+            member
+                .node
+                .handle(&member.config, self.now, &mut self.rng, input, &mut out);
+        assert!(
+            member.deadline.is_none_or(|deadline| deadline > self.now),
+            "a deadline that is not in the future"
+        );
+        member
+            .events
+            .extend(out.events.into_iter().map(|event| (self.now, event)));
+        for (to, message) in out.messages {
+            member.sent.push((self.now, to, message.clone()));
+            self.sent += 1;
+            if self.loss.is_none_or(|loss| self.sent % loss != 0) && !self.silent.contains(&address)
+            {
+                self.in_flight
+                    .insert((self.now + LATENCY, self.sent), (address, to, message));
+            }
+        }
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Runs until a node reports what is looked for, and returns how long that took; `None` if it does not within a minute.
+    /// What an earlier call found is not found again.
+    pub(crate) fn run_until(
+        &mut self,
+        address: SocketAddr,
+        found: impl Fn(&Event) -> bool,
+    ) -> Option<Duration> {
+        let (start, end) = (self.now, self.now + Duration::from_secs(60));
+        loop {
+            let member = self.nodes.get_mut(&address)?;
+            let fresh = member.events.get(member.seen..).unwrap_or_default();
+            if let Some(position) = fresh.iter().position(|(_, event)| found(event)) {
+                member.seen += position + 1;
+                return Some(self.now - start);
+            }
+            if !self.step(end) {
+                return None;
+            }
+        }
+    }
+
+    fn step(&mut self, end: Duration) -> bool {
+        let arrival = self.in_flight.first_key_value().map(|(&(at, _), _)| at);
+        let timer = self
+            .nodes
+            .iter()
+            .filter_map(|(address, member)| Some((member.deadline?, *address)))
+            .min();
+        match (arrival, timer) {
+            (Some(arrival), timer)
+                if arrival <= end && timer.is_none_or(|(deadline, _)| arrival <= deadline) =>
+            {
+                self.now = self.now.max(arrival);
+                if let Some((_, (from, to, message))) = self.in_flight.pop_first()
+                    && !self.silent.contains(&to)
+                {
+                    // What is said is what is on the wire.
+                    let mut datagram = Vec::new();
+                    encode(&message, &mut datagram);
+                    assert!(
+                        datagram.len() <= 1200,
+                        "a datagram of {} bytes",
+                        datagram.len()
+                    );
+                    assert_eq!(decode(&datagram).as_ref(), Ok(&message));
+                    self.input(
+                        to,
+                        Input::Receive {
+                            from,
+                            message: &message,
+                        },
+                    );
+                }
+                true
+            }
+            (_, Some((deadline, address))) if deadline <= end => {
+                self.now = self.now.max(deadline);
+                self.input(address, Input::Timeout);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
+        &mut self.rng
+    }
+
+    /// The `count` nodes nearest to a point that really are there, nearest first.
+    pub(crate) fn nearest(&self, target: &Id, count: usize) -> Vec<SocketAddr> {
+        let mut all: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|(address, _)| !self.silent.contains(address))
+            .collect();
+        all.sort_by_key(|(_, member)| member.node.id().distance(target));
+        all.into_iter()
+            .map(|(address, _)| *address)
+            .take(count)
+            .collect()
+    }
+}
