@@ -174,7 +174,9 @@ fn what_is_there_is_not_fetched_again() {
     let mut swarm = Swarm::new(64, 256 << 10);
     let seed = swarm.join(swarm.seed());
     let mut have = Bitfield::new(64);
-    (0..48).for_each(|piece| drop(have.set(piece)));
+    (0..48).for_each(|piece| {
+        have.set(piece);
+    });
     let leecher = swarm.join(Joining {
         have: Some(have),
         ..swarm.leecher()
