@@ -213,11 +213,11 @@ impl Tables {
         };
         let v4 = v4
             .into_iter()
-            .flat_map(|table| table.contacts())
+            .flat_map(RoutingTable::contacts)
             .map(ContactState::from);
         v4.chain(
             v6.into_iter()
-                .flat_map(|table| table.contacts())
+                .flat_map(RoutingTable::contacts)
                 .map(ContactState::from),
         )
     }

@@ -72,9 +72,9 @@ impl Node {
         }
         // They are asked now; lookups that wait for somebody may ask them at the same time.
         self.bootstrap(context);
-        Family::ALL
-            .into_iter()
-            .for_each(|family| self.start_waiting_lookups(family, context));
+        for family in Family::ALL {
+            self.start_waiting_lookups(family, context);
+        }
     }
 
     /// Asks the hosts that it is time for.

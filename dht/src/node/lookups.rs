@@ -1,6 +1,5 @@
 //! The lookups in progress: sends what their traversals decide, and reports what comes of it.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,16 +8,15 @@ use rand::Rng;
 use super::{Context, Node};
 use crate::address::{Family, may_name};
 use crate::config::Config;
-use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
+use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
-use crate::lookup::Traversal;
-use crate::message::{AnnouncedPort, Method, NodeInfo, Response, Want};
+use crate::lookup::{Failure, Goal, Lookup, MAX_PEERS};
+use crate::message::{AnnouncedPort, Method, NodeInfo, Response};
 use crate::transaction::{Purpose, Transaction};
+use crate::traversal::Traversal;
 
 /// Nodes of the table that a lookup starts from.
 const SEEDS: usize = 16;
-/// Peers that a lookup reports at most.
-const MAX_PEERS: usize = 10_000;
 
 /// All lookups that have not ended.
 #[derive(Default)]
@@ -27,56 +25,6 @@ pub(super) struct Lookups {
     next_key: u32,
     /// The common budget of queries ran out: somebody wants to ask and may not.
     starved: bool,
-}
-
-/// What is done with what a lookup finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
-    FindNode,
-    GetPeers,
-    Announce(AnnouncedPort),
-}
-
-/// One question, walked through both families.
-struct Lookup {
-    key: u32,
-    /// `None` for the node's own.
-    name: Option<LookupId>,
-    target: Id,
-    goal: Goal,
-    started: Duration,
-    /// `None` while there is nobody to ask.
-    traversals: [Option<Traversal>; 2],
-    /// Those that were reported.
-    peers: BTreeSet<SocketAddr>,
-    tally: Tally,
-}
-
-#[derive(Default)]
-struct Tally {
-    asked: usize,
-    answered: usize,
-    stalled: usize,
-    failed: usize,
-    announced_to: usize,
-}
-
-/// Why a query brought nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    TimedOut,
-    Refused(i64),
-    Impostor(Id),
-}
-
-impl From<Failure> for Step {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::TimedOut => Self::TimedOut,
-            Failure::Refused(code) => Self::Refused { code },
-            Failure::Impostor(id) => Self::Impostor { id },
-        }
-    }
 }
 
 impl Lookups {
@@ -103,98 +51,6 @@ impl Lookups {
     }
 }
 
-impl Lookup {
-    fn traversal(&mut self, family: Family) -> &mut Option<Traversal> {
-        let [v4, v6] = &mut self.traversals;
-        match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        }
-    }
-
-    fn method(&self) -> Method {
-        match self.goal {
-            Goal::FindNode => Method::FindNode {
-                target: self.target,
-                want: Want::UNSAID,
-            },
-            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
-                info_hash: self.target,
-                want: Want::UNSAID,
-            },
-        }
-    }
-
-    fn trace(&self, address: SocketAddr, id: Option<Id>, step: Step, out: &mut impl Outbox) {
-        if let Some(lookup) = self.name {
-            out.event(Event::Trace {
-                lookup,
-                address,
-                id,
-                step,
-            });
-        }
-    }
-
-    /// Reports the peers that were not reported before.
-    fn report_peers(
-        &mut self,
-        from: Option<SocketAddr>,
-        named: impl Iterator<Item = SocketAddr>,
-        out: &mut impl Outbox,
-    ) {
-        let Some(lookup) = self.name else { return };
-        let room = MAX_PEERS.saturating_sub(self.peers.len());
-        let peers: Vec<_> = named
-            .filter(|peer| self.peers.insert(*peer))
-            .take(room)
-            .collect();
-        if !peers.is_empty() {
-            out.event(Event::Peers {
-                lookup,
-                from,
-                peers,
-            });
-        }
-    }
-
-    /// Whether every family in which there was somebody to ask has come to its end.
-    fn is_over(&self) -> bool {
-        let over = |traversal: &Traversal| match self.goal {
-            Goal::FindNode | Goal::GetPeers => traversal.is_converged(),
-            Goal::Announce(_) => traversal.is_announcing() && traversal.is_announced(),
-        };
-        let mut walked = self.traversals.iter().flatten().peekable();
-        walked.peek().is_some() && walked.all(over)
-    }
-
-    fn report(self, outcome: Outcome, now: Duration, out: &mut impl Outbox) {
-        if let Some(lookup) = self.name {
-            let report = LookupReport {
-                target: self.target,
-                outcome,
-                asked: self.tally.asked,
-                answered: self.tally.answered,
-                stalled: self.tally.stalled,
-                failed: self.tally.failed,
-                peers: self.peers.len(),
-                announced_to: self.tally.announced_to,
-                elapsed: now.saturating_sub(self.started),
-                closest: self
-                    .traversals
-                    .iter()
-                    .flatten()
-                    .flat_map(Traversal::closest)
-                    .collect(),
-            };
-            out.event(Event::LookupEnded {
-                lookup,
-                report: Box::new(report),
-            });
-        }
-    }
-}
-
 impl Node {
     /// Starts a lookup. If nobody is known yet it waits until somebody is.
     pub(super) fn start_lookup<R: Rng, O: Outbox>(
@@ -209,16 +65,7 @@ impl Node {
         }
         let key = self.lookups.next_key;
         self.lookups.next_key = key.wrapping_add(1);
-        let mut lookup = Lookup {
-            key,
-            name,
-            target,
-            goal,
-            started: context.now,
-            traversals: [None, None],
-            peers: BTreeSet::new(),
-            tally: Tally::default(),
-        };
+        let mut lookup = Lookup::new(key, name, target, goal, context.now);
         // What was announced to us need not be asked for.
         if let (Goal::GetPeers | Goal::Announce(_), Some(store)) = (goal, &mut self.peers) {
             for family in Family::ALL {
@@ -227,9 +74,9 @@ impl Node {
             }
         }
         self.lookups.active.push(lookup);
-        Family::ALL
-            .into_iter()
-            .for_each(|family| self.begin_traversal(key, family, context));
+        for family in Family::ALL {
+            self.begin_traversal(key, family, context);
+        }
     }
 
     /// Looks for our own neighbours, unless that is being done. BEP 5, "Routing Table".
@@ -289,8 +136,9 @@ impl Node {
             .iter()
             .map(|lookup| lookup.key)
             .collect();
-        keys.into_iter()
-            .for_each(|key| self.begin_traversal(key, family, context));
+        for key in keys {
+            self.begin_traversal(key, family, context);
+        }
     }
 
     fn begin_traversal<R: Rng, O: Outbox>(
@@ -497,7 +345,7 @@ impl Node {
         };
         lookup.tally.answered += 1;
         let step = Step::Answered {
-            round_trip: now - transaction.sent,
+            round_trip: now.saturating_sub(transaction.sent),
             nodes: response.named().count(),
             peers: response.values.len(),
         };
@@ -571,7 +419,7 @@ impl Node {
                 self.advance(key, family, 1, context);
             }
             Purpose::Announce(key) => {
-                self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context)
+                self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
             }
             Purpose::Bootstrap | Purpose::Verify => {}
         }
@@ -598,7 +446,7 @@ impl Node {
                 self.advance(key, family, 1, context);
             }
             Purpose::Announce(key) => {
-                self.announce_elsewhere(key, to, id, Traversal::announce_failed, context)
+                self.announce_elsewhere(key, to, id, Traversal::announce_failed, context);
             }
             Purpose::Bootstrap | Purpose::Verify => {}
         }
@@ -636,9 +484,9 @@ impl Node {
                 .map(|lookup| lookup.key)
                 .collect();
             for key in keys {
-                Family::ALL
-                    .into_iter()
-                    .for_each(|family| self.advance(key, family, 1, context));
+                for family in Family::ALL {
+                    self.advance(key, family, 1, context);
+                }
             }
         }
     }

@@ -222,9 +222,9 @@ impl Node {
                     self.peers = None;
                 }
             }
-            Family::ALL
-                .into_iter()
-                .for_each(|family| self.start_round(family, context));
+            for family in Family::ALL {
+                self.start_round(family, context);
+            }
             // One packet, whichever family needs it.
             let _ = Family::ALL
                 .into_iter()

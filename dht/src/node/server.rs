@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use rand::Rng;
 
 use super::{Context, Node};
-use crate::address::Family;
+use crate::address::{Family, scope};
 use crate::event::{Event, Outbox};
 use crate::id::Id;
 use crate::message::{
@@ -47,19 +47,6 @@ impl Node {
             Err(error) => Body::Error(error),
         };
         transmit_answer(from, transaction.clone(), body, context);
-    }
-
-    /// A query that could not be read. BEP 5, "Errors".
-    pub(super) fn refuse_malformed<R: Rng, O: Outbox>(
-        &mut self,
-        from: SocketAddr,
-        transaction: &TransactionId,
-        context: &mut Context<'_, R, O>,
-    ) {
-        if !context.config.read_only && crate::address::scope(&from).is_some() {
-            let error = KrpcError::new(KrpcError::PROTOCOL, "Protocol Error: invalid arguments");
-            transmit_answer(from, transaction.clone(), Body::Error(error), context);
-        }
     }
 
     fn answer<R: Rng, O: Outbox>(
@@ -171,6 +158,18 @@ impl Node {
         }
         context.out.event(Event::PeerAnnounced { info_hash, peer });
         Ok(Response::new(self.id()))
+    }
+}
+
+/// Tells the sender of a query that it could not be read. BEP 5, "Errors".
+pub(super) fn refuse_malformed<R: Rng, O: Outbox>(
+    from: SocketAddr,
+    transaction: &TransactionId,
+    context: &mut Context<'_, R, O>,
+) {
+    if !context.config.read_only && scope(&from).is_some() {
+        let error = KrpcError::new(KrpcError::PROTOCOL, "Protocol Error: invalid arguments");
+        transmit_answer(from, transaction.clone(), Body::Error(error), context);
     }
 }
 

@@ -193,21 +193,21 @@ fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
     let mut table = Table::new(Id::new([0; 20]));
     let old = node(3, 1);
     table.insert(old, NOW, &config);
-    let same_id = NodeInfo {
+    let claimed = NodeInfo {
         address: address(2 << 8),
         ..old
     };
-    assert_eq!(table.insert(same_id, NOW, &config), Insertion::Refused);
-    let same_ip = NodeInfo {
+    assert_eq!(table.insert(claimed, NOW, &config), Insertion::Refused);
+    let successor = NodeInfo {
         address: SocketAddrV4::new(*old.address.ip(), 9),
         ..node(5, 7)
     };
-    assert_eq!(table.insert(same_ip, NOW, &config), Insertion::Refused);
+    assert_eq!(table.insert(successor, NOW, &config), Insertion::Refused);
     table.fail(&old, &config);
-    assert_eq!(table.insert(same_ip, NOW, &config), Insertion::Inserted);
+    assert_eq!(table.insert(successor, NOW, &config), Insertion::Inserted);
     // The same node with a new id is one node.
     let renamed = NodeInfo {
-        address: same_ip.address,
+        address: successor.address,
         ..node(1, 9)
     };
     assert_eq!(table.insert(renamed, NOW, &config), Insertion::Inserted);

@@ -1,0 +1,381 @@
+use std::net::SocketAddr;
+
+use crate::address::same_host;
+use crate::config::Config;
+use crate::id::Id;
+use crate::message::{NodeInfo, Token};
+
+/// Candidates that are remembered; farther ones make room.
+const MAX_CANDIDATES: usize = 128;
+/// Nodes at most that an announce is sent to, those that did not acknowledge it included.
+const MAX_ANNOUNCES: usize = 2 * Config::K;
+
+/// The walk of one lookup through one family, closer and closer to its target. BEP 5, "Overview".
+///
+/// It decides whom to ask next and when there is nobody left to ask; it sends nothing and knows no time.
+pub(crate) struct Traversal {
+    target: Id,
+    /// Nearest first.
+    candidates: Vec<Candidate>,
+    /// Addresses without an id, for those who know nobody yet.
+    entrances: Vec<(SocketAddr, State)>,
+    announcing: bool,
+}
+
+struct Candidate {
+    node: NodeInfo,
+    state: State,
+    token: Option<Token>,
+    announce: State,
+}
+
+/// Where a query to a candidate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fresh,
+    Asked,
+    /// Not waited for; may still answer.
+    Stalled,
+    Answered,
+    Failed,
+}
+
+impl Traversal {
+    pub(crate) fn new(target: Id) -> Self {
+        Self {
+            target,
+            candidates: Vec::new(),
+            entrances: Vec::new(),
+            announcing: false,
+        }
+    }
+
+    /// Adds a node that might be asked, unless it is known already.
+    pub(crate) fn add(&mut self, node: NodeInfo) {
+        let distance = node.id.distance(&self.target);
+        let place = self
+            .candidates
+            .binary_search_by_key(&distance, |candidate| {
+                candidate.node.id.distance(&self.target)
+            });
+        if let Err(place) = place
+            && place < MAX_CANDIDATES
+        {
+            self.candidates.truncate(MAX_CANDIDATES - 1);
+            self.candidates.insert(
+                place,
+                Candidate {
+                    node,
+                    state: State::Fresh,
+                    token: None,
+                    announce: State::Fresh,
+                },
+            );
+        }
+    }
+
+    /// Adds an address that might be asked who it is and whom it knows.
+    pub(crate) fn add_entrance(&mut self, address: SocketAddr) {
+        if !self
+            .candidates
+            .iter()
+            .any(|candidate| candidate.node.address == address)
+        {
+            self.entrances.push((address, State::Fresh));
+        }
+    }
+
+    pub(crate) fn has_anybody(&self) -> bool {
+        !self.candidates.is_empty() || !self.entrances.is_empty()
+    }
+
+    /// Whom to ask now: the nearest nodes that may belong to the k nearest living ones. It counts as asked from here on.
+    pub(crate) fn next(&mut self) -> Option<(SocketAddr, Option<Id>)> {
+        if let Some((address, state)) = self
+            .entrances
+            .iter_mut()
+            .find(|(_, state)| *state == State::Fresh)
+        {
+            *state = State::Asked;
+            return Some((*address, None));
+        }
+        let mut alive = 0;
+        let mut next = None;
+        for (place, candidate) in self.candidates.iter().enumerate() {
+            match candidate.state {
+                State::Answered | State::Asked => alive += 1,
+                State::Fresh if !self.is_host_asked(&candidate.node.address) => {
+                    next = Some(place);
+                    break;
+                }
+                State::Fresh | State::Stalled | State::Failed => {}
+            }
+            if alive == Config::K {
+                break;
+            }
+        }
+        let candidate = self.candidates.get_mut(next?)?;
+        candidate.state = State::Asked;
+        Some((candidate.node.address, Some(candidate.node.id)))
+    }
+
+    /// One query an IP a lookup: many ids behind one address have one say.
+    fn is_host_asked(&self, address: &SocketAddr) -> bool {
+        let asked = |state: State| !matches!(state, State::Fresh);
+        self.entrances
+            .iter()
+            .any(|(entrance, state)| asked(*state) && same_host(entrance, address))
+            || self
+                .candidates
+                .iter()
+                .any(|other| asked(other.state) && same_host(&other.node.address, address))
+    }
+
+    /// Queries that are waited for.
+    pub(crate) fn in_flight(&self) -> usize {
+        let asked = |state: State| usize::from(state == State::Asked);
+        self.candidates
+            .iter()
+            .map(|candidate| asked(candidate.state))
+            .sum::<usize>()
+            + self
+                .entrances
+                .iter()
+                .map(|(_, state)| asked(*state))
+                .sum::<usize>()
+    }
+
+    pub(crate) fn answered(&mut self, node: NodeInfo, token: Option<Token>) {
+        self.entrances
+            .retain(|(address, _)| *address != node.address);
+        self.add(node);
+        if let Some(candidate) = self.find(&node.address, Some(&node.id)) {
+            candidate.state = State::Answered;
+            candidate.token = token;
+        }
+    }
+
+    pub(crate) fn stalled(&mut self, address: &SocketAddr, id: Option<&Id>) {
+        self.mark(address, id, State::Stalled);
+    }
+
+    pub(crate) fn failed(&mut self, address: &SocketAddr, id: Option<&Id>) {
+        self.mark(address, id, State::Failed);
+    }
+
+    fn mark(&mut self, address: &SocketAddr, id: Option<&Id>, to: State) {
+        let state = match id {
+            Some(_) => self.find(address, id).map(|candidate| &mut candidate.state),
+            None => self
+                .entrances
+                .iter_mut()
+                .find(|(entrance, _)| entrance == address)
+                .map(|(_, state)| state),
+        };
+        if let Some(state) = state
+            && matches!(*state, State::Asked | State::Stalled)
+        {
+            *state = to;
+        }
+    }
+
+    fn find(&mut self, address: &SocketAddr, id: Option<&Id>) -> Option<&mut Candidate> {
+        self.candidates
+            .iter_mut()
+            .find(|candidate| candidate.node.address == *address && Some(&candidate.node.id) == id)
+    }
+
+    /// Whether the k nearest living nodes have answered, or all there are.
+    pub(crate) fn is_converged(&self) -> bool {
+        if self
+            .entrances
+            .iter()
+            .any(|(_, state)| matches!(state, State::Fresh | State::Asked))
+        {
+            return false;
+        }
+        let mut alive = 0;
+        for candidate in &self.candidates {
+            match candidate.state {
+                State::Answered => alive += 1,
+                State::Asked => return false,
+                State::Fresh if !self.is_host_asked(&candidate.node.address) => return false,
+                State::Fresh | State::Stalled | State::Failed => {}
+            }
+            if alive == Config::K {
+                break;
+            }
+        }
+        true
+    }
+
+    /// The nearest nodes that answered.
+    pub(crate) fn closest(&self) -> impl Iterator<Item = NodeInfo> + '_ {
+        let answered = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.state == State::Answered);
+        answered.map(|candidate| candidate.node).take(Config::K)
+    }
+
+    /// Turns from asking to telling.
+    pub(crate) fn start_announcing(&mut self) {
+        self.announcing = true;
+    }
+
+    pub(crate) fn is_announcing(&self) -> bool {
+        self.announcing
+    }
+
+    /// Whom to tell now: the nearest that gave a token, until k hold the announce. It counts as told from here on.
+    pub(crate) fn next_announce(&mut self) -> Option<(NodeInfo, Token)> {
+        let told = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.announce != State::Fresh)
+            .count();
+        let hopeful = self
+            .candidates
+            .iter()
+            .filter(|candidate| matches!(candidate.announce, State::Asked | State::Answered))
+            .count();
+        if told >= MAX_ANNOUNCES || hopeful >= Config::K {
+            return None;
+        }
+        let willing = |candidate: &&mut Candidate| {
+            candidate.state == State::Answered
+                && candidate.announce == State::Fresh
+                && candidate.token.is_some()
+        };
+        let candidate = self.candidates.iter_mut().find(willing)?;
+        candidate.announce = State::Asked;
+        Some((candidate.node, candidate.token.clone()?))
+    }
+
+    pub(crate) fn announce_acknowledged(&mut self, node: &NodeInfo) {
+        self.mark_announce(node, State::Answered);
+    }
+
+    pub(crate) fn announce_stalled(&mut self, node: &NodeInfo) {
+        self.mark_announce(node, State::Stalled);
+    }
+
+    pub(crate) fn announce_failed(&mut self, node: &NodeInfo) {
+        self.mark_announce(node, State::Failed);
+    }
+
+    fn mark_announce(&mut self, node: &NodeInfo, to: State) {
+        if let Some(candidate) = self.find(&node.address, Some(&node.id)) {
+            candidate.announce = to;
+        }
+    }
+
+    /// Whether no acknowledgement is waited for.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.candidates
+            .iter()
+            .all(|candidate| candidate.announce != State::Asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node whose distance from the target 0 is `number`.
+    fn node(number: u8) -> NodeInfo {
+        let mut id = [0; 20];
+        id[19] = number;
+        NodeInfo {
+            id: id.into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 1000 + u16::from(number))),
+        }
+    }
+
+    fn traversal(numbers: impl IntoIterator<Item = u8>) -> Traversal {
+        let mut traversal = Traversal::new(Id::new([0; 20]));
+        numbers
+            .into_iter()
+            .for_each(|number| traversal.add(node(number)));
+        traversal
+    }
+
+    fn asked(traversal: &mut Traversal) -> Vec<u8> {
+        std::iter::from_fn(|| traversal.next())
+            .filter_map(|(_, id)| id.map(|id| id.as_bytes()[19]))
+            .collect()
+    }
+
+    #[test]
+    fn asks_the_nearest_and_no_more_than_it_needs() {
+        let mut traversal = traversal((1..=20).rev());
+        assert_eq!(asked(&mut traversal), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(traversal.in_flight(), 8);
+        (1..=7).for_each(|number| traversal.answered(node(number), None));
+        assert!(!traversal.is_converged());
+        traversal.stalled(&node(8).address, Some(&node(8).id));
+        assert_eq!(asked(&mut traversal), [9]);
+        assert!(!traversal.is_converged());
+        traversal.answered(node(9), None);
+        assert!(traversal.is_converged());
+        // The late one is taken in, and is one of the nearest after all.
+        traversal.answered(node(8), None);
+        assert!(
+            traversal
+                .closest()
+                .map(|node| node.id.as_bytes()[19])
+                .eq(1..=8)
+        );
+    }
+
+    #[test]
+    fn one_public_address_is_asked_once_whatever_its_ids() {
+        let mut traversal = traversal([]);
+        for number in 1..=5 {
+            traversal.add(NodeInfo {
+                address: SocketAddr::from(([8, 8, 8, 8], number.into())),
+                ..node(number)
+            });
+        }
+        assert_eq!(asked(&mut traversal), [1]);
+        traversal.failed(&"8.8.8.8:1".parse().unwrap(), Some(&node(1).id));
+        assert_eq!(asked(&mut traversal), []);
+        assert!(traversal.is_converged());
+    }
+
+    #[test]
+    fn an_entrance_becomes_a_candidate_by_answering() {
+        let mut traversal = traversal([]);
+        traversal.add_entrance(node(5).address);
+        assert_eq!(traversal.next(), Some((node(5).address, None)));
+        assert!(!traversal.is_converged());
+        traversal.add(node(5));
+        assert_eq!(traversal.next(), None);
+        traversal.answered(node(5), None);
+        assert!(traversal.is_converged());
+        assert!(traversal.closest().eq([node(5)]));
+    }
+
+    #[test]
+    fn an_announce_goes_to_the_next_nearest_when_one_is_silent() {
+        let mut traversal = traversal(1..=12);
+        let token = Token::new(b"t");
+        (1..=12).for_each(|number| traversal.answered(node(number), token.clone()));
+        let told: Vec<_> = std::iter::from_fn(|| traversal.next_announce())
+            .map(|(node, _)| node)
+            .collect();
+        assert_eq!(told, (1..=8).map(node).collect::<Vec<_>>());
+        told.iter()
+            .skip(1)
+            .for_each(|node| traversal.announce_acknowledged(node));
+        assert!(!traversal.is_announced());
+        traversal.announce_stalled(&node(1));
+        assert_eq!(
+            traversal.next_announce().map(|(node, _)| node),
+            Some(node(9))
+        );
+        traversal.announce_acknowledged(&node(9));
+        assert_eq!(traversal.next_announce(), None);
+        assert!(traversal.is_announced());
+    }
+}
