@@ -1,0 +1,147 @@
+//! The command line: arguments in, sentences, events and an exit code out.
+
+mod completions;
+mod create;
+mod demo;
+mod exit_code;
+mod failure;
+mod get;
+mod interrupt;
+mod log;
+mod lookup;
+mod narrator;
+mod network;
+mod node;
+mod output;
+mod phase_times;
+mod report;
+mod seed;
+mod show;
+mod source;
+mod status_line;
+mod style;
+mod units;
+mod verify;
+
+use std::{env, process};
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use exit_code::ExitCode;
+use failure::Failure;
+use output::Output;
+
+const ABOUT: &str = "A BitTorrent node that needs no tracker";
+const LONG_ABOUT: &str = "\
+A BitTorrent node that needs no tracker.
+
+Given 20 bytes (an info-hash) and the address of anybody on the network, trackless finds the people who have the file \
+and fetches it, verified. See it work on your own machine, without the internet: trackless demo";
+
+#[derive(Debug, Parser)]
+#[command(name = "trackless", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = exit_code::TABLE)]
+#[command(styles = style::HELP, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Get(get::Arguments),
+    Seed(seed::Arguments),
+    Node(node::Arguments),
+    Lookup(lookup::Arguments),
+    Create(create::Arguments),
+    Show(show::Arguments),
+    Verify(verify::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Common {
+    /// One JSON object a line on standard output; progress and logs stay on standard error.
+    #[arg(long, global = true, env = "TRACKLESS_JSON", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    json: bool,
+    /// Results and errors only: no progress, no notes.
+    #[arg(short, long, global = true, env = "TRACKLESS_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    quiet: bool,
+    /// Log what the node does; twice or thrice for more.
+    #[arg(short, long, global = true, env = "TRACKLESS_VERBOSE", hide_env_values = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Reads the arguments, does what they say, and tells how it went.
+pub(crate) fn run() -> process::ExitCode {
+    let code = match Cli::try_parse() {
+        Ok(cli) => {
+            let output = Output::new(cli.common.json, cli.common.quiet);
+            log::start(cli.common.verbose, cli.common.quiet, &output);
+            match cli.command.run(&output) {
+                Ok(()) => ExitCode::Done,
+                Err(failure) => {
+                    output.failure(&failure);
+                    ExitCode::from(&failure)
+                }
+            }
+        }
+        Err(refusal) => refuse(&refusal),
+    };
+    process::ExitCode::from(code as u8)
+}
+
+impl Command {
+    fn run(self, output: &Output) -> Result<(), Failure> {
+        match self {
+            Command::Demo(arguments) => block_on(demo::run(&arguments, output)),
+            Command::Get(arguments) => block_on(get::run(arguments, output)),
+            Command::Seed(arguments) => block_on(seed::run(&arguments, output)),
+            Command::Node(arguments) => block_on(node::run(&arguments, output)),
+            Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
+            Command::Create(arguments) => create::run(arguments, output),
+            Command::Show(arguments) => show::run(&arguments, output),
+            Command::Verify(arguments) => verify::run(&arguments, output),
+            Command::Completions(arguments) => completions::run(&arguments),
+        }
+    }
+}
+
+/// Runs a command that opens sockets. One thread: the sockets of one node do not keep two busy.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let result = runtime.block_on(command);
+    // Work that was interrupted (hashing a large file) is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// Help and version are answers; everything else that the parser gives back is a wrong use.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed standard output or error.
+    let _ = refusal.print();
+    if !refusal.use_stderr() {
+        return ExitCode::Done;
+    }
+    if env::args_os().any(|argument| argument == "--json") {
+        let whole = refusal.to_string();
+        let sentence = whole
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        Output::new(true, true).error_event(ExitCode::Usage, sentence);
+    }
+    ExitCode::Usage
+}
+
+#[cfg(test)]
+mod tests;

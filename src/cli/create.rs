@@ -1,0 +1,235 @@
+//! `trackless create`: a torrent file from files.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use tempfile::NamedTempFile;
+use trackless::CreateOptions;
+use wire::{HostPort, MAX_PIECE_LENGTH, Metainfo};
+
+use super::failure::Failure;
+use super::output::{Output, field};
+use super::report::Report;
+use super::show;
+use super::status_line::StatusLine;
+use super::units;
+
+/// Make a torrent file of a file or a directory.
+///
+/// The same content gives the same info-hash. To share it at once without a torrent file, use `seed`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  trackless create holiday/ -o holiday.torrent
+  trackless create disk.iso -o disk.torrent --piece-length 1M --comment 'version 2'
+  trackless create holiday/ --node dht.example.org:6881     (whoever opens it can start from there)")]
+pub(crate) struct Arguments {
+    /// The file or directory.
+    path: PathBuf,
+    /// Write the torrent here. [default: NAME.torrent in the current directory]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE.torrent",
+        env = "TRACKLESS_OUTPUT",
+        hide_env_values = true
+    )]
+    output: Option<PathBuf>,
+    /// Bytes of a piece: 256K, 1M. [default: from 16K to 16M, by the size of the content]
+    #[arg(long, value_name = "SIZE", env = "TRACKLESS_PIECE_LENGTH", hide_env_values = true, value_parser = parse_piece_length)]
+    piece_length: Option<u32>,
+    /// Mark the torrent as private: clients will not look it up or announce it in the DHT.
+    #[arg(long, env = "TRACKLESS_PRIVATE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    private: bool,
+    /// A DHT node that downloaders can start from; give it once for each.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "TRACKLESS_NODE",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    node: Vec<HostPort>,
+    /// A few words about the content.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "TRACKLESS_COMMENT",
+        hide_env_values = true
+    )]
+    comment: Option<String>,
+    /// Another name than that of the file or directory.
+    #[arg(long, env = "TRACKLESS_NAME", hide_env_values = true)]
+    name: Option<String>,
+    /// Replace the torrent file if it exists.
+    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    force: bool,
+}
+
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
+    let wanted = arguments.output.as_deref();
+    if let Some(path) = wanted.filter(|path| path.is_file() && !arguments.force) {
+        // Known before anything is hashed.
+        return Err(Failure::Exists {
+            path: path.to_owned(),
+        });
+    }
+    let options = CreateOptions {
+        piece_length: arguments.piece_length,
+        private: arguments.private,
+        nodes: arguments.node,
+        comment: arguments.comment,
+        name: arguments.name,
+    };
+    let metainfo = hash(&arguments.path, &options, output)?;
+    let path = destination(wanted, metainfo.info.name());
+    write(&path, &metainfo.to_bytes(), arguments.force)?;
+
+    let info = &metainfo.info;
+    let magnet = show::magnet_of(info).to_string();
+    output.result(field("wrote", path.display()));
+    output.result(field("name", info.name()));
+    output.result(field("info-hash", info.hash()));
+    output.result(field("magnet", &magnet));
+    output.result(field(
+        "size",
+        show::size(info.total_length(), info.files().len()),
+    ));
+    output.event(&Report::Created {
+        path: &path,
+        info_hash: info.hash().to_string(),
+        magnet,
+        name: info.name(),
+        length: info.total_length(),
+        files: info.files().len(),
+        pieces: info.geometry().pieces(),
+    });
+    Ok(())
+}
+
+/// Makes the torrent, with a progress bar. Blocks.
+pub(crate) fn hash(
+    path: &Path,
+    options: &CreateOptions,
+    output: &Output,
+) -> Result<Metainfo, Failure> {
+    if !path.exists() {
+        let source = std::io::ErrorKind::NotFound.into();
+        return Err(Failure::Read {
+            path: path.to_owned(),
+            source,
+        });
+    }
+    let status = StatusLine::new(output);
+    status.label("hash");
+    let metainfo = trackless::create(path, options, &|hashed, total| {
+        status.show(hashed, total, || {
+            format!("{} of {}", units::bytes(hashed), units::bytes(total))
+        });
+    });
+    metainfo.map_err(|error| Failure::Node(error.into()))
+}
+
+/// Where the torrent goes: a directory takes it under its own name.
+fn destination(wanted: Option<&Path>, name: &str) -> PathBuf {
+    let file_name = format!("{name}.torrent");
+    match wanted {
+        None => file_name.into(),
+        Some(path) if path.is_dir() => path.join(file_name),
+        Some(path) => path.to_owned(),
+    }
+}
+
+/// Whole or not at all, and never over something that the user did not say.
+fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Failure> {
+    let failure = |source| Failure::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = temporary_file(directory).map_err(failure)?;
+    file.write_all(content).map_err(failure)?;
+    let persisted = if replace {
+        file.persist(path)
+    } else {
+        file.persist_noclobber(path)
+    };
+    match persisted {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::Exists {
+                path: path.to_owned(),
+            })
+        }
+        Err(error) => Err(failure(error.error)),
+    }
+}
+
+/// With the permissions of an ordinary new file, which a temporary one does not have.
+fn temporary_file(directory: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
+}
+
+fn parse_piece_length(text: &str) -> Result<u32, String> {
+    let length = units::parse_size(text).map_err(|error| error.to_string())?;
+    u32::try_from(length)
+        .ok()
+        .filter(|length| (1024..=MAX_PIECE_LENGTH).contains(length) && length.is_power_of_two())
+        .ok_or_else(|| {
+            format!(
+                "a piece length is a power of two from 1K to {}M",
+                MAX_PIECE_LENGTH >> 20
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn piece_lengths_are_powers_of_two_within_reason() {
+        assert_eq!(parse_piece_length("256K"), Ok(256 << 10));
+        assert_eq!(parse_piece_length("16384"), Ok(16 << 10));
+        for wrong in ["0", "512", "100K", "3M", "64G", "big"] {
+            assert!(parse_piece_length(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_directory_takes_the_torrent_under_its_own_name() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(destination(None, "a"), Path::new("a.torrent"));
+        assert_eq!(
+            destination(Some(directory.path()), "a"),
+            directory.path().join("a.torrent")
+        );
+        assert_eq!(destination(Some(Path::new("b")), "a"), Path::new("b"));
+    }
+
+    #[test]
+    fn an_existing_file_stays_as_it_is_unless_forced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.torrent");
+        write(&path, b"old", false).unwrap();
+        assert!(matches!(
+            write(&path, b"new", false),
+            Err(Failure::Exists { .. })
+        ));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        write(&path, b"new", true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! How a command ends, for scripts. This is the only place that knows the numbers.
+
+use std::io::ErrorKind::NotFound;
+
+use trackless::{CreateError, Error};
+
+use super::failure::Failure;
+
+/// The numbers of `--help`, in one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ExitCode {
+    Done = 0,
+    Other = 1,
+    Usage = 2,
+    NoPeers = 3,
+    NoMetadata = 4,
+    NoNode = 5,
+    Disk = 6,
+    Unfinished = 7,
+    Interrupted = 130,
+}
+
+/// The table as `trackless --help` prints it.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+    0  done and verified
+    1  another error: a damaged torrent file, an address in use
+    2  wrong use: an argument, a path that does not exist
+    3  no peers before the timeout
+    4  peers, but no metadata before the timeout
+    5  no DHT node answered
+    6  disk: full, read-only, no permission
+    7  unfinished: pieces are missing or wrong; the same `get` resumes
+  130  interrupted; what was fetched is kept
+
+Every flag has an environment variable: --listen is TRACKLESS_LISTEN, --state-dir is
+TRACKLESS_STATE_DIR. NO_COLOR=1 switches colours off.";
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Node(error) => error.into(),
+            Failure::Usage(_) | Failure::Exists { .. } => ExitCode::Usage,
+            Failure::Read { source, .. } if source.kind() == NotFound => ExitCode::Usage,
+            Failure::Read { .. } | Failure::Write { .. } => ExitCode::Disk,
+            Failure::Torrent { .. } | Failure::Runtime(_) | Failure::Different { .. } => {
+                ExitCode::Other
+            }
+            Failure::NobodyHasIt { .. } => ExitCode::NoPeers,
+            Failure::Unverified { .. } => ExitCode::Unfinished,
+            Failure::Interrupted(_) => ExitCode::Interrupted,
+        }
+    }
+}
+
+impl From<&Error> for ExitCode {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::NoPeers { .. } | Error::Private { .. } => ExitCode::NoPeers,
+            Error::NoMetadata { .. } => ExitCode::NoMetadata,
+            Error::NoNodeAnswered { .. } | Error::NobodyToAsk { .. } | Error::Resolve { .. } => {
+                ExitCode::NoNode
+            }
+            Error::Storage(_) | Error::State { .. } => ExitCode::Disk,
+            Error::Create(error) => error.into(),
+            Error::Stalled { .. } | Error::Incomplete { .. } => ExitCode::Unfinished,
+            _ => ExitCode::Other,
+        }
+    }
+}
+
+impl From<&CreateError> for ExitCode {
+    fn from(error: &CreateError) -> Self {
+        match error {
+            CreateError::Unreadable { source, .. } if source.kind() == NotFound => ExitCode::Usage,
+            CreateError::Unreadable { .. } | CreateError::Storage(_) => ExitCode::Disk,
+            CreateError::NotAFile { .. }
+            | CreateError::Empty { .. }
+            | CreateError::NoName { .. } => ExitCode::Usage,
+            _ => ExitCode::Other,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Why a command did not do what was asked: the library's errors, and those of the command line itself.
+
+use std::io;
+use std::path::PathBuf;
+
+use wire::{InfoHash, MetainfoError};
+
+use super::units;
+
+/// One sentence for the person at the keyboard; [`super::exit_code::ExitCode`] has the number for the script.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Node(#[from] trackless::Error),
+    /// Arguments that the parser could not judge alone.
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}", path = path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{path} exists already and is left as it is; write another file with -o, or replace it with --force", path = path.display())]
+    Exists { path: PathBuf },
+    #[error("{path} is not a usable torrent file: {source}", path = path.display())]
+    Torrent {
+        path: PathBuf,
+        source: MetainfoError,
+    },
+    #[error(
+        "nobody has announced {info_hash}: {responded} DHT nodes answered, none of them knows a peer; \
+         a torrent that was seeded just now takes a moment to be found"
+    )]
+    NobodyHasIt {
+        info_hash: InfoHash,
+        responded: usize,
+    },
+    #[error("{path} is not complete: {files} and {wrong} of {pieces} pieces are missing or wrong", path = path.display(), files = units::count(*files, "file"))]
+    Unverified {
+        path: PathBuf,
+        files: usize,
+        wrong: usize,
+        pieces: u32,
+    },
+    /// The demo found a difference. It never should.
+    #[error("{file} arrived with other content than it was seeded with: please report this")]
+    Different { file: String },
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("interrupted{0}")]
+    Interrupted(&'static str),
+}

@@ -1,0 +1,189 @@
+//! `trackless get`: what the program is for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use trackless::{GetOptions, Node, Source, Torrent};
+use wire::HostPort;
+
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::narrator::{Narrator, Step};
+use super::network::{self, NetworkArguments, Role};
+use super::output::Output;
+use super::source;
+use super::style::{GOOD, paint};
+
+/// What Ctrl-C leaves.
+const KEPT: &str = "; what was fetched is kept, the same command resumes";
+
+/// Fetch a torrent: find its peers in the DHT, download it, verify it.
+///
+/// The content goes to DIR/NAME, NAME being the torrent's. What is there already is checked and kept: the same command
+/// resumes a download that was interrupted. On the way the phases are shown with their figures: bootstrap (a DHT node
+/// answers), lookup (who has it), connect, metadata (name and hashes come from a peer), verify (what is on the disk
+/// already), download.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  trackless get 0123456789abcdef0123456789abcdef01234567
+  trackless get 'magnet:?xt=urn:btih:…' -o ~/Downloads
+  trackless get debian.torrent --keep-seeding
+  trackless get HASH --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7003     (a local network)
+  trackless get HASH --peer 192.168.1.7:6881 --bootstrap none               (no DHT at all)
+
+Exit code 3: nobody has it. 4: peers, but none gave the metadata. 5: no DHT node answered. 6: disk.
+7: stopped half way. In each case the same command goes on where this one ended.")]
+pub(crate) struct Arguments {
+    /// 40 hex or 32 base32 characters, a magnet link in quotes, or a .torrent file.
+    #[arg(value_name = "INFOHASH|MAGNET|FILE.torrent")]
+    torrent: String,
+    /// Put the content below this directory. [default: the current one]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        env = "TRACKLESS_OUTPUT",
+        hide_env_values = true,
+        default_value = ".",
+        hide_default_value = true
+    )]
+    output: PathBuf,
+    /// A peer to ask besides those that the DHT names; give it once for each.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "TRACKLESS_PEER",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    peer: Vec<HostPort>,
+    /// Give up when nothing moves for so long; 0 for never.
+    #[arg(long, value_name = "SECS", env = "TRACKLESS_TIMEOUT", hide_env_values = true, default_value = "120", value_parser = parse_timeout)]
+    timeout: Duration,
+    /// Go on serving the content when it is complete, until Ctrl-C.
+    #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    keep_seeding: bool,
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
+    let start = Instant::now();
+    let source = source::parse(&arguments.torrent)?;
+    let mut interrupt = Interrupt::listen()?;
+    let nodes = match &source {
+        Source::Metainfo(metainfo) => metainfo.nodes.clone(),
+        Source::InfoHash(_) | Source::Magnet(_) => Vec::new(),
+    };
+    let node = arguments
+        .network
+        .start(&nodes, Role::Participant, output)
+        .await?;
+    let options = GetOptions {
+        directory: arguments.output,
+        peers: interrupt.or(addresses(&arguments.peer, output)).await?,
+        timeout: Some(arguments.timeout).filter(|timeout| !timeout.is_zero()),
+    };
+    let fetching = Fetching {
+        node: &node,
+        output,
+        start,
+        keep_seeding: arguments.keep_seeding,
+    };
+    let result = fetching.run(source, options, &mut interrupt).await;
+    node.shutdown().await;
+    result
+}
+
+struct Fetching<'a> {
+    node: &'a Node,
+    output: &'a Output,
+    start: Instant,
+    keep_seeding: bool,
+}
+
+impl Fetching<'_> {
+    async fn run(
+        &self,
+        source: Source,
+        options: GetOptions,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        let mut torrent = interrupt.or(self.node.get(source, options)).await??;
+        let mut narrator = Narrator::new(self.output, self.start);
+        let mut done = false;
+        loop {
+            match narrator.follow(&mut torrent, interrupt).await {
+                Step::Phase(_) => {}
+                Step::Done(path) => {
+                    done = true;
+                    self.output.result(path.display());
+                    self.output.note(paint(GOOD, "complete and verified"));
+                    self.summary(&narrator, &torrent);
+                    if !self.keep_seeding {
+                        return Ok(torrent.stop().await?);
+                    }
+                    self.output.note("serving it to others until Ctrl-C");
+                }
+                Step::Signalled(signal) => {
+                    torrent.stop().await?;
+                    return if done {
+                        signal.end_of_service()
+                    } else {
+                        Err(Failure::Interrupted(KEPT))
+                    };
+                }
+                Step::Ended => {
+                    // Stuck, and in what: the table says it better than a sentence.
+                    self.summary(&narrator, &torrent);
+                    return Ok(torrent.finished().await.map(drop)?);
+                }
+            }
+        }
+    }
+
+    fn summary(&self, narrator: &Narrator, torrent: &Torrent) {
+        for line in narrator.summary(&torrent.progress()) {
+            self.output.note(line);
+        }
+    }
+}
+
+/// The addresses of the peers that were named. One that does not resolve is no reason not to ask the others.
+async fn addresses(peers: &[HostPort], output: &Output) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for peer in peers {
+        match network::resolve(peer).await {
+            Ok(resolved) => addresses.extend(resolved),
+            Err(error) => output.warning(error),
+        }
+    }
+    addresses
+}
+
+/// Seconds, with decimals if need be.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "write seconds: 30, 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "write a number of seconds that a clock can count".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_seconds_with_decimals_and_never_negative() {
+        assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_timeout("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["-1", "soon", "NaN", "1e300"] {
+            assert!(parse_timeout(wrong).is_err(), "{wrong}");
+        }
+    }
+}

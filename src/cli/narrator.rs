@@ -1,0 +1,285 @@
+//! Tells people and programs what a torrent does.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+use trackless::{Event, Phase, Progress, Torrent};
+
+use super::interrupt::{Interrupt, Signal};
+use super::output::{Output, printable};
+use super::phase_times::PhaseTimes;
+use super::report::Report;
+use super::status_line::StatusLine;
+use super::style::{FAINT, paint};
+use super::units;
+
+/// Time between two looks at the figures.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Where a torrent has come to.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It went into another phase.
+    Phase(Phase),
+    /// Everything is there and verified; it goes on as a seed.
+    Done(PathBuf),
+    /// It has stopped or failed; [`Torrent::finished`] knows.
+    Ended,
+    /// The user or the system wants the program to end.
+    Signalled(Signal),
+}
+
+/// Hears a torrent's events in order; speaks on the status line, in notes and in JSON events.
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    output: Output,
+    start: Instant,
+    status: StatusLine,
+    times: PhaseTimes,
+    /// The most peers that were connected at once.
+    peers: usize,
+    /// Pieces looked at while what lies on the disk is checked.
+    checked: u32,
+}
+
+impl Narrator {
+    /// `start` is when the user began to wait.
+    pub(crate) fn new(output: &Output, start: Instant) -> Self {
+        Self {
+            output: output.clone(),
+            start,
+            status: StatusLine::new(output),
+            times: PhaseTimes::default(),
+            peers: 0,
+            checked: 0,
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(crate) fn times(&self) -> &PhaseTimes {
+        &self.times
+    }
+
+    /// Tells what happens until there is something to decide.
+    pub(crate) async fn follow(
+        &mut self,
+        torrent: &mut Torrent,
+        interrupt: &mut Interrupt,
+    ) -> Step {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = torrent.next() => {
+                    let Some(event) = event else { return Step::Ended };
+                    self.hear(&event);
+                    match event {
+                        Event::Phase(phase) => return Step::Phase(phase),
+                        Event::Done { path, .. } => return Step::Done(path),
+                        _ => {}
+                    }
+                }
+                _ = ticks.tick() => self.show(&torrent.progress()),
+                signal = interrupt.received() => return Step::Signalled(signal),
+            }
+        }
+    }
+
+    /// Something happened.
+    fn hear(&mut self, event: &Event) {
+        let now = self.elapsed();
+        match event {
+            Event::Phase(phase) => {
+                self.times.enter(*phase, now);
+                self.status.label(phase.name());
+                self.output.event(&Report::phase(*phase, now));
+            }
+            Event::Connected(peer) => {
+                self.output.event(&Report::Connected {
+                    peer: *peer,
+                    seconds: now.as_secs_f64(),
+                });
+            }
+            Event::Metadata(info) => self.output.event(&Report::metadata(info, now)),
+            Event::Checked { pieces } => {
+                self.checked = *pieces;
+                self.output.event(&Report::Checked { pieces: *pieces });
+            }
+            Event::Progress(progress) => {
+                self.output.event(&Report::progress(progress));
+                self.show(progress);
+            }
+            Event::Announced { nodes } => self.output.event(&Report::Announced { nodes: *nodes }),
+            Event::SetAside { from, to } => {
+                self.output.event(&Report::SetAside { from, to });
+                self.output.warning(format_args!(
+                    "{} was in the way of the download and is now {}",
+                    from.display(),
+                    to.display()
+                ));
+            }
+            Event::Banned { peer, reason } => {
+                self.output.event(&Report::Banned {
+                    peer: *peer,
+                    reason,
+                });
+                self.output.note(format_args!(
+                    "{peer} is not spoken to any more: {}",
+                    printable(reason)
+                ));
+            }
+            Event::Done {
+                path,
+                bytes,
+                elapsed,
+            } => self.output.event(&Report::Done {
+                path,
+                bytes: *bytes,
+                seconds: elapsed.as_secs_f64(),
+                phases: self.times.seconds(now),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Shows the figures of this moment.
+    fn show(&mut self, progress: &Progress) {
+        self.peers = self.peers.max(progress.connected);
+        let Some(phase) = self.times.current() else {
+            return;
+        };
+        let (done, total) = match phase {
+            Phase::Verify => (self.checked.into(), progress.pieces.into()),
+            Phase::Download => (progress.done, progress.total),
+            _ => (0, 0),
+        };
+        let checked = self.checked;
+        self.status
+            .show(done, total, || figures(phase, progress, checked));
+    }
+
+    /// The table of phases, and how fast it went.
+    pub(crate) fn summary(&self, progress: &Progress) -> Vec<String> {
+        let now = self.elapsed();
+        let mut lines = self.times.table(now);
+        let download = self
+            .times
+            .spent(now)
+            .into_iter()
+            .find(|(phase, _)| *phase == Phase::Download);
+        if let Some((_, time)) = download.filter(|_| progress.downloaded > 0) {
+            lines.push(format!(
+                "  {}  {:>12} from {}",
+                paint(FAINT, format_args!("{:<10}", "rate")),
+                units::rate(units::average(progress.downloaded, time)),
+                units::count(self.peers.max(1), "peer")
+            ));
+        }
+        lines
+    }
+}
+
+/// What there is to say about a phase in a few words.
+fn figures(phase: Phase, progress: &Progress, checked: u32) -> String {
+    let connected = units::count(progress.connected, "peer");
+    match phase {
+        Phase::Bootstrap => "waiting for a DHT node to answer".to_owned(),
+        Phase::Lookup => format!(
+            "asking the DHT who has it, {} known",
+            units::count(progress.known, "peer")
+        ),
+        Phase::Connect => format!(
+            "{} known, none connected yet",
+            units::count(progress.known, "peer")
+        ),
+        Phase::Metadata => format!("asking {connected} for the metadata"),
+        Phase::Verify => format!("{checked} of {} pieces looked at", progress.pieces),
+        Phase::Download => {
+            let (done, total) = (units::bytes(progress.done), units::bytes(progress.total));
+            let left = remaining(progress)
+                .map(|left| format!("  {left} left"))
+                .unwrap_or_default();
+            format!(
+                "{done} of {total}  {}  {connected}{left}",
+                units::rate(progress.download_rate)
+            )
+        }
+        Phase::Seed => {
+            format!(
+                "{connected}  {}  {} sent",
+                units::rate(progress.upload_rate),
+                units::bytes(progress.uploaded)
+            )
+        }
+    }
+}
+
+/// Time to the end at the present rate; `None` while nothing comes.
+fn remaining(progress: &Progress) -> Option<String> {
+    let bytes = progress.total.saturating_sub(progress.done);
+    let seconds = bytes.checked_div(progress.download_rate)?;
+    Some(match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => units::time(Duration::from_secs(seconds)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Progress = Progress {
+        done: 32 << 20,
+        total: 64 << 20,
+        pieces_done: 128,
+        pieces: 256,
+        download_rate: 8 << 20,
+        upload_rate: 0,
+        downloaded: 32 << 20,
+        uploaded: 0,
+        connected: 1,
+        seeds: 1,
+        known: 3,
+    };
+
+    #[test]
+    fn a_download_says_how_far_how_fast_from_whom_and_how_long_still() {
+        assert_eq!(
+            figures(Phase::Download, &HALF, 0),
+            "32.0 MiB of 64.0 MiB  8.0 MiB/s  1 peer  4 s left"
+        );
+    }
+
+    #[test]
+    fn a_download_that_stands_still_promises_no_end() {
+        let stuck = Progress {
+            download_rate: 0,
+            connected: 0,
+            ..HALF
+        };
+        assert_eq!(
+            figures(Phase::Download, &stuck, 0),
+            "32.0 MiB of 64.0 MiB  0 B/s  0 peers"
+        );
+    }
+
+    #[test]
+    fn the_phases_people_get_stuck_in_say_what_is_waited_for() {
+        assert_eq!(
+            figures(Phase::Metadata, &HALF, 0),
+            "asking 1 peer for the metadata"
+        );
+        assert_eq!(
+            figures(Phase::Connect, &HALF, 0),
+            "3 peers known, none connected yet"
+        );
+        assert_eq!(
+            figures(Phase::Verify, &HALF, 9),
+            "9 of 256 pieces looked at"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! `trackless node`: a DHT node and nothing else.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use trackless::Node;
+
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::network::{NetworkArguments, Role};
+use super::output::{Output, field};
+use super::report::Report;
+use super::status_line::StatusLine;
+use super::units;
+
+/// Time between two looks at the figures, and between two `dht` events.
+const TICK: Duration = Duration::from_secs(1);
+const TICKS_BETWEEN_EVENTS: u32 = 10;
+
+/// Run a DHT node until Ctrl-C.
+///
+/// It answers others, and others can start from it: this is all that a network of your own needs. It fetches and serves
+/// no files; `get` and `seed` run a node of their own.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  trackless node                                            (take part in the public network)
+  trackless node --listen 127.0.0.1:7001                    (the first node of a network on this machine)
+  trackless node --listen 127.0.0.1:0 --bootstrap 127.0.0.1:7001   (another one, on any free port)
+  trackless node --listen 0.0.0.0:6881 --bootstrap none     (the first node of a network in this house)")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let node = arguments
+        .network
+        .start(&[], Role::Participant, output)
+        .await?;
+    for address in node.local_addresses() {
+        output.result(field("listening", address));
+    }
+    output.result(field("node id", hex::encode(node.id())));
+    let signal = tokio::select! {
+        signal = interrupt.received() => signal,
+        never = report_figures(&node, output) => match never {},
+    };
+    node.shutdown().await;
+    signal.end_of_service()
+}
+
+/// Tells how the node is doing, for ever.
+async fn report_figures(node: &Node, output: &Output) -> Infallible {
+    let start = Instant::now();
+    let status = StatusLine::new(output);
+    status.label("node");
+    let mut ticks = tokio::time::interval(TICK);
+    let mut bootstrapped = false;
+    let mut until_event = 0;
+    loop {
+        ticks.tick().await;
+        let dht = node.dht_statistics();
+        let nodes = dht.nodes_v4 + dht.nodes_v6;
+        status.show(0, 0, || {
+            format!(
+                "{} in the table, {} answered, {} stored",
+                units::count(nodes, "node"),
+                queries(dht.queries_answered),
+                units::count(dht.peers_stored, "peer")
+            )
+        });
+        if nodes > 0 && !bootstrapped {
+            bootstrapped = true;
+            output.event(&Report::Bootstrapped {
+                nodes,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+        }
+        if until_event == 0 {
+            until_event = TICKS_BETWEEN_EVENTS;
+            output.event(&Report::Dht {
+                nodes_v4: dht.nodes_v4,
+                nodes_v6: dht.nodes_v6,
+                queries_answered: dht.queries_answered,
+                peers_stored: dht.peers_stored,
+            });
+        }
+        until_event -= 1;
+    }
+}
+
+fn queries(number: u64) -> String {
+    if number == 1 {
+        "1 query".to_owned()
+    } else {
+        format!("{number} queries")
+    }
+}

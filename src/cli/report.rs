@@ -1,0 +1,237 @@
+//! The JSON events of `--json`: one object a line, `event` says which. Other programs rely on these names.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use trackless::{Phase, Progress};
+use wire::Info;
+
+/// Something that happened. Times are seconds, sizes bytes, rates bytes a second.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Report<'a> {
+    /// First of every command that opens a socket.
+    Listening { addr: SocketAddr, node_id: String },
+    /// A DHT node has answered.
+    Bootstrapped { nodes: usize, seconds: f64 },
+    /// Figures of a running DHT node.
+    Dht {
+        nodes_v4: usize,
+        nodes_v6: usize,
+        queries_answered: u64,
+        peers_stored: usize,
+    },
+    /// A torrent is served.
+    Seeding {
+        info_hash: String,
+        magnet: String,
+        name: &'a str,
+        length: u64,
+    },
+    /// So many DHT nodes hold our announce.
+    Announced { nodes: usize },
+    /// A download went into another phase, so long after its start.
+    Phase { phase: &'static str, seconds: f64 },
+    /// A peer's handshake was answered.
+    Connected { peer: SocketAddr, seconds: f64 },
+    /// The info dictionary is here.
+    Metadata {
+        info_hash: String,
+        name: &'a str,
+        length: u64,
+        files: usize,
+        pieces: u32,
+        private: bool,
+        seconds: f64,
+    },
+    /// Figures, about four times a second.
+    Progress {
+        done: u64,
+        total: u64,
+        pieces_done: u32,
+        pieces: u32,
+        download_rate: u64,
+        upload_rate: u64,
+        downloaded: u64,
+        uploaded: u64,
+        peers: usize,
+        seeds: usize,
+        known: usize,
+    },
+    /// So many pieces of what is on the disk were looked at.
+    Checked { pieces: u32 },
+    /// A file of the user's stood in the way and was renamed.
+    SetAside { from: &'a Path, to: &'a Path },
+    /// A peer that sent bad data.
+    Banned { peer: SocketAddr, reason: &'a str },
+    /// A download is complete and verified.
+    Done {
+        path: &'a Path,
+        bytes: u64,
+        seconds: f64,
+        phases: BTreeMap<&'static str, f64>,
+    },
+    /// Peers that a DHT node named.
+    Peers {
+        peers: &'a [SocketAddr],
+        seconds: f64,
+    },
+    /// A step of a lookup, with `--trace`.
+    Lookup(Step),
+    /// The end of a lookup.
+    LookupEnded {
+        queried: usize,
+        responded: usize,
+        failed: usize,
+        peers: usize,
+        seconds: f64,
+    },
+    /// A torrent file was written.
+    Created {
+        path: &'a Path,
+        info_hash: String,
+        magnet: String,
+        name: &'a str,
+        length: u64,
+        files: usize,
+        pieces: u32,
+    },
+    /// What a torrent file or magnet link says.
+    Torrent(Box<super::show::Description>),
+    /// What a check found.
+    Verified {
+        path: &'a Path,
+        pieces: u32,
+        wrong: &'a [u32],
+        files: &'a [String],
+        seconds: f64,
+    },
+    /// A step of the demo is done.
+    Demo { step: &'static str, seconds: f64 },
+    /// Before every non-zero exit.
+    Error { code: u8, message: &'a str },
+}
+
+/// What happened to one query of a lookup.
+#[derive(Debug, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub(crate) enum Step {
+    Asked {
+        node: SocketAddr,
+        seconds: f64,
+    },
+    Answered {
+        node: SocketAddr,
+        milliseconds: f64,
+        nodes: usize,
+        peers: usize,
+        seconds: f64,
+    },
+    Stalled {
+        node: SocketAddr,
+        seconds: f64,
+    },
+    Failed {
+        node: SocketAddr,
+        seconds: f64,
+    },
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn phase(phase: Phase, after: Duration) -> Self {
+        Report::Phase {
+            phase: phase.name(),
+            seconds: after.as_secs_f64(),
+        }
+    }
+
+    pub(crate) fn metadata(info: &'a Info, after: Duration) -> Self {
+        Report::Metadata {
+            info_hash: info.hash().to_string(),
+            name: info.name(),
+            length: info.total_length(),
+            files: info.files().len(),
+            pieces: info.geometry().pieces(),
+            private: info.is_private(),
+            seconds: after.as_secs_f64(),
+        }
+    }
+
+    pub(crate) fn progress(progress: &Progress) -> Self {
+        Report::Progress {
+            done: progress.done,
+            total: progress.total,
+            pieces_done: progress.pieces_done,
+            pieces: progress.pieces,
+            download_rate: progress.download_rate,
+            upload_rate: progress.upload_rate,
+            downloaded: progress.downloaded,
+            uploaded: progress.uploaded,
+            peers: progress.connected,
+            seeds: progress.seeds,
+            known: progress.known,
+        }
+    }
+
+    /// One line. A path that is no UTF-8 is the only thing JSON cannot say, and is reported as such.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|error| {
+            serde_json::json!({"event": "unprintable", "message": error.to_string()}).to_string()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_names_itself_first() {
+        let addr = "127.0.0.1:7001".parse().unwrap();
+        assert_eq!(
+            Report::Listening {
+                addr,
+                node_id: "ab".into()
+            }
+            .to_json(),
+            r#"{"event":"listening","addr":"127.0.0.1:7001","node_id":"ab"}"#
+        );
+        assert_eq!(
+            Report::Error {
+                code: 5,
+                message: "nobody"
+            }
+            .to_json(),
+            r#"{"event":"error","code":5,"message":"nobody"}"#
+        );
+        assert_eq!(
+            Report::phase(Phase::Lookup, Duration::from_millis(250)).to_json(),
+            r#"{"event":"phase","phase":"lookup","seconds":0.25}"#
+        );
+    }
+
+    #[test]
+    fn a_step_of_a_lookup_is_one_flat_object() {
+        let node = "10.0.0.1:1".parse().unwrap();
+        assert_eq!(
+            Report::Lookup(Step::Stalled { node, seconds: 0.5 }).to_json(),
+            r#"{"event":"lookup","step":"stalled","node":"10.0.0.1:1","seconds":0.5}"#
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_json_cannot_say_does_not_stop_the_program() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"\xff"));
+        let line = Report::SetAside {
+            from: path,
+            to: path,
+        }
+        .to_json();
+        assert!(line.starts_with(r#"{"event":"unprintable""#), "{line}");
+    }
+}

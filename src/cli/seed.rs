@@ -1,0 +1,211 @@
+//! `trackless seed`: share files.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use tokio::task::{self, JoinSet};
+use trackless::{CreateOptions, Node, Torrent};
+use wire::{HostPort, Info, Metainfo};
+
+use super::create;
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::narrator::{Narrator, Step};
+use super::network::{NetworkArguments, Role};
+use super::output::{Output, field, printable};
+use super::report::Report;
+use super::show;
+use super::source;
+
+/// Share files: make the torrent, announce it in the DHT, serve it until Ctrl-C.
+///
+/// Prints the info-hash and a magnet link; either is all that `get` needs on another machine. No torrent file is
+/// written; the same files give the same info-hash every time.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  trackless seed holiday/
+  trackless seed disk.iso notes.pdf                         (two torrents, one node)
+  trackless seed debian.torrent --data ~/Downloads          (a torrent that exists; its content is checked first)
+  trackless seed DIR --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7002     (a local network)")]
+pub(crate) struct Arguments {
+    /// Files or directories, each of them a torrent; with --data, .torrent files.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The PATHs are .torrent files and their content lies below this directory.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "TRACKLESS_DATA",
+        hide_env_values = true
+    )]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+    let offers = arguments.offers()?;
+    let nodes: Vec<HostPort> = offers.iter().flat_map(Offer::nodes).cloned().collect();
+    let mut interrupt = Interrupt::listen()?;
+    // The node finds its way into the DHT while the files are hashed.
+    let node = arguments
+        .network
+        .start(&nodes, Role::Participant, output)
+        .await?;
+    let seeding = Seeding {
+        node: &node,
+        output,
+    };
+    let result = seeding.run(offers, &mut interrupt).await;
+    node.shutdown().await;
+    result
+}
+
+/// Something to share.
+enum Offer {
+    /// Files that are to become a torrent.
+    Files(PathBuf),
+    /// A torrent, and the directory that has its content.
+    Torrent(Box<Metainfo>, PathBuf),
+}
+
+impl Offer {
+    fn nodes(&self) -> &[HostPort] {
+        match self {
+            Offer::Files(_) => &[],
+            Offer::Torrent(metainfo, _) => &metainfo.nodes,
+        }
+    }
+}
+
+impl Arguments {
+    /// Reads what was named, before anything is started.
+    fn offers(&self) -> Result<Vec<Offer>, Failure> {
+        self.paths.iter().map(|path| self.offer(path)).collect()
+    }
+
+    fn offer(&self, path: &Path) -> Result<Offer, Failure> {
+        if let Some(data) = &self.data {
+            return Ok(Offer::Torrent(
+                Box::new(source::torrent_file(path)?),
+                data.clone(),
+            ));
+        }
+        if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("torrent"))
+            && path.is_file()
+        {
+            return Err(Failure::Usage(format!(
+                "{} is a torrent file: say where its content is with --data DIR",
+                path.display()
+            )));
+        }
+        // `.` and `..` have no name; what they stand for has one.
+        let named = if path.file_name().is_some() {
+            Ok(path.to_owned())
+        } else {
+            path.canonicalize()
+        };
+        named
+            .and_then(|path| path.metadata().map(|_| Offer::Files(path)))
+            .map_err(|source| Failure::Read {
+                path: path.to_owned(),
+                source,
+            })
+    }
+}
+
+struct Seeding<'a> {
+    node: &'a Node,
+    output: &'a Output,
+}
+
+impl Seeding<'_> {
+    /// Serves everything until a signal comes or nothing is left to serve.
+    async fn run(&self, offers: Vec<Offer>, interrupt: &mut Interrupt) -> Result<(), Failure> {
+        let mut served = JoinSet::new();
+        for offer in offers {
+            let torrent = interrupt.or(self.open(offer)).await??;
+            served.spawn(serve(torrent, self.output.clone(), interrupt.clone()));
+        }
+        let mut result = Ok(());
+        while let Some(ended) = served.join_next().await {
+            // Of several ends the first bad one counts, and each is told when it comes.
+            match ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+                Err(failure) if result.is_ok() => result = Err(failure),
+                Err(failure) => self.output.failure(&failure),
+                Ok(()) => {}
+            }
+        }
+        result
+    }
+
+    /// Makes the torrent if there is none yet, and begins to serve it.
+    async fn open(&self, offer: Offer) -> Result<Torrent, Failure> {
+        match offer {
+            Offer::Files(path) => {
+                let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+                let output = self.output.clone();
+                let hashing = move || create::hash(&path, &CreateOptions::default(), &output);
+                let metainfo = task::spawn_blocking(hashing)
+                    .await
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+                let torrent = self.node.seed_unchecked(&metainfo, &directory).await?;
+                self.announce(&metainfo.info);
+                Ok(torrent)
+            }
+            Offer::Torrent(metainfo, directory) => {
+                let torrent = self.node.seed(&metainfo, &directory).await?;
+                self.announce(&metainfo.info);
+                Ok(torrent)
+            }
+        }
+    }
+
+    /// Tells how others get it.
+    fn announce(&self, info: &Info) {
+        let address = self.node.local_address();
+        let mut magnet = show::magnet_of(info);
+        if !address.ip().is_unspecified() {
+            magnet
+                .peers
+                .extend(HostPort::new(&address.ip().to_string(), address.port()));
+        }
+        let magnet = magnet.to_string();
+        self.output.event(&Report::Seeding {
+            info_hash: info.hash().to_string(),
+            magnet: magnet.clone(),
+            name: info.name(),
+            length: info.total_length(),
+        });
+        self.output.result(field("seeding", printable(info.name())));
+        self.output.result(field("info-hash", info.hash()));
+        self.output.result(field("magnet", magnet));
+        self.output.result(field(
+            "size",
+            show::size(info.total_length(), info.files().len()),
+        ));
+    }
+}
+
+/// Serves one torrent until a signal comes.
+async fn serve(
+    mut torrent: Torrent,
+    output: Output,
+    mut interrupt: Interrupt,
+) -> Result<(), Failure> {
+    let mut narrator = Narrator::new(&output, Instant::now());
+    loop {
+        match narrator.follow(&mut torrent, &mut interrupt).await {
+            Step::Phase(_) | Step::Done(_) => {}
+            Step::Ended => return Ok(torrent.finished().await.map(drop)?),
+            Step::Signalled(signal) => {
+                torrent.stop().await?;
+                return signal.end_of_service();
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the user names a torrent by: an info-hash, a magnet link, or a file.
+
+use std::fs;
+use std::path::Path;
+
+use trackless::Source;
+use wire::{InfoHash, Magnet, Metainfo};
+
+use super::failure::Failure;
+
+/// Reads what was given to `get`: INFOHASH, MAGNET or FILE.torrent.
+pub(crate) fn parse(text: &str) -> Result<Source, Failure> {
+    if is_magnet(text) {
+        return magnet(text).map(Source::Magnet);
+    }
+    match text.parse::<InfoHash>() {
+        Ok(info_hash) => Ok(Source::InfoHash(info_hash)),
+        Err(_) if looks_like_a_path(text) => {
+            torrent_file(Path::new(text)).map(|metainfo| Source::Metainfo(Box::new(metainfo)))
+        }
+        Err(error) => Err(Failure::Usage(format!(
+            "{text:?} is not an info-hash and not a file: {error}"
+        ))),
+    }
+}
+
+/// Reads what was given to `lookup`: INFOHASH, or a magnet link for its info-hash.
+pub(crate) fn info_hash(text: &str) -> Result<InfoHash, Failure> {
+    if is_magnet(text) {
+        return magnet(text).map(|magnet| magnet.info_hash);
+    }
+    text.parse()
+        .map_err(|error| Failure::Usage(format!("{text:?} is not an info-hash: {error}")))
+}
+
+/// Whether the text means to be a magnet link.
+pub(crate) fn is_magnet(text: &str) -> bool {
+    text.get(.."magnet:".len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+}
+
+/// Reads a magnet link.
+pub(crate) fn magnet(text: &str) -> Result<Magnet, Failure> {
+    text.parse()
+        .map_err(|error| Failure::Usage(format!("{error}")))
+}
+
+/// Reads a .torrent file.
+pub(crate) fn torrent_file(path: &Path) -> Result<Metainfo, Failure> {
+    let content = fs::read(path).map_err(|source| Failure::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Metainfo::from_bytes(content).map_err(|source| Failure::Torrent {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// An info-hash with a typing error is told from the name of a file that is not there by what only names have.
+fn looks_like_a_path(text: &str) -> bool {
+    text.contains(['.', '/', '\\']) || Path::new(text).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::exit_code::ExitCode;
+    use super::*;
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn refused(text: &str) -> (ExitCode, String) {
+        let failure = parse(text).expect_err(text);
+        (ExitCode::from(&failure), failure.to_string())
+    }
+
+    #[test]
+    fn an_info_hash_is_hex_or_base32_of_either_case() {
+        for text in [HEX, &HEX.to_uppercase(), "AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"] {
+            let Ok(Source::InfoHash(info_hash)) = parse(text) else {
+                panic!("{text}")
+            };
+            assert_eq!(info_hash.to_string(), HEX);
+        }
+    }
+
+    #[test]
+    fn a_wrong_info_hash_is_a_usage_error_that_says_what_is_wrong() {
+        let (code, sentence) = refused(&HEX[1..]);
+        assert_eq!(code, ExitCode::Usage);
+        assert!(sentence.contains("has 39"), "{sentence}");
+        let (code, sentence) = refused(&HEX.replace('a', "x"));
+        assert_eq!(code, ExitCode::Usage);
+        assert!(sentence.contains("'x'"), "{sentence}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_usage_error_naming_it() {
+        let (code, sentence) = refused("./nowhere.torrent");
+        assert_eq!(code, ExitCode::Usage);
+        assert!(sentence.contains("nowhere.torrent"), "{sentence}");
+    }
+
+    #[test]
+    fn a_magnet_link_is_known_by_its_scheme() {
+        assert!(matches!(
+            parse(&format!("magnet:?xt=urn:btih:{HEX}&dn=a")),
+            Ok(Source::Magnet(_))
+        ));
+        assert!(matches!(
+            parse(&format!("MAGNET:?xt=urn:btih:{HEX}")),
+            Ok(Source::Magnet(_))
+        ));
+        assert_eq!(refused("magnet:?dn=nothing").0, ExitCode::Usage);
+    }
+
+    #[test]
+    fn a_damaged_torrent_file_is_told_from_a_missing_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("damaged.torrent");
+        fs::write(&path, "d4:infod").unwrap();
+        let (code, sentence) = refused(path.to_str().unwrap());
+        assert_eq!(code, ExitCode::Other);
+        assert!(sentence.contains("damaged.torrent"), "{sentence}");
+    }
+}
