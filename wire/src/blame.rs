@@ -26,6 +26,7 @@ impl Blame {
         self.suspects.contains(&address)
     }
 
+    /// A piece failed its check.
     pub(crate) fn failed(&mut self, contributors: &[SocketAddr]) -> Verdict {
         if let &[only] = contributors {
             self.suspects.remove(&only);
@@ -39,9 +40,8 @@ impl Blame {
         Verdict::Unclear
     }
 
-    pub(crate) fn passed(&mut self, contributors: &[SocketAddr]) {
-        if let [only] = contributors {
-            self.suspects.remove(only);
-        }
+    /// A piece passed its check. Returns whether that ends somebody's parole.
+    pub(crate) fn passed(&mut self, contributors: &[SocketAddr]) -> bool {
+        matches!(contributors, [only] if self.suspects.remove(only))
     }
 }

@@ -14,7 +14,9 @@ pub(crate) use requests::Requests;
 
 use crate::pipeline::Pipeline;
 use crate::rate::Rate;
-use crate::{Bitfield, Block, CloseReason, Config, Direction, Handshake, Message, PeerId};
+use crate::{
+    Bitfield, Block, CloseReason, Config, Direction, Handshake, Message, PeerId, Reserved,
+};
 
 /// Requests that a peer takes if it does not say. BEP 10, "reqq", speaks of 250 in libtorrent.
 const DEFAULT_REQUEST_QUEUE: u32 = 250;
@@ -48,9 +50,7 @@ pub(crate) struct Connection {
     pub(crate) peer_id: PeerId,
     /// When it was established.
     pub(crate) since: Duration,
-    pub(crate) speaks_dht: bool,
-    pub(crate) speaks_fast: bool,
-    pub(crate) speaks_extension: bool,
+    reserved: Reserved,
     pub(crate) last_received: Duration,
     pub(crate) last_sent: Duration,
 
@@ -70,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) upload_only: bool,
     /// What it calls itself in the extension handshake.
     pub(crate) client: Option<String>,
+    /// The UDP port of its DHT node, if it has told. BEP 5.
+    pub(crate) dht_port: Option<u16>,
     pub(crate) metadata: MetadataPeer,
 
     pub(crate) requests: Requests,
@@ -126,9 +128,7 @@ impl Connection {
             direction,
             peer_id: handshake.peer_id,
             since: now,
-            speaks_dht: handshake.reserved.dht(),
-            speaks_fast: handshake.reserved.fast(),
-            speaks_extension: handshake.reserved.extension(),
+            reserved: handshake.reserved,
             last_received: now,
             last_sent: now,
             ours: INITIAL,
@@ -143,6 +143,7 @@ impl Connection {
             wanted: 0,
             upload_only: false,
             client: None,
+            dht_port: None,
             metadata: MetadataPeer::default(),
             requests: Requests::new(),
             pipeline: Pipeline::new(),
@@ -159,6 +160,21 @@ impl Connection {
             downloaded: Meter::default(),
             uploaded: Meter::default(),
         }
+    }
+
+    /// BEP 5: it has a DHT node.
+    pub(crate) fn speaks_dht(&self) -> bool {
+        self.reserved.dht()
+    }
+
+    /// BEP 6.
+    pub(crate) fn speaks_fast(&self) -> bool {
+        self.reserved.fast()
+    }
+
+    /// BEP 10.
+    pub(crate) fn speaks_extension(&self) -> bool {
+        self.reserved.extension()
     }
 
     /// The peer's pieces, once the metadata is known.
@@ -190,11 +206,11 @@ impl Connection {
             | Message::HaveNone
             | Message::Reject(_)
             | Message::AllowedFast(_)
-                if !self.speaks_fast =>
+                if !self.speaks_fast() =>
             {
                 return Err(CloseReason::FastNotAgreed);
             }
-            Message::Extended { .. } if !self.speaks_extension => {
+            Message::Extended { .. } if !self.speaks_extension() => {
                 return Err(CloseReason::ExtensionNotAgreed);
             }
             Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if self.stated => {

@@ -42,6 +42,17 @@ pub(crate) enum Receipt {
     Unwanted,
 }
 
+/// How much there is to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Some pieces that somebody has are not begun.
+    Plenty,
+    /// There are open blocks in pieces that have been begun.
+    AllBegun,
+    /// Every block that anybody could send has been requested.
+    Endgame,
+}
+
 #[derive(Debug)]
 pub(crate) struct PiecePicker {
     geometry: Geometry,
@@ -94,9 +105,15 @@ impl PiecePicker {
         self.generation
     }
 
-    /// Every block that anybody could send has been requested.
-    pub(crate) fn is_endgame(&self) -> bool {
-        self.open.is_empty() && self.availability.available().is_empty() && !self.is_finished()
+    /// How much there is to choose from.
+    pub(crate) fn stage(&self) -> Stage {
+        if !self.availability.available().is_empty() {
+            Stage::Plenty
+        } else if !self.open.is_empty() {
+            Stage::AllBegun
+        } else {
+            Stage::Endgame
+        }
     }
 
     /// A peer with these pieces is there. Returns whether it counts as a seed, which [`peer_left`](Self::peer_left) must be told.
@@ -181,7 +198,7 @@ impl PiecePicker {
         wanted: usize,
         requested: &mut Vec<Block>,
     ) {
-        if !self.is_endgame() || asker.alone {
+        if self.stage() != Stage::Endgame || asker.alone {
             return;
         }
         let mut left = wanted;
@@ -295,11 +312,11 @@ impl PiecePicker {
         let piece = self
             .abandoned(asker)
             .or_else(|| self.untouched(asker, rng))
-            .or_else(|| self.owned_by_others(asker))?;
+            .or_else(|| self.shared(asker))?;
         let partial = self.partials.get_mut(&piece)?;
         if partial.owner.is_none() && (asker.whole_pieces || asker.alone || partial.alone) {
             partial.owner = Some(asker.link);
-            partial.alone |= asker.alone;
+            partial.alone |= asker.alone && partial.is_untouched();
         }
         Some(piece)
     }
@@ -330,18 +347,22 @@ impl PiecePicker {
         Some(piece)
     }
 
-    /// A piece that somebody fetches for itself, and would not finish sooner for it.
-    fn owned_by_others(&self, asker: Asker<'_>) -> Option<u32> {
+    /// The last resort: a piece that somebody fetches for itself, and would not finish sooner for it. For a peer on parole, one that is shared.
+    fn shared(&self, asker: Asker<'_>) -> Option<u32> {
+        let all_begun = self.stage() != Stage::Plenty;
+        let may_join = |partial: &Partial| {
+            if asker.alone {
+                partial.owner.is_none()
+            } else {
+                !partial.alone || all_begun
+            }
+        };
         let mut begun = self
             .open
             .iter()
             .copied()
-            .filter(|&piece| !asker.alone && asker.pieces.get(piece));
-        begun.find(|piece| {
-            self.partials
-                .get(piece)
-                .is_some_and(|partial| !partial.alone)
-        })
+            .filter(|&piece| asker.pieces.get(piece));
+        begun.find(|piece| self.partials.get(piece).is_some_and(may_join))
     }
 
     fn begin(&mut self, piece: u32) {

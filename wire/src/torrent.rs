@@ -55,8 +55,8 @@ pub struct Torrent {
     deadline: Option<Duration>,
     downloaded: Meter,
     uploaded: Meter,
-    /// Blocks picked, between two calls only its memory.
-    picked: Vec<Block>,
+    /// The blocks of the last batch of requests; kept for its memory.
+    chosen: Vec<Block>,
 }
 
 impl Torrent {
@@ -81,7 +81,7 @@ impl Torrent {
             deadline: None,
             downloaded: Meter::default(),
             uploaded: Meter::default(),
-            picked: Vec::new(),
+            chosen: Vec::new(),
         }
     }
 

@@ -24,7 +24,7 @@ fn run(path: &Path, lasting: Duration, limit: u32) -> (Pipeline, Duration, u64) 
         now = arrived;
         bytes += u64::from(BLOCK_LENGTH);
         if now > lasting * 3 / 4 {
-            longest = longest.max(now - sent);
+            longest = longest.max(now.saturating_sub(sent));
         }
         pipeline.delivered(now, sent, BLOCK_LENGTH, limit);
     }

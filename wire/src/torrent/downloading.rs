@@ -142,7 +142,7 @@ impl Torrent {
             return;
         };
         picker.disown(link);
-        if !connection.speaks_fast {
+        if !connection.speaks_fast() {
             for block in connection.requests.withdraw_all_but(0) {
                 picker.release(block, context.rng);
             }
@@ -250,7 +250,7 @@ impl Torrent {
         else {
             return;
         };
-        self.blame.passed(&contributors);
+        self.stirred |= self.blame.passed(&contributors);
         for (&link, connection) in &mut self.connections {
             let Some(bitfield) = connection.bitfield() else {
                 continue;
@@ -311,6 +311,9 @@ impl Torrent {
     pub(super) fn refill_all(&mut self, context: &mut Context<'_>) {
         let links: Vec<_> = self.connections.keys().copied().collect();
         for link in links {
+            if let Some(connection) = self.connections.get_mut(&link) {
+                connection.searched = None;
+            }
             self.refill(context, link);
         }
     }
@@ -343,25 +346,25 @@ impl Torrent {
             alone: self.blame.is_suspect(connection.address),
         };
         let wanted = target.saturating_sub(in_flight) as usize;
-        let was_endgame = picker.is_endgame();
-        let picked = &mut self.picked;
-        picked.clear();
+        let stage = picker.stage();
+        let chosen = &mut self.chosen;
+        chosen.clear();
         if connection.theirs.choking {
             for &piece in &connection.allowed {
-                let wanted = wanted.saturating_sub(picked.len());
-                picker.pick_from(piece, asker, wanted, picked);
+                let wanted = wanted.saturating_sub(chosen.len());
+                picker.pick_from(piece, asker, wanted, chosen);
             }
         } else {
             if connection.searched != Some(picker.generation()) {
-                picker.pick(asker, &mut connection.current, wanted, context.rng, picked);
-                connection.searched = (picked.len() < wanted).then(|| picker.generation());
+                picker.pick(asker, &mut connection.current, wanted, context.rng, chosen);
+                connection.searched = (chosen.len() < wanted).then(|| picker.generation());
             }
-            if picked.is_empty() && in_flight == 0 {
+            if chosen.is_empty() && in_flight == 0 {
                 // Nothing was asked of this peer, so it has none of the blocks.
-                picker.pick_again(asker, wanted, picked);
+                picker.pick_again(asker, wanted, chosen);
             }
         }
-        if picked.is_empty() {
+        if chosen.is_empty() {
             return;
         }
         if in_flight == 0 {
@@ -369,11 +372,11 @@ impl Torrent {
             connection.pipeline.idle();
         }
         connection.last_sent = context.now;
-        for &block in &*picked {
+        for &block in &*chosen {
             connection.requests.push(context.now, block);
             context.out.send(link, Message::Request(block));
         }
-        self.stirred |= !was_endgame && picker.is_endgame();
+        self.stirred |= picker.stage() != stage;
         if in_flight == 0
             && let Some(due) = connection.answer_due(context.config)
         {

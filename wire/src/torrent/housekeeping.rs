@@ -69,6 +69,10 @@ impl Torrent {
         else {
             return;
         };
+        // Under pressure the driver may not read, and that is not the peer's fault.
+        if self.pressure {
+            connection.waiting_since = context.now;
+        }
         if connection
             .answer_due(context.config)
             .is_some_and(|due| due <= context.now)

@@ -69,7 +69,7 @@ impl Torrent {
     ) -> Result<(), CloseReason> {
         match MetadataMessage::decode(payload)? {
             Some(MetadataMessage::Request { piece }) => {
-                self.serve_metadata(context, link, piece)?
+                self.serve_metadata(context, link, piece)?;
             }
             Some(MetadataMessage::Data {
                 piece,

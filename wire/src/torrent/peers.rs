@@ -175,7 +175,7 @@ impl Torrent {
     fn turned_away(&mut self, address: SocketAddr, reason: &CloseReason) {
         if !matches!(
             reason,
-            CloseReason::TooManyConnections | CloseReason::Silent { .. }
+            CloseReason::TooManyConnections | CloseReason::Duplicate | CloseReason::Silent { .. }
         ) {
             self.peers.avoid(address);
         }
@@ -223,7 +223,7 @@ impl Torrent {
 
     /// What is said first on every connection. BEP 10 handshake, our pieces (BEP 3, BEP 6), the DHT's port (BEP 5).
     fn greet(&self, context: &mut Context<'_>, link: Link, connection: &mut Connection) {
-        if connection.speaks_extension {
+        if connection.speaks_extension() {
             let payload = self.extension_handshake(context, connection).encode();
             context.send(
                 link,
@@ -236,14 +236,14 @@ impl Torrent {
         }
         let nothing = Bitfield::new(0);
         let have = self.have().unwrap_or(&nothing);
-        if connection.speaks_fast && !have.is_empty() && have.is_full() {
+        if connection.speaks_fast() && !have.is_empty() && have.is_full() {
             context.send(link, connection, Message::HaveAll);
         } else if !have.is_empty() {
             context.send(link, connection, Message::Bitfield(have.as_bytes()));
-        } else if connection.speaks_fast {
+        } else if connection.speaks_fast() {
             context.send(link, connection, Message::HaveNone);
         }
-        if let Some(port) = context.config.dht_port.filter(|_| connection.speaks_dht) {
+        if let Some(port) = context.config.dht_port.filter(|_| connection.speaks_dht()) {
             context.send(link, connection, Message::Port(port));
         }
     }

@@ -26,11 +26,6 @@ impl Torrent {
         connection.last_received = context.now;
         connection.admit(&message)?;
         match message {
-            // A block's payload comes as an input of its own.
-            Message::KeepAlive
-            | Message::Suggest(_)
-            | Message::Unknown { .. }
-            | Message::Piece { .. } => {}
             Message::Choke => self.choked(context, link),
             Message::Unchoke => self.unchoked(context, link),
             Message::Interested => self.peer_interested(context, link),
@@ -43,11 +38,10 @@ impl Torrent {
             Message::Reject(block) => self.request_rejected(context, link, block)?,
             Message::Request(block) => self.requested(context, link, block)?,
             Message::Cancel(block) => self.request_cancelled(context, link, block),
-            Message::Port(port) => {
-                if port != 0 {
-                    let address = SocketAddr::new(connection.address.ip(), port);
-                    context.out.event(Event::DhtNode { address });
-                }
+            Message::Port(port) if port != 0 && connection.dht_port.is_none() => {
+                connection.dht_port = Some(port);
+                let address = SocketAddr::new(connection.address.ip(), port);
+                context.out.event(Event::DhtNode { address });
             }
             Message::Extended {
                 id: ExtensionHandshake::ID,
@@ -57,7 +51,13 @@ impl Torrent {
                 id: METADATA_ID,
                 payload,
             } => self.metadata_message(context, link, payload)?,
-            Message::Extended { .. } => {}
+            // A block's payload comes as an input of its own.
+            Message::KeepAlive
+            | Message::Suggest(_)
+            | Message::Port(_)
+            | Message::Piece { .. }
+            | Message::Extended { .. }
+            | Message::Unknown { .. } => {}
         }
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Torrent {
         if connection.refused > most.saturating_mul(MAX_REFUSED_QUEUES) {
             return Err(CloseReason::RequestFlood);
         }
-        if connection.speaks_fast {
+        if connection.speaks_fast() {
             context.send(link, connection, Message::Reject(block));
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Torrent {
         };
         let pieces = picker.have().len();
         let allowed = (ALLOWED_FAST_BYTES / picker.piece_length().max(1)).clamp(1, ALLOWED_FAST);
-        if !connection.speaks_fast
+        if !connection.speaks_fast()
             || !connection.ours.choking
             || !connection.granted.is_empty()
             || !is_starting(connection)
@@ -243,7 +243,7 @@ fn choke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
     connection.choke_changed = context.now;
     context.send(link, connection, Message::Choke);
     for block in std::mem::take(&mut connection.uploads) {
-        if connection.speaks_fast && may_request(connection, block.piece) {
+        if connection.speaks_fast() && may_request(connection, block.piece) {
             connection.uploads.push_back(block);
         } else {
             withdraw(context, link, connection, block);
@@ -254,7 +254,7 @@ fn choke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
 /// Does not serve a request that was queued.
 fn withdraw(context: &mut Context<'_>, link: Link, connection: &mut Connection, block: Block) {
     context.out.cancel_upload(link, block);
-    if connection.speaks_fast {
+    if connection.speaks_fast() {
         context.send(link, connection, Message::Reject(block));
     }
 }

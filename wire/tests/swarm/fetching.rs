@@ -14,7 +14,7 @@ fn seconds(seconds: u64) -> Duration {
 fn a_leecher_that_knows_the_info_hash_fetches_everything() {
     let mut swarm = Swarm::new(64, 256 << 10);
     let seed = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[seed]);
     let time = swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
     assert!(
@@ -44,7 +44,7 @@ fn a_leecher_that_knows_the_info_hash_fetches_everything() {
 fn the_first_block_comes_without_waiting_for_a_round() {
     let mut swarm = Swarm::new(64, 256 << 10);
     let seed = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[seed]);
     let time = swarm.run_until(seconds(60), |swarm| {
         swarm.nodes[leecher].torrent.progress(swarm.now).downloaded > 0
@@ -63,7 +63,7 @@ fn a_fast_link_is_filled() {
         bytes_per_second: 100e6,
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[seed]);
     let time = swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
     assert!(
@@ -79,7 +79,7 @@ fn a_slow_link_has_a_short_queue() {
         bytes_per_second: 50e3,
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[seed]);
     swarm.run_for(seconds(30));
     let outstanding = swarm.nodes[leecher]
@@ -98,7 +98,7 @@ fn a_slow_link_has_a_short_queue() {
 fn seeder_disappears_mid_piece() {
     let mut swarm = Swarm::new(32, MIB);
     let seeds = [swarm.join(swarm.seed()), swarm.join(swarm.seed())];
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &seeds);
     swarm.run_until(seconds(60), |swarm| swarm.bytes_done(leecher) > 4 << 20);
     swarm.vanish(seeds[0]);
@@ -113,7 +113,7 @@ fn seeder_disappears_mid_piece() {
 fn the_only_seeder_is_reset_and_another_one_comes() {
     let mut swarm = Swarm::new(32, MIB);
     let first = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[first]);
     swarm.run_until(seconds(60), |swarm| swarm.bytes_done(leecher) > 4 << 20);
     swarm.reset(first);
@@ -138,7 +138,7 @@ fn slow_peer_does_not_hold_the_last_piece() {
         bytes_per_second: 20e3,
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[slow]);
     swarm.run_for(seconds(2));
     swarm.introduce(leecher, &[fast]);
@@ -155,7 +155,7 @@ fn slow_peer_does_not_hold_the_last_piece() {
 fn two_seeds_are_twice_as_fast() {
     let mut swarm = Swarm::new(64, MIB);
     let seeds = [swarm.join(swarm.seed()), swarm.join(swarm.seed())];
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &seeds);
     let time = swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
     assert!(
@@ -179,7 +179,7 @@ fn what_is_there_is_not_fetched_again() {
     });
     let leecher = swarm.join(Joining {
         have: Some(have),
-        ..swarm.leecher()
+        ..Joining::leecher()
     });
     swarm.introduce(leecher, &[seed]);
     swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
@@ -200,7 +200,7 @@ fn a_crowd_spreads_what_one_seed_has() {
         .map(|_| {
             swarm.join(Joining {
                 bytes_per_second: 1e6,
-                ..swarm.leecher()
+                ..Joining::leecher()
             })
         })
         .collect();
@@ -223,8 +223,8 @@ fn a_crowd_spreads_what_one_seed_has() {
 #[test]
 fn both_sides_dial_at_once_and_one_connection_stays() {
     let mut swarm = Swarm::new(64, 256 << 10);
-    let one = swarm.join(swarm.leecher());
-    let other = swarm.join(swarm.leecher());
+    let one = swarm.join(Joining::leecher());
+    let other = swarm.join(Joining::leecher());
     swarm.introduce(one, &[other]);
     swarm.introduce(other, &[one]);
     swarm.run_for(seconds(30));

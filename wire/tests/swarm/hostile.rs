@@ -27,7 +27,7 @@ fn liar_is_banned_while_the_download_goes_on() {
         manner: Manner::Liar,
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[liar, honest[0], honest[1]]);
     let time = swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
     assert!(
@@ -51,7 +51,7 @@ fn swarm_with_a_liar_whose_blocks_are_mixed_with_others() {
         .map(|_| swarm.join(slow(&swarm, Manner::Honest)))
         .collect();
     let liar = swarm.join(slow(&swarm, Manner::Liar));
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &honest);
     swarm.introduce(leecher, &[liar]);
     swarm.run_until(seconds(600), |swarm| swarm.is_finished(leecher));
@@ -73,7 +73,7 @@ fn with_nobody_but_liars_the_download_waits_for_an_honest_peer() {
             })
         })
         .collect();
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &liars);
     swarm.run_for(seconds(60));
     assert_eq!(swarm.bytes_done(leecher), 0);
@@ -95,7 +95,7 @@ fn peer_that_sends_nothing() {
         bytes_per_second: 10e3,
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[mute, seed]);
     swarm.run_for(seconds(200));
     let mute = swarm.nodes[mute].address;
@@ -120,7 +120,7 @@ fn a_peer_that_never_unchokes_does_not_stop_the_others() {
         ..swarm.seed()
     });
     let seed = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[stingy, seed]);
     let time = swarm.run_until(seconds(60), |swarm| swarm.is_finished(leecher));
     assert!(time < seconds(1), "4 MiB took {time:?}");
@@ -147,28 +147,28 @@ fn leecher_that_never_uploads_is_choked() {
         info: Some(Arc::clone(&swarm.info)),
         have,
         config: config(slots),
-        ..swarm.leecher()
+        ..Joining::leecher()
     };
     let (even, odd, stingy) = (leecher(half(0), 4), leecher(half(1), 4), leecher(None, 0));
-    // Slowly enough that the giver does not become a seed, which serves everybody.
+    // Slowly enough that the merchant does not become a seed, which serves everybody.
     let traders: Vec<_> = (0..10)
         .map(|_| Joining {
             bytes_per_second: 15e3,
             ..odd.clone()
         })
         .collect();
-    let giver = swarm.join(even);
+    let merchant = swarm.join(even);
     let freeloader = swarm.join(stingy);
     let traders: Vec<_> = traders
         .into_iter()
         .map(|trader| swarm.join(trader))
         .collect();
-    swarm.introduce(giver, &traders);
-    swarm.introduce(giver, &[freeloader]);
+    swarm.introduce(merchant, &traders);
+    swarm.introduce(merchant, &[freeloader]);
     swarm.run_for(seconds(200));
-    assert!(!swarm.is_finished(giver));
+    assert!(!swarm.is_finished(merchant));
     let given = |to: usize| {
-        swarm.nodes[giver]
+        swarm.nodes[merchant]
             .sent_to
             .get(&swarm.nodes[to].address)
             .copied()

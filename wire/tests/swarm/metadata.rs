@@ -30,7 +30,7 @@ fn metadata_comes_from_several_peers_at_once() {
             })
         })
         .collect();
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &seeds);
     let time = metadata_after(&mut swarm, leecher);
     assert!(
@@ -48,7 +48,7 @@ fn metadata_from_a_peer_that_lies() {
         info: Some(other),
         ..swarm.seed()
     });
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[liar]);
     swarm.run_for(seconds(5));
     assert!(swarm.nodes[leecher].torrent.info().is_none());
@@ -77,7 +77,7 @@ fn metadata_is_put_together_in_spite_of_liars_of_the_same_size() {
         })
         .collect();
     let seed = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &liars);
     swarm.introduce(leecher, &[seed]);
     let time = metadata_after(&mut swarm, leecher);
@@ -91,8 +91,8 @@ fn metadata_is_put_together_in_spite_of_liars_of_the_same_size() {
 fn metadata_passes_on_from_one_leecher_to_the_next() {
     let mut swarm = Swarm::new(16, 256 << 10);
     let seed = swarm.join(swarm.seed());
-    let first = swarm.join(swarm.leecher());
-    let second = swarm.join(swarm.leecher());
+    let first = swarm.join(Joining::leecher());
+    let second = swarm.join(Joining::leecher());
     swarm.introduce(second, &[first]);
     swarm.run_for(seconds(1));
     swarm.introduce(first, &[seed]);
@@ -114,7 +114,7 @@ fn a_peer_that_does_not_answer_delays_metadata_by_seconds_only() {
         ..swarm.seed()
     });
     let vanishing = swarm.join(swarm.seed());
-    let leecher = swarm.join(swarm.leecher());
+    let leecher = swarm.join(Joining::leecher());
     swarm.introduce(leecher, &[mute, vanishing]);
     // Long enough for the extension handshake, too short for the metadata.
     swarm.run_for(Duration::from_millis(65));

@@ -104,6 +104,20 @@ pub(crate) struct Joining {
     pub(crate) have: Option<Bitfield>,
 }
 
+impl Joining {
+    /// A node that has nothing and knows only the info-hash.
+    pub(crate) fn leecher() -> Self {
+        Self {
+            bytes_per_second: 10e6,
+            latency: Duration::from_millis(10),
+            manner: Manner::Honest,
+            config: Config::default(),
+            info: None,
+            have: None,
+        }
+    }
+}
+
 impl Swarm {
     /// A network for a torrent of so many pieces of so many bytes.
     pub(crate) fn new(pieces: u32, piece_length: u32) -> Self {
@@ -121,25 +135,13 @@ impl Swarm {
         }
     }
 
-    /// A node that has nothing and knows only the info-hash.
-    pub(crate) fn leecher(&self) -> Joining {
-        Joining {
-            bytes_per_second: 10e6,
-            latency: Duration::from_millis(10),
-            manner: Manner::Honest,
-            config: Config::default(),
-            info: None,
-            have: None,
-        }
-    }
-
     /// A node that has everything.
     pub(crate) fn seed(&self) -> Joining {
         let have = Bitfield::full(self.info.geometry().pieces());
         Joining {
             info: Some(Arc::clone(&self.info)),
             have: Some(have),
-            ..self.leecher()
+            ..Joining::leecher()
         }
     }
 
@@ -236,7 +238,7 @@ impl Swarm {
             };
             self.step(at);
         }
-        self.now - started
+        self.now.saturating_sub(started)
     }
 
     pub(crate) fn run_for(&mut self, time: Duration) {
@@ -264,7 +266,7 @@ impl Swarm {
                 }
             }
             Happening::Checked { node, piece, valid } => {
-                self.act(node, Input::PieceChecked { piece, valid }, None)
+                self.act(node, Input::PieceChecked { piece, valid }, None);
             }
             Happening::Wake { node } => {
                 self.nodes[node].wake = None;
@@ -452,12 +454,12 @@ impl Swarm {
         match parcel {
             Parcel::Message(bytes) => match decode_frame(bytes) {
                 Ok(Frame::Message { message, .. }) => {
-                    self.act(node, Input::Received { link, message }, None)
+                    self.act(node, Input::Received { link, message }, None);
                 }
                 other => panic!("an engine sent {other:?}"),
             },
             &Parcel::Block { block, genuine } => {
-                self.act(node, Input::Block { link, block }, Some(genuine))
+                self.act(node, Input::Block { link, block }, Some(genuine));
             }
         }
     }
@@ -508,7 +510,7 @@ impl Swarm {
         };
         if self.nodes[node].wake.is_none_or(|wake| deadline < wake) {
             self.nodes[node].wake = Some(deadline);
-            self.schedule(deadline - self.now, Happening::Wake { node });
+            self.schedule(deadline.saturating_sub(self.now), Happening::Wake { node });
         }
     }
 

@@ -17,7 +17,7 @@ fn a_seed_with_one_slot_serves_everybody_in_turn() {
         ..swarm.seed()
     });
     // They do not know each other.
-    let leechers: Vec<_> = (0..4).map(|_| swarm.join(swarm.leecher())).collect();
+    let leechers: Vec<_> = (0..4).map(|_| swarm.join(Joining::leecher())).collect();
     for &leecher in &leechers {
         swarm.introduce(leecher, &[seed]);
     }
@@ -43,8 +43,8 @@ fn a_choked_leecher_starts_with_its_allowed_fast_pieces() {
         config,
         ..swarm.seed()
     });
-    let served = swarm.join(swarm.leecher());
-    let choked = swarm.join(swarm.leecher());
+    let served = swarm.join(Joining::leecher());
+    let choked = swarm.join(Joining::leecher());
     swarm.introduce(served, &[seed]);
     swarm.run_for(Duration::from_secs(1));
     swarm.introduce(choked, &[seed]);
@@ -69,7 +69,7 @@ fn connections_are_bounded() {
         config,
         ..swarm.seed()
     });
-    let leechers: Vec<_> = (0..20).map(|_| swarm.join(swarm.leecher())).collect();
+    let leechers: Vec<_> = (0..20).map(|_| swarm.join(Joining::leecher())).collect();
     for &leecher in &leechers {
         swarm.introduce(leecher, &[seed]);
     }
