@@ -317,7 +317,7 @@ impl Node {
         self.lookup_failed(transaction, Failure::TimedOut, context);
         self.lookups_go_on(context);
         if self.tables.is_empty() {
-            self.bootstrap.hurry(context.now);
+            self.bootstrap.hurry(context.now, context.config);
         }
     }
 

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::address::{Endpoint, same_host, same_network};
 use crate::config::Config;
-use crate::id::{Distance, Id};
+use crate::id::Id;
 use crate::message::NodeInfo;
 
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
@@ -223,20 +223,31 @@ impl<A: Endpoint> RoutingTable<A> {
         target: &Id,
         wanted: impl Fn(&NodeInfo<A>) -> bool,
     ) -> ArrayVec<NodeInfo<A>, N> {
-        let mut nearest = ArrayVec::<(Distance, NodeInfo<A>), N>::new();
+        // The first word of a distance nearly always tells which is nearer, and that most of a wide bucket is too far.
+        let mut nearest = ArrayVec::<(u64, &NodeInfo<A>), N>::new();
+        let mut limit = u64::MAX;
         let mut consider = |range: Range<usize>| {
             for contact in self.contacts.get(range).unwrap_or_default() {
-                let distance = contact.node.id.distance(target);
-                let too_far = nearest.is_full()
-                    && nearest
-                        .last()
-                        .is_some_and(|(farthest, _)| distance >= *farthest);
-                if !too_far && contact.failures == 0 && wanted(&contact.node) {
-                    if nearest.is_full() {
-                        nearest.pop();
-                    }
-                    let place = nearest.partition_point(|(nearer, _)| *nearer < distance);
-                    nearest.insert(place, (distance, contact.node));
+                let node = &contact.node;
+                let leading = node.id.leading_distance(target);
+                if leading > limit || contact.failures > 0 {
+                    continue;
+                }
+                let place = nearest.partition_point(|(other, nearer)| {
+                    let order = other.cmp(&leading);
+                    order
+                        .then_with(|| nearer.id.distance(target).cmp(&node.id.distance(target)))
+                        .is_lt()
+                });
+                if place == N || !wanted(node) {
+                    continue;
+                }
+                if nearest.is_full() {
+                    nearest.pop();
+                }
+                nearest.insert(place, (leading, node));
+                if let (true, Some((farthest, _))) = (nearest.is_full(), nearest.last()) {
+                    limit = *farthest;
                 }
             }
             nearest.is_full()
@@ -252,7 +263,7 @@ impl<A: Endpoint> RoutingTable<A> {
             range = range.start - usize::from(size)..range.start;
             done = consider(range.clone());
         }
-        nearest.into_iter().map(|(_, node)| node).collect()
+        nearest.into_iter().map(|(_, node)| *node).collect()
     }
 
     /// Changes our id. Contacts that find no place under the new one are let go.

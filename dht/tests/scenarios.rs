@@ -1015,3 +1015,45 @@ fn the_same_seed_is_the_same_world() {
     };
     assert!(run() == run());
 }
+
+#[test]
+fn a_host_that_refuses_lookups_is_not_asked_without_a_pause() {
+    let mut world = World::new(31);
+    world.add(local(1), &[local(0)]);
+    world.input(
+        local(1),
+        Input::GetPeers {
+            lookup: LOOKUP,
+            info_hash: hash(1),
+        },
+    );
+    // It answers find_node, and nothing else.
+    let mut answered = 0;
+    for _ in 0..60_000 {
+        world.run_for(Duration::from_millis(1));
+        let fresh: Vec<_> = world.nodes[&local(1)].sent[answered..].to_vec();
+        answered += fresh.len();
+        for (_, _, query) in fresh {
+            let body = match &query.body {
+                Body::Query(Query {
+                    method: Method::FindNode { .. },
+                    ..
+                }) => Body::Response(Response::new(hash(9))),
+                _ => Body::Error(KrpcError {
+                    code: KrpcError::METHOD_UNKNOWN,
+                    message: "".into(),
+                }),
+            };
+            let answer = Message { body, ..query };
+            world.input(
+                local(1),
+                Input::Receive {
+                    from: local(0),
+                    message: &answer,
+                },
+            );
+        }
+    }
+    assert!(answered <= 300, "{answered} queries in a minute");
+    assert_eq!(count(&world, local(1), ended), 0);
+}

@@ -41,10 +41,12 @@ impl Bootstrap {
             .filter(move |address| Family::of(address) == family)
     }
 
-    /// The last contact was lost: hosts that were left in peace because the table was alive are asked soon.
-    pub(super) fn hurry(&mut self, now: Duration) {
+    /// Nobody answers any more: hosts that were left in peace because the table was alive are asked soon.
+    ///
+    /// Not at once: a host that answers us but no lookup would be asked without a pause.
+    pub(super) fn hurry(&mut self, now: Duration, config: &Config) {
         for host in self.hosts.iter_mut().filter(|host| host.attempts == 0) {
-            host.next = host.next.min(now);
+            host.next = host.next.min(now + config.bootstrap_backoff);
         }
     }
 }

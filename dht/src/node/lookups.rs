@@ -228,7 +228,7 @@ impl Node {
             if traversal.closest().next().is_none() {
                 // Nobody answered at all: wait for somebody who does.
                 *lookup.traversal(family) = None;
-                self.bootstrap.hurry(context.now);
+                self.bootstrap.hurry(context.now, context.config);
             } else if let Goal::Announce(port) = goal {
                 traversal.start_announcing();
                 self.announce(key, family, port, context);

@@ -124,7 +124,8 @@ impl World {
         for (to, message) in out.messages {
             member.sent.push((self.now, to, message.clone()));
             self.sent += 1;
-            if self.loss.is_none_or(|loss| self.sent % loss != 0) && !self.silent.contains(&address)
+            if self.loss.is_none_or(|loss| !self.sent.is_multiple_of(loss))
+                && !self.silent.contains(&address)
             {
                 self.in_flight
                     .insert((self.now + LATENCY, self.sent), (address, to, message));
@@ -151,7 +152,7 @@ impl World {
             let fresh = member.events.get(member.seen..).unwrap_or_default();
             if let Some(position) = fresh.iter().position(|(_, event)| found(event)) {
                 member.seen += position + 1;
-                return Some(self.now - start);
+                return Some(self.now.saturating_sub(start));
             }
             if !self.step(end) {
                 return None;
