@@ -1,0 +1,20 @@
+//! Any course of events around a DHT node: it never sends nonsense, and when honest times come its lookups end well.
+//!
+//! The input is a script: the limits first, then one event after the other.
+#![no_main]
+
+mod driver;
+mod honest;
+mod world;
+
+use libfuzzer_sys::arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use world::World;
+
+fuzz_target!(|script: &[u8]| {
+    let mut script = Unstructured::new(script);
+    if let Ok(mut world) = World::new(&mut script) {
+        while !script.is_empty() && world.step(&mut script).is_ok() {}
+        world.converge();
+    }
+});
