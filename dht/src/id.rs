@@ -56,16 +56,15 @@ impl Id {
         Distance(std::array::from_fn(|word| own[word] ^ others[word]))
     }
 
-    /// The first 64 bits of the distance: cheap, and nearly always enough to tell which of two is nearer.
-    pub(crate) fn leading_distance(&self, other: &Self) -> u64 {
-        let [own, ..] = self.words();
-        let [others, ..] = other.words();
-        own ^ others
-    }
-
     /// How many leading bits the two have in common, 0 to 160.
     pub fn shared_prefix(&self, other: &Self) -> u32 {
         Self::BITS - self.distance(other).bits()
+    }
+
+    /// The bit of a place, counted from the most significant one.
+    pub(crate) fn bit(&self, place: u32) -> bool {
+        let byte = self.0.get(place as usize / 8);
+        byte.is_some_and(|byte| byte & (0x80 >> (place % 8)) != 0)
     }
 
     /// The number in three words, of which the last repeats half of the one before: that changes no comparison.

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use crate::address::{Endpoint, same_host, same_network};
 use crate::config::Config;
-use crate::id::Id;
+use crate::id::{Distance, Id};
 use crate::message::NodeInfo;
 
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
@@ -15,7 +15,7 @@ const BUCKETS: usize = 40;
 /// The contacts of one family. BEP 5, "Routing Table".
 ///
 /// Bucket *i* holds the contacts whose ids share exactly *i* leading bits with ours: the buckets that BEP 5 arrives at by splitting.
-/// All contacts stand in one array, bucket after bucket, which grows by what it needs: a million nodes must fit one machine.
+/// All contacts stand in one array, bucket after bucket and sorted by id in each. It grows by what it needs: a million nodes must fit one machine.
 /// Only nodes that have answered us are put in.
 pub(crate) struct RoutingTable<A> {
     own: Id,
@@ -92,24 +92,22 @@ impl<A: Endpoint> RoutingTable<A> {
     }
 
     pub(crate) fn get(&self, id: &Id) -> Option<&Contact<A>> {
-        self.contacts
-            .get(self.range(self.bucket_of(id)))?
-            .iter()
-            .find(|contact| contact.node.id == *id)
+        self.contacts.get(self.find(id).ok()?)
+    }
+
+    fn get_mut(&mut self, node: &NodeInfo<A>) -> Option<&mut Contact<A>> {
+        let place = self.find(&node.id).ok()?;
+        let contact = self.contacts.get_mut(place)?;
+        (contact.node == *node).then_some(contact)
     }
 
     /// Notes a sign of life of a contact. Whether it is one.
     pub(crate) fn touch(&mut self, node: &NodeInfo<A>, now: Duration) -> bool {
-        let range = self.range(self.bucket_of(&node.id));
-        let contact = self
-            .contacts
-            .get_mut(range)
-            .and_then(|bucket| bucket.iter_mut().find(|contact| contact.node == *node));
-        let known = contact.is_some();
-        if let Some(contact) = contact {
-            contact.seen = now.as_secs() as u32;
-        }
-        known
+        let Some(contact) = self.get_mut(node) else {
+            return false;
+        };
+        contact.seen = now.as_secs() as u32;
+        true
     }
 
     /// Enters a node that has just answered us from this address.
@@ -127,13 +125,8 @@ impl<A: Endpoint> RoutingTable<A> {
             failures: 0,
             seen: now.as_secs() as u32,
         };
-        let bucket = self.bucket_of(&node.id);
-        let range = self.range(bucket);
-        if let Some(contact) = self
-            .contacts
-            .get_mut(range)
-            .and_then(|bucket| bucket.iter_mut().find(|contact| contact.node.id == node.id))
-        {
+        let known = self.find(&node.id).ok();
+        if let Some(contact) = known.and_then(|place| self.contacts.get_mut(place)) {
             // The address of a contact that lives cannot be taken from it by somebody who claims its id.
             if contact.node.address != node.address && contact.failures == 0 {
                 return Insertion::Refused;
@@ -155,19 +148,15 @@ impl<A: Endpoint> RoutingTable<A> {
             self.remove(&rival);
         }
         // In a deep bucket one network may not hold two places.
-        let deep = bucket >= config.first_buckets.len();
-        let crowded = |contact: &Contact<A>| same_network(&contact.node.address.into(), &address);
+        let bucket = self.bucket_of(&node.id);
         let range = self.range(bucket);
-        if deep
-            && self
-                .contacts
-                .get(range.clone())
-                .is_some_and(|bucket| bucket.iter().any(crowded))
-        {
+        let rivals = self.contacts.get(range.clone()).unwrap_or_default();
+        let crowded = |contact: &Contact<A>| same_network(&contact.node.address.into(), &address);
+        if bucket >= config.first_buckets.len() && rivals.iter().any(crowded) {
             return Insertion::Refused;
         }
         if range.len() < config.bucket_size(bucket) {
-            self.put(bucket, fresh);
+            self.put(fresh);
             Insertion::Inserted
         } else {
             self.keep_spare(fresh, config);
@@ -179,12 +168,7 @@ impl<A: Endpoint> RoutingTable<A> {
     pub(crate) fn fail(&mut self, node: &NodeInfo<A>, config: &Config) -> bool {
         self.spares.retain(|spare| spare.node != *node);
         let bucket = self.bucket_of(&node.id);
-        let range = self.range(bucket);
-        let Some(contact) = self
-            .contacts
-            .get_mut(range)
-            .and_then(|bucket| bucket.iter_mut().find(|contact| contact.node == *node))
-        else {
+        let Some(contact) = self.get_mut(node) else {
             return false;
         };
         contact.failures = contact.failures.saturating_add(1);
@@ -205,65 +189,70 @@ impl<A: Endpoint> RoutingTable<A> {
 
     /// Removes a contact that turned out to be somebody else.
     pub(crate) fn remove(&mut self, id: &Id) {
-        let bucket = self.bucket_of(id);
-        let range = self.range(bucket);
-        let position = self
-            .contacts
-            .get(range.clone())
-            .and_then(|bucket| bucket.iter().position(|contact| contact.node.id == *id));
-        if let (Some(position), Some(size)) = (position, self.sizes.get_mut(bucket)) {
-            self.contacts.remove(range.start + position);
+        let (bucket, place) = (self.bucket_of(id), self.find(id));
+        if let (Some(size), Ok(place)) = (self.sizes.get_mut(bucket), place) {
+            self.contacts.remove(place);
             *size -= 1;
         }
     }
 
     /// The `N` contacts nearest to `target` that are wanted, nearest first. Those that failed last time are left out: BEP 5, "`find_node`".
-    pub(crate) fn closest<const N: usize>(
-        &self,
-        target: &Id,
+    pub(crate) fn closest<'a, const N: usize>(
+        &'a self,
+        target: &'a Id,
         wanted: impl Fn(&NodeInfo<A>) -> bool,
     ) -> ArrayVec<NodeInfo<A>, N> {
-        // The first word of a distance nearly always tells which is nearer, and that most of a wide bucket is too far.
-        let mut nearest = ArrayVec::<(u64, &NodeInfo<A>), N>::new();
-        let mut limit = u64::MAX;
-        let mut consider = |range: Range<usize>| {
-            for contact in self.contacts.get(range).unwrap_or_default() {
-                let node = &contact.node;
-                let leading = node.id.leading_distance(target);
-                if leading > limit || contact.failures > 0 {
-                    continue;
-                }
-                let place = nearest.partition_point(|(other, nearer)| {
-                    let order = other.cmp(&leading);
-                    order
-                        .then_with(|| nearer.id.distance(target).cmp(&node.id.distance(target)))
-                        .is_lt()
-                });
-                if place == N || !wanted(node) {
-                    continue;
-                }
-                if nearest.is_full() {
-                    nearest.pop();
-                }
-                nearest.insert(place, (leading, node));
-                if let (true, Some((farthest, _))) = (nearest.is_full(), nearest.last()) {
-                    limit = *farthest;
-                }
-            }
-            nearest.is_full()
+        let mut nearest = Nearest {
+            target,
+            wanted,
+            found: ArrayVec::<_, N>::new(),
         };
         // The target's own bucket is nearer to it than all deeper ones, these are nearer than the one before it, and so on up to the root.
         let bucket = self.bucket_of(target);
-        let mut range = self.range(bucket);
-        let mut done = consider(range.clone()) || consider(range.end..self.contacts.len());
-        for &size in self.sizes.get(..bucket).unwrap_or_default().iter().rev() {
+        let range = self.range(bucket);
+        let deeper = self.contacts.get(range.end..).unwrap_or_default();
+        let mut done = self.walk(bucket, range.clone(), &mut nearest) || nearest.consider(deeper);
+        let mut end = range.start;
+        for (bucket, &size) in self.sizes.iter().enumerate().take(bucket).rev() {
             if done {
                 break;
             }
-            range = range.start - usize::from(size)..range.start;
-            done = consider(range.clone());
+            let start = end - usize::from(size);
+            done = self.walk(bucket, start..end, &mut nearest);
+            end = start;
         }
-        nearest.into_iter().map(|(_, node)| *node).collect()
+        nearest.found.into_iter().map(|(_, node)| *node).collect()
+    }
+
+    /// Shows the contacts of a bucket to `nearest`, a few at a time and each lot nearer to its target than the next, until it has enough.
+    /// A bucket is sorted: those that share one more bit with the target are one half of it. Whether there were enough.
+    fn walk<'a, const N: usize>(
+        &'a self,
+        bucket: usize,
+        range: Range<usize>,
+        nearest: &mut Nearest<'a, A, N, impl Fn(&NodeInfo<A>) -> bool>,
+    ) -> bool {
+        const LOT: usize = 4;
+        let mut halves = ArrayVec::<(&[Contact<A>], u32), { Id::BITS as usize + 2 }>::new();
+        halves.push((self.contacts.get(range).unwrap_or_default(), bucket as u32));
+        while let Some((half, bit)) = halves.pop() {
+            if half.len() <= LOT || bit >= Id::BITS {
+                if nearest.consider(half) {
+                    return true;
+                }
+            } else {
+                let (zeros, ones) =
+                    half.split_at(half.partition_point(|contact| !contact.node.id.bit(bit)));
+                let (near, far) = if nearest.target.bit(bit) {
+                    (ones, zeros)
+                } else {
+                    (zeros, ones)
+                };
+                halves.push((far, bit + 1));
+                halves.push((near, bit + 1));
+            }
+        }
+        false
     }
 
     /// Changes our id. Contacts that find no place under the new one are let go.
@@ -288,12 +277,25 @@ impl<A: Endpoint> RoutingTable<A> {
         start..start + self.sizes.get(bucket).map_or(0, |&size| usize::from(size))
     }
 
-    fn put(&mut self, bucket: usize, contact: Contact<A>) {
-        let end = self.range(bucket).end;
-        if let Some(size) = self.sizes.get_mut(bucket) {
+    /// The place of a contact, or the one where it belongs.
+    fn find(&self, id: &Id) -> Result<usize, usize> {
+        let range = self.range(self.bucket_of(id));
+        let bucket = self.contacts.get(range.clone()).unwrap_or_default();
+        let place = bucket.binary_search_by(|contact| contact.node.id.cmp(id));
+        place
+            .map(|place| range.start + place)
+            .map_err(|place| range.start + place)
+    }
+
+    fn put(&mut self, contact: Contact<A>) {
+        let (bucket, place) = (
+            self.bucket_of(&contact.node.id),
+            self.find(&contact.node.id),
+        );
+        if let (Some(size), Err(place)) = (self.sizes.get_mut(bucket), place) {
             *size += 1;
             self.contacts.reserve_exact(1);
-            self.contacts.insert(end, contact);
+            self.contacts.insert(place, contact);
         }
     }
 
@@ -307,6 +309,30 @@ impl<A: Endpoint> RoutingTable<A> {
             self.spares.reserve_exact(1);
             self.spares.push(contact);
         }
+    }
+}
+
+/// The `N` nearest of the contacts that were shown, nearest first.
+struct Nearest<'a, A, const N: usize, F> {
+    target: &'a Id,
+    wanted: F,
+    found: ArrayVec<(Distance, &'a NodeInfo<A>), N>,
+}
+
+impl<'a, A, const N: usize, F: Fn(&NodeInfo<A>) -> bool> Nearest<'a, A, N, F> {
+    /// Takes those that are nearer than what was found. Whether there are `N` now.
+    fn consider(&mut self, contacts: &'a [Contact<A>]) -> bool {
+        for Contact { node, failures, .. } in contacts {
+            let distance = node.id.distance(self.target);
+            let place = self.found.partition_point(|(nearer, _)| *nearer < distance);
+            if place < N && *failures == 0 && (self.wanted)(node) {
+                if self.found.is_full() {
+                    self.found.pop();
+                }
+                self.found.insert(place, (distance, node));
+            }
+        }
+        self.found.is_full()
     }
 }
 

@@ -41,6 +41,7 @@ fn check(table: &Table, config: &Config) {
     let mut from_buckets = Vec::new();
     for (index, bucket) in table.buckets().enumerate() {
         assert!(bucket.len() <= config.bucket_size(index));
+        assert!(bucket.is_sorted_by_key(|contact| contact.node.id));
         for contact in bucket {
             assert_ne!(contact.node.id, table.own);
             assert_eq!(table.bucket_of(&contact.node.id), index);
