@@ -1,0 +1,223 @@
+//! Who is believed, remembered and forgotten.
+
+use dht::{Body, Input, Message, Method, NodeInfo, Response, TransactionId};
+
+use crate::world::{World, local, public};
+use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, message, result};
+
+#[test]
+fn foreign_response_changes_nothing() {
+    let mut world = World::of(4, local, 13);
+    let me = local(1);
+    world.input(
+        me,
+        Input::GetPeers {
+            lookup: LOOKUP,
+            info_hash: hash(1),
+        },
+    );
+    let asked: Vec<_> = {
+        let sent = &world.nodes[&me].sent;
+        sent.iter()
+            .filter(|(at, ..)| *at == world.now)
+            .map(|(_, to, message)| (*to, message.transaction.clone()))
+            .collect()
+    };
+    assert!(!asked.is_empty());
+    let liar = NodeInfo {
+        id: hash(7),
+        address: local(66),
+    };
+    let response = |transaction: &TransactionId| Message {
+        transaction: transaction.clone(),
+        version: None,
+        external: None,
+        body: Body::Response(Response {
+            values: vec!["127.0.0.1:666".parse().unwrap()],
+            ..Response::new(liar.id)
+        }),
+    };
+    let before = (
+        contacts(&world, me),
+        world.nodes[&me].events.len(),
+        world.nodes[&me].sent.len(),
+    );
+    for (asked, transaction) in &asked {
+        // The right transaction from the wrong address, and the right address with a wrong transaction.
+        world.input(
+            me,
+            Input::Receive {
+                from: liar.address,
+                message: &response(transaction),
+            },
+        );
+        world.input(
+            me,
+            Input::Receive {
+                from: *asked,
+                message: &response(&TransactionId::from(1)),
+            },
+        );
+        world.input(
+            me,
+            Input::Receive {
+                from: *asked,
+                message: &response(&TransactionId::default()),
+            },
+        );
+    }
+    assert_eq!(
+        (
+            contacts(&world, me),
+            world.nodes[&me].events.len(),
+            world.nodes[&me].sent.len()
+        ),
+        before
+    );
+    world.run_until(me, ended).unwrap();
+    assert_eq!(result(&world, me).1, []);
+}
+
+#[test]
+fn a_node_that_answers_with_another_id_is_not_believed() {
+    let mut world = World::of(4, local, 14);
+    // Node 2 starts anew where it was, with another id and nobody to know.
+    let old = world.nodes[&local(2)].node.id();
+    world.add(local(2), &[]);
+    world.input(
+        local(1),
+        Input::FindNode {
+            lookup: LOOKUP,
+            target: old,
+        },
+    );
+    world.run_until(local(1), ended).unwrap();
+    let (report, _) = result(&world, local(1));
+    assert!(report.closest.iter().all(|node| node.id != old));
+    assert_eq!(report.failed, 1);
+    assert!(
+        world.nodes[&local(1)]
+            .node
+            .contacts()
+            .all(|node| node.id != old)
+    );
+    assert!(
+        contacts(&world, local(1)).contains(&local(2)),
+        "it is known by its new id"
+    );
+}
+
+#[test]
+fn quarantine() {
+    let mut world = World::of(6, local, 19);
+    world.silent.insert(local(2));
+    // Its silence is noticed within the time after which every contact is asked for a sign of life.
+    world.run_for(20 * MINUTE);
+    assert!(!contacts(&world, local(1)).contains(&local(2)));
+    assert_eq!(contacts(&world, local(1)).len(), 4);
+    world.silent.remove(&local(2));
+    world.run_for(20 * MINUTE);
+    assert!(
+        contacts(&world, local(1)).contains(&local(2)),
+        "it is back when it is back"
+    );
+}
+
+#[test]
+fn a_dead_node_that_others_name_is_asked_twice_and_then_left_in_peace() {
+    let mut world = World::of(3, local, 20);
+    let dead = NodeInfo {
+        id: hash(9),
+        address: local(66),
+    };
+    let asked = |world: &World| {
+        world.nodes[&local(1)]
+            .sent
+            .iter()
+            .filter(|(_, to, _)| *to == dead.address)
+            .count()
+    };
+    let query = message(dead.id, Method::Ping);
+    for _ in 0..16 {
+        // It asks, and never answers: behind a NAT, say.
+        world.input(
+            local(1),
+            Input::Receive {
+                from: dead.address,
+                message: &query,
+            },
+        );
+        world.run_for(10 * SECOND);
+    }
+    // One of the packets to it in each of the first two rounds is the answer to its ping.
+    assert_eq!(asked(&world) - 16, 2);
+    assert!(!contacts(&world, local(1)).contains(&dead.address));
+}
+
+#[test]
+fn the_table_survives_a_link_that_is_down() {
+    let mut world = World::of(30, public, 21);
+    world.run_for(10 * MINUTE);
+    let before = contacts(&world, public(1)).len();
+    assert!(before >= 20, "{before}");
+    world.silent.insert(public(1));
+    world.run_for(120 * MINUTE);
+    let kept = world.nodes[&public(1)].node.stats().contacts_v4;
+    assert!(kept + 8 >= before, "{kept} of {before} are left");
+    world.silent.remove(&public(1));
+    world.run_for(10 * MINUTE);
+    assert!(contacts(&world, public(1)).len() + 4 >= before);
+}
+
+#[test]
+fn nobody_on_the_public_network_leads_us_into_our_own() {
+    let mut world = World::new(23);
+    world.add(public(1), &[public(0)]);
+    let (_, _, query) = world.nodes[&public(1)].sent.first().unwrap().clone();
+    let nodes = ["127.0.0.1:5", "192.168.0.1:5", "10.0.0.1:5", "0.0.0.0:5"]
+        .iter()
+        .zip(1..);
+    let nodes = nodes.map(|(address, number)| NodeInfo {
+        id: hash(number),
+        address: address.parse().unwrap(),
+    });
+    let response = Response {
+        nodes: Some(nodes.collect()),
+        ..Response::new(hash(50))
+    };
+    let answer = Message {
+        transaction: query.transaction,
+        version: None,
+        external: None,
+        body: Body::Response(response),
+    };
+    world.input(
+        public(1),
+        Input::Receive {
+            from: public(0),
+            message: &answer,
+        },
+    );
+    world.run_for(MINUTE);
+    assert!(
+        world.nodes[&public(1)]
+            .sent
+            .iter()
+            .all(|(_, to, _)| *to == public(0))
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    let run = || {
+        let mut world = World::of(20, public, 30);
+        announce(&mut world, public(1), hash(1));
+        world.run_for(30 * MINUTE);
+        world
+            .nodes
+            .into_values()
+            .map(|member| (member.events, member.sent))
+            .collect::<Vec<_>>()
+    };
+    assert!(run() == run());
+}
