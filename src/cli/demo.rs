@@ -1,14 +1,14 @@
 //! `trackless demo`: the whole program on one desk.
 
 mod content;
+mod place;
 mod story;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tempfile::TempDir;
 use tokio::task;
 use trackless::{CreateOptions, Event, GetOptions, LookupEvent, Node, Phase, Source, Torrent};
 use wire::{InfoHash, Metainfo};
@@ -22,6 +22,7 @@ use super::output::Output;
 use super::report::Report;
 use super::style::{FAINT, GOOD, STRONG, paint};
 use super::units;
+use place::Place;
 use story::Story;
 
 /// Any free port of this machine, for nobody else.
@@ -71,48 +72,6 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     interrupt.clone().or(demo.run(interrupt)).await?
 }
 
-/// Where the files of the demo are.
-enum Place {
-    Temporary(TempDir),
-    Kept(PathBuf),
-}
-
-impl Place {
-    fn open(keep: Option<&Path>) -> Result<Self, Failure> {
-        match keep {
-            None => tempfile::Builder::new()
-                .prefix("trackless-demo-")
-                .tempdir()
-                .map(Place::Temporary)
-                .map_err(|source| Failure::Write {
-                    path: std::env::temp_dir(),
-                    source,
-                }),
-            Some(path) => std::fs::create_dir_all(path)
-                .map(|()| Place::Kept(path.to_owned()))
-                .map_err(|source| Failure::Write {
-                    path: path.to_owned(),
-                    source,
-                }),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Place::Temporary(directory) => directory.path(),
-            Place::Kept(path) => path,
-        }
-    }
-
-    fn shared(&self) -> PathBuf {
-        self.path().join("shared")
-    }
-
-    fn arrived(&self) -> PathBuf {
-        self.path().join("arrived")
-    }
-}
-
 struct Demo<'a> {
     nodes: usize,
     bytes: u64,
@@ -129,7 +88,7 @@ impl Demo<'_> {
         ));
         self.output.note("");
         let network = self.network().await?;
-        let (Some(seeder), Some(known)) = (network.first(), network.get(self.nodes / 2)) else {
+        let (Some(seeder), Some(known)) = (network.last(), network.get(self.nodes / 2)) else {
             return Err(trackless::Error::ShutDown.into());
         };
         let metainfo = self.content().await?;
@@ -380,7 +339,7 @@ impl Demo<'_> {
         {
             self.output.result(line);
         }
-        if let Place::Kept(path) = self.place {
+        if let Some(path) = self.place.kept() {
             self.output.result(format_args!(
                 "\n  What was shared and what arrived is in {}.",
                 path.display()
