@@ -185,6 +185,14 @@ impl Connection {
         }
     }
 
+    /// It has something that we lack, or may have while we do not know what there is to have: the sooner it unchokes us, the better.
+    pub(crate) fn is_interesting(&self) -> bool {
+        match &self.pieces {
+            Pieces::Claimed(claims) => !claims.is_empty(),
+            Pieces::Known(_) => self.wanted > 0,
+        }
+    }
+
     pub(crate) fn is_seed(&self) -> bool {
         self.bitfield().is_some_and(Bitfield::is_full)
     }

@@ -82,7 +82,8 @@ impl PeerList {
             return;
         }
         if let Some(known) = self.known.get(&address) {
-            if source == Source::User && known.failures > 0 {
+            let waits = matches!(known.state, State::Waiting { .. });
+            if source == Source::User && waits {
                 self.set(address, State::Waiting { not_before: now });
             }
             return;

@@ -21,6 +21,9 @@ const RANDOM_FIRST_PIECES: u32 = 4;
 /// Peers asked for one block in the endgame.
 const MAX_ASKED: u16 = 3;
 
+/// Bytes of pieces that are begun before peers no longer get pieces for themselves.
+const MAX_BEGUN: u64 = 64 << 20;
+
 /// Who wants to request, and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker<'a> {
@@ -309,8 +312,9 @@ impl PiecePicker {
 
     /// A piece with an open block for this peer.
     fn next_piece(&mut self, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
-        let piece = self
-            .abandoned(asker)
+        let begun = self.abandoned(asker);
+        let begun = begun.or_else(|| self.is_crowded().then(|| self.shared(asker))?);
+        let piece = begun
             .or_else(|| self.untouched(asker, rng))
             .or_else(|| self.shared(asker))?;
         let partial = self.partials.get_mut(&piece)?;
@@ -319,6 +323,11 @@ impl PiecePicker {
             partial.alone |= asker.alone && partial.is_untouched();
         }
         Some(piece)
+    }
+
+    /// So much has been begun that peers had better share: all of it may lie in somebody's memory.
+    fn is_crowded(&self) -> bool {
+        self.partials.len() as u64 * u64::from(self.piece_length()) > MAX_BEGUN
     }
 
     /// A piece that was begun and has no owner.

@@ -298,7 +298,7 @@ impl World {
             self.connect(Link(link), false, link as u8, reserved);
             let pieces = Words::Bitfield(vec![0b1111_1000 | (link as u8 & 1) << 2]);
             for words in [pieces, Words::Unchoke, Words::Interested] {
-                self.say(Link(link), words);
+                self.say(Link(link), &words);
             }
         }
     }
@@ -332,7 +332,7 @@ impl World {
                 self.model.uploads.remove(&link);
                 self.input(Input::Closed { link });
             }
-            Step::Say { link, words } => self.say(Link(link), words),
+            Step::Say { link, words } => self.say(Link(link), &words),
             Step::Deliver { link, second } => {
                 let link = Link(link);
                 let block = self.torrent.expected(link).nth(usize::from(second));
@@ -413,10 +413,10 @@ impl World {
         self.model.arriving = None;
     }
 
-    fn say(&mut self, link: Link, words: Words) {
+    fn say(&mut self, link: Link, words: &Words) {
         let info = Arc::clone(&self.info);
         let payload;
-        let message = match &words {
+        let message = match words {
             Words::Choke => Message::Choke,
             Words::Unchoke => Message::Unchoke,
             Words::Interested => Message::Interested,

@@ -637,18 +637,61 @@ fn a_request_that_is_not_answered_goes_to_others() {
 }
 
 #[test]
+fn in_the_endgame_the_first_to_deliver_wins_and_the_other_need_not() {
+    let mut have = Bitfield::full(PIECES);
+    have.clear(7);
+    let mut engine = Engine::with(have);
+    let all = Bitfield::full(PIECES);
+    let mut asked = Vec::new();
+    for link in [LINK, Link(2)] {
+        engine.connect(link, PLAIN);
+        let message = Message::Bitfield(all.as_bytes());
+        engine.input(Input::Received { link, message });
+        let said = only(engine.input(Input::Received {
+            link,
+            message: Message::Unchoke,
+        }));
+        asked.push(requests(&said));
+    }
+    asked[1].sort_unstable();
+    assert_eq!(asked[0], asked[1], "both are asked for the last piece");
+    let said = engine.input(Input::Block {
+        link: Link(2),
+        block: block(7, 3),
+    });
+    assert_eq!(
+        said,
+        [
+            (Link(2), Said::Store(block(7, 3))),
+            (LINK, Said::Cancel(block(7, 3)))
+        ]
+    );
+    assert_eq!(
+        engine.block(block(7, 3)),
+        [],
+        "it came nevertheless and is dropped"
+    );
+}
+
+#[test]
 fn what_a_peer_has_is_remembered_until_the_metadata_comes() {
     let mut engine = Engine::blank();
     engine.connect(LINK, ALL);
     let mut some = Bitfield::new(PIECES);
     some.set(3);
-    engine.hear(Message::Bitfield(some.as_bytes()));
+    // Whatever it has, we want it.
+    assert_eq!(
+        engine.hear(Message::Bitfield(some.as_bytes())),
+        [Said::Interested]
+    );
     engine.hear(Message::Have(5));
     fetch_metadata(&mut engine);
-    let said = only(engine.input(Input::Start {
-        have: Bitfield::new(PIECES),
-    }));
-    assert_eq!(said, [Said::Interested]);
+    assert_eq!(
+        engine.input(Input::Start {
+            have: Bitfield::new(PIECES)
+        }),
+        []
+    );
     let mut pieces: Vec<_> = requests(&engine.hear(Message::Unchoke))
         .iter()
         .map(|block| block.piece)

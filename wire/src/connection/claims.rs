@@ -29,6 +29,11 @@ impl Claims {
         }
     }
 
+    /// Nothing is claimed so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.all && self.haves.is_empty() && self.bits.iter().all(|&bits| bits == 0)
+    }
+
     pub(crate) fn have(&mut self, piece: u32) -> Result<(), CloseReason> {
         if piece >= MAX_PIECES {
             return Err(CloseReason::NoSuchPiece {

@@ -168,6 +168,25 @@ fn a_failed_piece_is_fetched_by_one_peer_alone() {
 }
 
 #[test]
+fn what_is_begun_is_bounded_however_many_peers_there_are() {
+    let length = 16 << 20;
+    let geometry = Geometry::new(100 * length, length).expect("a sensible geometry");
+    let mut picker = PiecePicker::new(geometry, Bitfield::new(100), &mut rng());
+    let all = Bitfield::full(100);
+    picker.peer_joined(&all);
+    let mut begun = BTreeSet::new();
+    for link in 0..200 {
+        let blocks = pick(&mut picker, asker(link, &all), &mut None, 4);
+        begun.extend(blocks.iter().map(|block| block.piece));
+    }
+    assert!(
+        begun.len() <= 5,
+        "{} pieces of 16 MiB are begun at once",
+        begun.len()
+    );
+}
+
+#[test]
 fn a_verdict_nobody_waits_for_changes_nothing() {
     let mut picker = picker(2);
     assert_eq!(picker.verified(0), None);

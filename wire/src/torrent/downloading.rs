@@ -84,7 +84,7 @@ impl Torrent {
             return Ok(());
         };
         match &mut connection.pieces {
-            Pieces::Claimed(claims) => return claims.have(piece),
+            Pieces::Claimed(claims) => claims.have(piece)?,
             Pieces::Known(bitfield) => {
                 if piece >= bitfield.len() {
                     return Err(CloseReason::NoSuchPiece {
@@ -284,7 +284,7 @@ impl Torrent {
     /// Tells all peers whether they have something for us.
     fn express_interest(&mut self, context: &mut Context<'_>) {
         for (&link, connection) in &mut self.connections {
-            let interested = connection.wanted > 0;
+            let interested = connection.is_interesting();
             if interested != connection.ours.interested {
                 connection.ours.interested = interested;
                 let message = if interested {
@@ -301,7 +301,7 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        if connection.wanted > 0 && !connection.ours.interested {
+        if connection.is_interesting() && !connection.ours.interested {
             connection.ours.interested = true;
             context.send(link, connection, Message::Interested);
         }
@@ -341,8 +341,7 @@ impl Torrent {
         let asker = Asker {
             link,
             pieces,
-            whole_pieces: rate == 0
-                || rate * WHOLE_PIECE_SECONDS >= u64::from(picker.piece_length()),
+            whole_pieces: rate * WHOLE_PIECE_SECONDS >= u64::from(picker.piece_length()),
             alone: self.blame.is_suspect(connection.address),
         };
         let wanted = target.saturating_sub(in_flight) as usize;

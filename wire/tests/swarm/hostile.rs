@@ -60,6 +60,8 @@ fn swarm_with_a_liar_whose_blocks_are_mixed_with_others() {
         [swarm.nodes[liar].address],
         "the liar alone is banned"
     );
+    let failed = swarm.nodes[leecher].failed;
+    assert!((1..=3).contains(&failed), "one liar cost {failed} pieces");
 }
 
 #[test]

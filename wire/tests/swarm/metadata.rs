@@ -34,7 +34,7 @@ fn metadata_comes_from_several_peers_at_once() {
     swarm.introduce(leecher, &seeds);
     let time = metadata_after(&mut swarm, leecher);
     assert!(
-        time < Duration::from_millis(2500),
+        time < Duration::from_millis(1500),
         "400 kB from four peers of 100 kB/s each took {time:?}"
     );
 }

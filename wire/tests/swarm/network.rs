@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) closed: Vec<(SocketAddr, CloseReason)>,
     /// Bytes of blocks sent to each address.
     pub(crate) sent_to: BTreeMap<SocketAddr, u64>,
+    /// Pieces that failed their check.
+    pub(crate) failed: u32,
     /// Bytes of blocks that came and were not wanted.
     pub(crate) wasted: u64,
     pub(crate) alive: bool,
@@ -61,6 +63,11 @@ enum Happening {
     Dialled {
         from: usize,
         to: SocketAddr,
+    },
+    Answered {
+        from: usize,
+        link: Link,
+        to: usize,
     },
     Sent {
         node: usize,
@@ -158,6 +165,7 @@ impl Swarm {
             events: Vec::new(),
             closed: Vec::new(),
             sent_to: BTreeMap::new(),
+            failed: 0,
             wasted: 0,
             alive: true,
             peer_id,
@@ -258,6 +266,7 @@ impl Swarm {
         };
         match happening {
             Happening::Dialled { from, to } => self.dialled(from, to),
+            Happening::Answered { from, link, to } => self.answered(from, link, to),
             Happening::Sent { node } => self.sent(node),
             Happening::Arrived { node, link, parcel } => self.arrived(node, link, &parcel),
             Happening::Hangup { node, link } => {
@@ -323,7 +332,8 @@ impl Swarm {
     fn fulfil(&mut self, node: usize, wish: Wish, genuine: Option<bool>) {
         match wish {
             Wish::Connect(to) => {
-                let latency = self.nodes[node].latency * 2;
+                // Both sides of the connection are taken for equally far away; our handshake is the third packet.
+                let latency = self.nodes[node].latency * 6;
                 self.schedule(latency, Happening::Dialled { from: node, to });
             }
             Wish::Send(link, bytes) => self.enqueue(node, link, Parcel::Message(bytes)),
@@ -369,6 +379,7 @@ impl Swarm {
             }
             Wish::Discard(piece) => {
                 self.nodes[node].stored.remove(&piece);
+                self.nodes[node].failed += 1;
             }
             Wish::Close(link, reason) => {
                 if let Some((peer, peer_link)) = self.nodes[node].links.remove(&link) {
@@ -464,6 +475,7 @@ impl Swarm {
         }
     }
 
+    /// The dial arrives. The answer takes its time to get back.
     fn dialled(&mut self, from: usize, to: SocketAddr) {
         let answering = self
             .nodes
@@ -474,29 +486,46 @@ impl Swarm {
             return;
         };
         let (near, far) = (self.new_link(from), self.new_link(to));
+        let latency = self.nodes[from].latency + self.nodes[to].latency;
         self.nodes[from].links.insert(near, (to, far));
         self.nodes[to].links.insert(far, (from, near));
-        for (node, link, peer, direction) in [
-            (from, near, to, Direction::Outgoing),
-            (to, far, from, Direction::Incoming),
-        ] {
-            let address = self.nodes[peer].address;
-            let handshake = Handshake {
-                reserved: Reserved::default().with_dht().with_fast().with_extension(),
-                info_hash: self.info_hash(),
-                peer_id: self.nodes[peer].peer_id,
-            };
-            self.act(
-                node,
-                Input::Connected {
-                    link,
-                    address,
-                    direction,
-                    handshake: &handshake,
-                },
-                None,
-            );
+        self.schedule(
+            latency,
+            Happening::Answered {
+                from,
+                link: near,
+                to,
+            },
+        );
+        self.connected(to, far, from, Direction::Incoming);
+    }
+
+    fn answered(&mut self, from: usize, link: Link, to: usize) {
+        if self.nodes[from].links.contains_key(&link) {
+            self.connected(from, link, to, Direction::Outgoing);
+        } else {
+            let address = self.nodes[to].address;
+            self.act(from, Input::ConnectFailed { address }, None);
         }
+    }
+
+    fn connected(&mut self, node: usize, link: Link, peer: usize, direction: Direction) {
+        let handshake = Handshake {
+            reserved: Reserved::default().with_dht().with_fast().with_extension(),
+            info_hash: self.info_hash(),
+            peer_id: self.nodes[peer].peer_id,
+        };
+        let address = self.nodes[peer].address;
+        self.act(
+            node,
+            Input::Connected {
+                link,
+                address,
+                direction,
+                handshake: &handshake,
+            },
+            None,
+        );
     }
 
     fn new_link(&mut self, node: usize) -> Link {
