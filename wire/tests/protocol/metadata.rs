@@ -1,0 +1,134 @@
+//! The info dictionary.
+
+use std::sync::Arc;
+
+use wire::{Bitfield, CloseReason, Event, ExtensionHandshake, Input, Message, MetadataMessage};
+
+use crate::engine::{ALL, Engine, LINK, PIECES, Said, requests};
+
+#[test]
+fn what_a_peer_has_is_remembered_until_the_metadata_comes() {
+    let mut engine = Engine::blank();
+    engine.connect(LINK, ALL);
+    let mut some = Bitfield::new(PIECES);
+    some.set(3);
+    // Whatever it has, we want it.
+    assert_eq!(
+        engine.hear(Message::Bitfield(some.as_bytes())),
+        [Said::Interested]
+    );
+    engine.hear(Message::Have(5));
+    fetch_metadata(&mut engine);
+    assert_eq!(
+        engine.input(Input::Start {
+            have: Bitfield::new(PIECES)
+        }),
+        []
+    );
+    let mut pieces: Vec<_> = requests(&engine.hear(Message::Unchoke))
+        .iter()
+        .map(|block| block.piece)
+        .collect();
+    pieces.sort_unstable();
+    assert_eq!(pieces, [3, 3, 3, 3, 5, 5, 5, 5]);
+}
+
+#[test]
+fn claims_that_do_not_fit_the_metadata_end_the_connection() {
+    let mut engine = Engine::blank();
+    engine.connect(LINK, ALL);
+    engine.hear(Message::Have(PIECES + 1));
+    let said = fetch_metadata(&mut engine);
+    let reason = CloseReason::NoSuchPiece {
+        piece: PIECES + 1,
+        pieces: PIECES,
+    };
+    assert_eq!(said, [Said::Close(reason)]);
+}
+
+/// The peer offers the metadata and answers the request for it.
+fn fetch_metadata(engine: &mut Engine) -> Vec<Said> {
+    let mut handshake = ExtensionHandshake {
+        metadata_size: Some(engine.info.raw().len() as u32),
+        ..Default::default()
+    };
+    handshake.ids.ut_metadata = Some(9);
+    let said = engine.hear(Message::Extended {
+        id: 0,
+        payload: &handshake.encode(),
+    });
+    let request = MetadataMessage::Request { piece: 0 }.encode();
+    assert_eq!(said, [Said::Extended(9, request)]);
+    let info = Arc::clone(&engine.info);
+    let data = MetadataMessage::Data {
+        piece: 0,
+        total_size: info.raw().len() as u32,
+        data: info.raw(),
+    }
+    .encode();
+    let said = engine.hear(Message::Extended {
+        id: 1,
+        payload: &data,
+    });
+    assert!(
+        engine
+            .record
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Metadata(_)))
+    );
+    said
+}
+
+#[test]
+fn metadata_is_served_and_not_endlessly() {
+    let mut engine = Engine::seed();
+    engine.connect(LINK, ALL);
+    let mut handshake = ExtensionHandshake::default();
+    handshake.ids.ut_metadata = Some(9);
+    engine.hear(Message::Extended {
+        id: 0,
+        payload: &handshake.encode(),
+    });
+    let request = MetadataMessage::Request { piece: 0 }.encode();
+    let mut answers = Vec::new();
+    while answers.len() < 5000 {
+        let said = engine.hear(Message::Extended {
+            id: 1,
+            payload: &request,
+        });
+        let Said::Extended(9, payload) = &said[0] else {
+            assert_eq!(said, [Said::Close(CloseReason::MetadataFlood)]);
+            break;
+        };
+        let answer = MetadataMessage::decode(payload).expect("our own answer is sound");
+        answers.push(matches!(answer, Some(MetadataMessage::Data { .. })));
+    }
+    assert!(answers[0]);
+    assert!(
+        !answers[answers.len() - 1],
+        "the same peer is served for ever"
+    );
+    assert!(answers.len() < 5000, "the connection is never ended");
+}
+
+#[test]
+fn metadata_that_we_lack_is_refused() {
+    let mut engine = Engine::blank();
+    engine.connect(LINK, ALL);
+    let mut handshake = ExtensionHandshake::default();
+    handshake.ids.ut_metadata = Some(9);
+    engine.hear(Message::Extended {
+        id: 0,
+        payload: &handshake.encode(),
+    });
+    let request = MetadataMessage::Request { piece: 0 }.encode();
+    let reject = MetadataMessage::Reject { piece: 0 }.encode();
+    assert_eq!(
+        engine.hear(Message::Extended {
+            id: 1,
+            payload: &request
+        }),
+        [Said::Extended(9, reject)]
+    );
+}

@@ -1,0 +1,161 @@
+//! What we request of a peer.
+
+use wire::{Bitfield, Block, CloseReason, ExtensionHandshake, Input, Link, Message};
+
+use crate::engine::{ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, only, requests, seconds};
+
+#[test]
+fn blocks_are_expected_in_the_order_of_the_requests() {
+    let (mut engine, requests) = Engine::fetching(FAST);
+    assert_eq!(engine.torrent.expected(LINK).collect::<Vec<_>>(), requests);
+    let said = engine.block(requests[1]);
+    assert_eq!(said, [Said::Store(requests[1])]);
+    let expected: Vec<_> = engine.torrent.expected(LINK).collect();
+    assert_eq!(expected[..2], [requests[0], requests[2]]);
+}
+
+#[test]
+fn nothing_is_requested_under_pressure() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    engine.input(Input::Pressure(true));
+    for &block in &requested {
+        assert_eq!(engine.block(block), [Said::Store(block)]);
+    }
+    let said = only(engine.input(Input::Pressure(false)));
+    assert!(requests(&said).len() > 16, "{said:?}");
+}
+
+#[test]
+fn no_more_is_requested_than_the_peer_takes() {
+    let mut engine = Engine::leecher();
+    engine.connect(LINK, ALL);
+    let shy = ExtensionHandshake {
+        request_queue: Some(3),
+        ..ExtensionHandshake::default()
+    }
+    .encode();
+    engine.hear(Message::Extended {
+        id: 0,
+        payload: &shy,
+    });
+    engine.hear(Message::HaveAll);
+    assert_eq!(requests(&engine.hear(Message::Unchoke)).len(), 3);
+}
+
+#[test]
+fn unrequested_blocks_are_dropped_and_end_the_connection_when_they_go_on() {
+    let (mut engine, requests) = Engine::fetching(FAST);
+    let strange = Block {
+        piece: requests[0].piece,
+        offset: 1,
+        length: 77,
+    };
+    assert_eq!(engine.block(strange), []);
+    let closed = (0..200)
+        .map(|_| engine.block(strange))
+        .find(|said| !said.is_empty());
+    assert_eq!(
+        closed,
+        Some(vec![Said::Close(CloseReason::UnrequestedBlocks)])
+    );
+}
+
+#[test]
+fn a_block_that_was_on_its_way_when_the_peer_choked_is_kept() {
+    let (mut engine, requests) = Engine::fetching(PLAIN);
+    engine.hear(Message::Choke);
+    assert_eq!(engine.torrent.expected(LINK).count(), 0);
+    // The piece has been begun by the first block.
+    let (mut begun, requested) = Engine::fetching(PLAIN);
+    begun.block(requested[0]);
+    begun.hear(Message::Choke);
+    assert_eq!(begun.block(requested[1]), [Said::Store(requested[1])]);
+    assert_eq!(
+        engine.block(requests[0]),
+        [],
+        "a piece that nobody has begun is not begun by chance"
+    );
+}
+
+#[test]
+fn a_rejected_request_is_not_repeated_at_once() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    let said: Vec<_> = requested
+        .iter()
+        .flat_map(|&block| engine.hear(Message::Reject(block)))
+        .collect();
+    assert_eq!(said, []);
+    let said = only(engine.wait(seconds(3)));
+    assert!(!requests(&said).is_empty(), "it never tries again");
+}
+
+#[test]
+fn a_choked_peer_requests_what_it_is_allowed() {
+    let mut engine = Engine::leecher();
+    engine.connect(LINK, FAST);
+    engine.hear(Message::HaveAll);
+    let said = engine.hear(Message::AllowedFast(7));
+    assert_eq!(
+        requests(&said),
+        [block(7, 0), block(7, 1), block(7, 2), block(7, 3)]
+    );
+}
+
+#[test]
+fn a_request_that_is_not_answered_goes_to_others() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    let said = only(engine.wait(seconds(21)));
+    let cancelled: Vec<_> = requested[1..]
+        .iter()
+        .map(|&block| Said::Cancel(block))
+        .collect();
+    assert_eq!(said, cancelled, "all but the oldest are taken back");
+    let (other, all) = (Link(2), Bitfield::full(PIECES));
+    engine.connect(other, PLAIN);
+    engine.input(Input::Received {
+        link: other,
+        message: Message::Bitfield(all.as_bytes()),
+    });
+    let said = only(engine.input(Input::Received {
+        link: other,
+        message: Message::Unchoke,
+    }));
+    assert!(requests(&said).contains(&requested[1]), "{said:?}");
+}
+
+#[test]
+fn in_the_endgame_the_first_to_deliver_wins_and_the_other_need_not() {
+    let mut have = Bitfield::full(PIECES);
+    have.clear(7);
+    let mut engine = Engine::with(have);
+    let all = Bitfield::full(PIECES);
+    let mut asked = Vec::new();
+    for link in [LINK, Link(2)] {
+        engine.connect(link, PLAIN);
+        let message = Message::Bitfield(all.as_bytes());
+        engine.input(Input::Received { link, message });
+        let said = only(engine.input(Input::Received {
+            link,
+            message: Message::Unchoke,
+        }));
+        asked.push(requests(&said));
+    }
+    asked[1].sort_unstable();
+    assert_eq!(asked[0], asked[1], "both are asked for the last piece");
+    let said = engine.input(Input::Block {
+        link: Link(2),
+        block: block(7, 3),
+    });
+    assert_eq!(
+        said,
+        [
+            (Link(2), Said::Store(block(7, 3))),
+            (LINK, Said::Cancel(block(7, 3)))
+        ]
+    );
+    assert_eq!(
+        engine.block(block(7, 3)),
+        [],
+        "it came nevertheless and is dropped"
+    );
+}
