@@ -62,7 +62,7 @@ pub struct Torrent {
 impl Torrent {
     /// A torrent that knows no peers. `info` is given if it need not be fetched.
     ///
-    /// `peer_id` is the one that the driver's handshakes carry.
+    /// `peer_id` is the one that the driver's handshakes carry, with the bits of BEP 5, 6 and 10 set in [`Reserved`](crate::Reserved).
     pub fn new(info_hash: InfoHash, peer_id: PeerId, info: Option<Arc<Info>>) -> Self {
         Self {
             info_hash,
