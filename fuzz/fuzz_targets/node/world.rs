@@ -38,7 +38,7 @@ impl World {
     pub fn new(script: &mut Unstructured<'_>) -> Result<Self> {
         let config = Config {
             read_only: script.ratio(1, 8)?,
-            first_buckets: *script.choose(&[&[][..], &[128, 64, 32, 16][..]])?,
+            first_buckets: script.choose(&[&[][..], &[128, 64, 32, 16][..]])?,
             spares: script.int_in_range(0..=8)?,
             max_parallel: script.int_in_range(4..=10)?,
             max_in_flight: script.int_in_range(10..=60)?,

@@ -43,7 +43,6 @@ pub struct Connection {
 pub enum Told {
     Interested,
     Request(Block),
-    Cancel(Block),
     Extended(u8, Vec<u8>),
 }
 
@@ -147,7 +146,6 @@ impl Outbox for Driver {
                     connection.requested.remove(&block),
                     "{block:?} was not requested"
                 );
-                connection.told.push_back(Told::Cancel(block));
             }
             Message::Interested => connection.told.push_back(Told::Interested),
             _ => {}
