@@ -1,0 +1,121 @@
+//! What can go wrong in a node, in sentences for the person who started it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wire::InfoHash;
+
+use crate::create::CreateError;
+use crate::storage::StorageError;
+
+/// Why a node, a lookup or a download could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The listening address could not be had.
+    #[error("cannot listen on {address}: {source}; choose another with --listen ADDR:PORT (port 0 takes any free one)")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A host name did not resolve.
+    #[error("cannot resolve {host}: {source}; check the name, and that it is given as HOST:PORT")]
+    Resolve {
+        /// The host as it was given.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No DHT node answered before the time was over.
+    #[error(
+        "no DHT node answered within {} s (asked: {asked}); check the bootstrap address and that UDP is not blocked",
+        after.as_secs_f32().ceil()
+    )]
+    NoNodeAnswered {
+        /// The bootstrap addresses, for the sentence.
+        asked: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// There was nobody to ask: no bootstrap address, no saved node, no peer.
+    #[error("there is nobody to ask for {info_hash}: give a DHT node with --bootstrap HOST:PORT, or a peer with --peer HOST:PORT")]
+    NobodyToAsk {
+        /// What was looked for.
+        info_hash: InfoHash,
+    },
+    /// The DHT answered, and nobody has the torrent.
+    #[error("no peers for {info_hash} within {} s; the DHT answers, but nobody who has this torrent was found", after.as_secs_f32().ceil())]
+    NoPeers {
+        /// What was looked for.
+        info_hash: InfoHash,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// Peers were found, but none gave metadata that match the info-hash.
+    #[error("no metadata for {info_hash} within {} s: {connected} of {known} peers connected, none gave an info dictionary that matches", after.as_secs_f32().ceil())]
+    NoMetadata {
+        /// What was looked for.
+        info_hash: InfoHash,
+        /// Peers connected at the end.
+        connected: usize,
+        /// Addresses known at the end.
+        known: usize,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The download stood still for too long.
+    #[error("the download of {name} stopped at {done} of {total} bytes: nothing arrived for {} s; the same command resumes it", after.as_secs_f32().ceil())]
+    Stalled {
+        /// The torrent's name.
+        name: String,
+        /// Verified bytes.
+        done: u64,
+        /// All bytes.
+        total: u64,
+        /// How long nothing came.
+        after: Duration,
+    },
+    /// A private torrent came without anybody to ask but the DHT.
+    #[error("{name} is marked private (BEP 27): it is never looked up or announced in the DHT; name a peer with --peer HOST:PORT")]
+    Private {
+        /// The torrent's name.
+        name: String,
+    },
+    /// The same torrent runs in this node already.
+    #[error("{info_hash} is open in this node already")]
+    AlreadyOpen {
+        /// Which one.
+        info_hash: InfoHash,
+    },
+    /// The files of a seed are not all there.
+    #[error("{path} has {have} of {pieces} pieces right; a seed needs all of them (use `trackless get` with the same directory to repair it)", path = path.display())]
+    Incomplete {
+        /// Where the content was looked for.
+        path: PathBuf,
+        /// Pieces that are right.
+        have: u32,
+        /// Pieces in all.
+        pieces: u32,
+    },
+    /// Disk.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Making a torrent from files.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The kept state could not be opened.
+    #[error("cannot use the state directory {path}: {source}; choose another with --state-dir", path = path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The node was shut down while the work was under way.
+    #[error("the node was shut down")]
+    ShutDown,
+}

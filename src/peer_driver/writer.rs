@@ -1,0 +1,231 @@
+//! The sending half of a connection: messages as they are ordered, blocks from the disk a run at a time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use wire::{Block, encode_piece_header};
+
+use super::mailbox::Order;
+use crate::storage::Storage;
+
+/// Blocks read and written together: half a MiB, so that a thread's wake-up costs little beside it.
+const RUN_BLOCKS: usize = 32;
+/// A peer that leaves so many bytes of messages unread is not listening.
+const MAX_UNREAD: usize = 4 << 20;
+const HEADER: usize = 13;
+
+/// Where a torrent's bytes are read from; empty until the metadata is there.
+pub(crate) type Content = Arc<OnceLock<Arc<Storage>>>;
+
+/// Blocks with their headers, as they go over the wire.
+#[derive(Debug, Default)]
+struct Run {
+    blocks: Vec<Block>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Messages(Vec<u8>),
+    Run(Run),
+}
+
+impl Item {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Item::Messages(bytes) => bytes,
+            Item::Run(run) => &run.bytes,
+        }
+    }
+}
+
+/// Everything between an order and the socket.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    content: Content,
+    orders: VecDeque<Order>,
+    /// Bytes of messages in `orders`.
+    unread: usize,
+    /// The run that comes after `current`: being read, or there.
+    reading: Option<JoinHandle<io::Result<Run>>>,
+    ready: Option<Run>,
+    current: Option<Item>,
+    /// Bytes of `current` that the socket has taken.
+    written: usize,
+    spare: Option<Run>,
+}
+
+impl Writer {
+    pub(crate) fn new(content: Content) -> Self {
+        Writer {
+            content,
+            orders: VecDeque::new(),
+            unread: 0,
+            reading: None,
+            ready: None,
+            current: None,
+            written: 0,
+            spare: None,
+        }
+    }
+
+    /// Queues an order.
+    ///
+    /// # Errors
+    /// The peer does not read what it is sent.
+    pub(crate) fn push(&mut self, order: Order) -> io::Result<()> {
+        match order {
+            Order::CancelUpload(block) => {
+                let upload = Order::Upload(block);
+                if let Some(at) = self.orders.iter().position(|order| *order == upload) {
+                    self.orders.remove(at);
+                }
+            }
+            Order::Send(bytes) => {
+                self.unread += bytes.len();
+                if self.unread > MAX_UNREAD {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read what it is sent"));
+                }
+                if let Some(Order::Send(last)) = self.orders.back_mut() {
+                    last.extend_from_slice(&bytes);
+                } else {
+                    self.orders.push_back(Order::Send(bytes));
+                }
+            }
+            Order::Request(_) => debug_assert!(false, "a request is encoded before it comes here"),
+            Order::Upload(_) => self.orders.push_back(order),
+        }
+        Ok(())
+    }
+
+    /// Whether the socket's being writable would help.
+    pub(crate) fn wants_socket(&self) -> bool {
+        self.current.is_some()
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Waits for the run that is being read from the disk. Only while [`Writer::is_reading`].
+    pub(crate) async fn run_read(&mut self) -> io::Result<()> {
+        let Some(reading) = &mut self.reading else {
+            return std::future::pending().await;
+        };
+        let run = reading.await.map_err(io::Error::other)?;
+        self.reading = None;
+        self.ready = Some(run?);
+        Ok(())
+    }
+
+    /// Gives the socket what it takes without waiting; `uploaded` gets the blocks that are out whole.
+    pub(crate) fn write(&mut self, stream: &TcpStream, uploaded: &mut Vec<Block>) -> io::Result<()> {
+        loop {
+            self.advance_queue();
+            let Some(current) = &self.current else {
+                return Ok(());
+            };
+            let bytes = current.bytes();
+            match stream.try_write(&bytes[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    let before = self.written;
+                    self.written += count;
+                    if let Item::Run(run) = current {
+                        run.finished(before, self.written, uploaded);
+                    }
+                    if self.written == bytes.len() {
+                        self.written = 0;
+                        if let Some(Item::Run(run)) = self.current.take() {
+                            self.spare = Some(run);
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Moves what is next towards the socket, and has the run after it read meanwhile.
+    fn advance_queue(&mut self) {
+        if self.current.is_none() && self.reading.is_none() {
+            self.current = match self.ready.take() {
+                Some(run) => Some(Item::Run(run)),
+                None => self.next_messages().map(Item::Messages),
+            };
+        }
+        if self.reading.is_none() && self.ready.is_none() {
+            self.read_ahead();
+        }
+    }
+
+    fn next_messages(&mut self) -> Option<Vec<u8>> {
+        if !matches!(self.orders.front(), Some(Order::Send(_))) {
+            return None;
+        }
+        let Some(Order::Send(bytes)) = self.orders.pop_front() else {
+            return None;
+        };
+        self.unread -= bytes.len();
+        Some(bytes)
+    }
+
+    /// Starts to read the run at the front of the orders, if there is one.
+    fn read_ahead(&mut self) {
+        let Some(storage) = self.content.get() else {
+            return;
+        };
+        let mut run = self.spare.take().unwrap_or_default();
+        run.blocks.clear();
+        while run.blocks.len() < RUN_BLOCKS
+            && let Some(&Order::Upload(block)) = self.orders.front()
+        {
+            run.blocks.push(block);
+            self.orders.pop_front();
+        }
+        if run.blocks.is_empty() {
+            self.spare = Some(run);
+            return;
+        }
+        let storage = Arc::clone(storage);
+        self.reading = Some(tokio::task::spawn_blocking(move || {
+            run.read(&storage).map(|()| run)
+        }));
+    }
+}
+
+impl Run {
+    /// Lays the blocks out with their headers and reads the payload in between.
+    fn read(&mut self, storage: &Storage) -> io::Result<()> {
+        let length = self.blocks.iter().map(|block| HEADER + block.length as usize).sum();
+        self.bytes.resize(length, 0);
+        let mut rest = self.bytes.as_mut_slice();
+        for &block in &self.blocks {
+            let (header, after) = rest.split_at_mut(HEADER);
+            let (payload, after) = after.split_at_mut(block.length as usize);
+            header.copy_from_slice(&encode_piece_header(block));
+            storage.read_block(block, payload).map_err(io::Error::other)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// The blocks whose last byte lies in `before..after` of the run.
+    fn finished(&self, before: usize, after: usize, uploaded: &mut Vec<Block>) {
+        let mut end = 0;
+        for &block in &self.blocks {
+            end += HEADER + block.length as usize;
+            if end > after {
+                break;
+            }
+            if end > before {
+                uploaded.push(block);
+            }
+        }
+    }
+}
