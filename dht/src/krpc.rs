@@ -229,9 +229,15 @@ fn error(envelope: &Envelope<'_>) -> Result<KrpcError, &'static str> {
         .and_then(|text| text.as_bytes())
         .unwrap_or_default();
     let text = text.get(..MAX_ERROR_TEXT).unwrap_or(text);
+    // What replaces a byte that is no UTF-8 is longer than the byte.
+    let mut message = String::from_utf8_lossy(text).into_owned();
+    let end = (0..=MAX_ERROR_TEXT)
+        .rev()
+        .find(|&end| message.is_char_boundary(end));
+    message.truncate(end.unwrap_or(0));
     Ok(KrpcError {
         code,
-        message: Cow::Owned(String::from_utf8_lossy(text).into_owned()),
+        message: Cow::Owned(message),
     })
 }
 

@@ -177,6 +177,19 @@ fn read_only_and_external_address_are_carried() {
     assert_eq!(decode(&encoded(&answer)), Ok(answer));
 }
 
+#[test]
+fn an_error_text_that_is_no_utf_8_is_read_the_same_a_second_time() {
+    let mut packet = b"d1:eli201e300:".to_vec();
+    packet.extend([0xff; 300]);
+    packet.extend(b"e1:t2:aa1:y1:ee");
+    let first = decode(&packet).unwrap();
+    let Body::Error(error) = &first.body else {
+        panic!()
+    };
+    assert_eq!(error.message, "\u{fffd}".repeat(85));
+    assert_eq!(decode(&encoded(&first)), Ok(first));
+}
+
 fn ids() -> impl Strategy<Value = Id> {
     any::<[u8; 20]>().prop_map(Id::new)
 }
