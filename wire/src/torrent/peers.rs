@@ -102,9 +102,12 @@ impl Torrent {
                 picker.peer_left(bitfield, connection.counted_as_seed);
             }
         }
-        let useful = connection.downloaded.total > 0 || connection.uploaded.total > 0;
-        self.peers
-            .disconnected(context.now, connection.address, useful);
+        // An incoming connection says nothing about a dial to the address that it came from.
+        if connection.direction == Direction::Outgoing {
+            let useful = connection.downloaded.total > 0 || connection.uploaded.total > 0;
+            self.peers
+                .disconnected(context.now, connection.address, useful);
+        }
         self.stirred = true;
         self.fill_slots(context);
         self.dial(context);

@@ -80,6 +80,22 @@ fn many_are_dialled_at_once_but_not_all() {
 }
 
 #[test]
+fn an_incoming_connection_that_ends_leaves_the_dial_to_its_address_alone() {
+    let mut engine = Engine::leecher();
+    engine.config.max_dials = 1;
+    engine.input(Input::Candidates(&[address(1), address(2)], Source::Dht));
+    engine.connect(LINK, PLAIN);
+    engine.input(Input::Closed { link: LINK });
+    assert_eq!(engine.record.dialled, [address(1)], "one at a time");
+    engine.wait(seconds(10));
+    assert_eq!(engine.record.dialled, [address(1)], "it is still dialled");
+    engine.input(Input::ConnectFailed {
+        address: address(1),
+    });
+    assert_eq!(engine.record.dialled, [address(1), address(2)]);
+}
+
+#[test]
 fn the_peers_dht_node_is_told_to_the_driver() {
     let mut engine = Engine::leecher();
     engine.connect(LINK, ALL);
