@@ -140,7 +140,7 @@ proptest! {
         let block = |index: u32| Block {
             piece: index / 4,
             offset: index % 4 * BLOCK_LENGTH,
-            length: if index % 5 == 0 { 100 + index } else { BLOCK_LENGTH },
+            length: if index.is_multiple_of(5) { 100 + index } else { BLOCK_LENGTH },
         };
         let mut stream = Vec::new();
         let mut wanted = Vec::new();
