@@ -115,7 +115,15 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The node was shut down while the work was under way.
-    #[error("the node was shut down")]
+    /// The metadata has the right hash and describes nothing that could be fetched.
+    #[error("{info_hash} cannot be fetched: {reason}")]
+    UnusableMetadata {
+        /// Which torrent.
+        info_hash: InfoHash,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The torrent or its node was stopped while the work was under way.
+    #[error("stopped before it was done")]
     ShutDown,
 }

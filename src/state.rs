@@ -49,15 +49,15 @@ struct NodeFile {
     nodes6: Vec<u8>,
 }
 
-impl StateDir {
-    /// Where state is kept unless the user says otherwise: `$XDG_STATE_HOME/trackless`, which is `~/.local/state/trackless`
-    /// for most; the application data directory on Windows. `None` if the user has no home.
-    pub(crate) fn default_path() -> Option<PathBuf> {
-        let base = etcetera::choose_base_strategy().ok()?;
-        let directory = base.state_dir().unwrap_or_else(|| base.data_dir());
-        Some(directory.join("trackless"))
-    }
+/// Where state is kept unless the user says otherwise: `$XDG_STATE_HOME/trackless`, which is `~/.local/state/trackless`
+/// for most; the application data directory on Windows. `None` if the user has no home.
+pub fn default_state_dir() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    let directory = base.state_dir().unwrap_or_else(|| base.data_dir());
+    Some(directory.join("trackless"))
+}
 
+impl StateDir {
     /// Uses a directory, and creates it if it is missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;

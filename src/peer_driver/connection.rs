@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wire::{Block, Link, Message, Received, Receiver};
 
+use super::News;
 use super::mailbox::{Mailbox, Order};
 use super::writer::{Content, Writer};
 use crate::storage::{BlockBuffer, BlockPool};
@@ -86,7 +87,7 @@ impl Connection {
     }
 
     /// Runs until either side ends it. The last batch, if the session did not end it, says why.
-    pub(crate) async fn run(mut self, inbox: mpsc::Sender<Batch>) {
+    pub(crate) async fn run(mut self, inbox: mpsc::Sender<News>) {
         loop {
             match self.turn().await {
                 Ok(true) => {}
@@ -100,7 +101,7 @@ impl Connection {
             let next = Batch::new(self.batch.link);
             let batch = std::mem::replace(&mut self.batch, next);
             // A session that is behind stops the reading here: the socket's window does the rest.
-            if inbox.send(batch).await.is_err() || last {
+            if inbox.send(News::Batch(batch)).await.is_err() || last {
                 return;
             }
         }

@@ -209,7 +209,10 @@ impl Run {
             let (header, after) = rest.split_at_mut(HEADER);
             let (payload, after) = after.split_at_mut(block.length as usize);
             header.copy_from_slice(&encode_piece_header(block));
-            storage.read_block(block, payload).map_err(io::Error::other)?;
+            let piece = storage.info().geometry().piece_offset(block.piece);
+            storage
+                .read(piece + u64::from(block.offset), payload)
+                .map_err(io::Error::other)?;
             rest = after;
         }
         Ok(())

@@ -1,0 +1,146 @@
+//! A question to the DHT, and its answers as they come.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::{Event, Step};
+use tokio::sync::mpsc;
+
+/// A step of a lookup.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum LookupEvent {
+    /// A node was asked.
+    Asked {
+        /// Its address.
+        node: SocketAddr,
+    },
+    /// A node answered.
+    Answered {
+        /// Its address.
+        node: SocketAddr,
+        /// How long it took.
+        round_trip: Duration,
+        /// Nodes that it named.
+        nodes: usize,
+        /// Peers that it named.
+        peers: usize,
+    },
+    /// A node is slow: others are asked meanwhile, its answer is still welcome.
+    Stalled {
+        /// Its address.
+        node: SocketAddr,
+    },
+    /// A node did not answer, refused, or is not who it was said to be.
+    Failed {
+        /// Its address.
+        node: SocketAddr,
+    },
+    /// Peers that were not known before.
+    Peers {
+        /// Who named them; our own address, unspecified, if they had announced themselves to us.
+        from: SocketAddr,
+        /// Their addresses.
+        peers: Vec<SocketAddr>,
+    },
+    /// The last event.
+    Ended {
+        /// Nodes asked.
+        queried: usize,
+        /// Nodes that answered.
+        responded: usize,
+        /// Nodes that did not.
+        failed: usize,
+        /// Peers found.
+        peers: usize,
+        /// How long it took.
+        elapsed: Duration,
+    },
+}
+
+/// A lookup, step by step. Dropping it ends it.
+#[derive(Debug)]
+pub struct Lookup {
+    events: mpsc::Receiver<Event>,
+    ended: bool,
+}
+
+impl Lookup {
+    pub(crate) fn new(events: mpsc::Receiver<Event>) -> Self {
+        Lookup {
+            events,
+            ended: false,
+        }
+    }
+
+    /// The next step; `None` after [`LookupEvent::Ended`], or when the node has shut down. Cancel safe.
+    pub async fn next(&mut self) -> Option<LookupEvent> {
+        while !self.ended {
+            match self.events.recv().await? {
+                Event::Trace { address: node, step, .. } => {
+                    return Some(match step {
+                        Step::Asked => LookupEvent::Asked { node },
+                        Step::Answered {
+                            round_trip,
+                            nodes,
+                            peers,
+                        } => LookupEvent::Answered {
+                            node,
+                            round_trip,
+                            nodes,
+                            peers,
+                        },
+                        Step::Stalled => LookupEvent::Stalled { node },
+                        Step::TimedOut | Step::Impostor { .. } | Step::Refused { .. } => {
+                            LookupEvent::Failed { node }
+                        }
+                    });
+                }
+                Event::Peers { from, peers, .. } => {
+                    let from = from.unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
+                    return Some(LookupEvent::Peers { from, peers });
+                }
+                Event::LookupEnded { report, .. } => {
+                    self.ended = true;
+                    return Some(LookupEvent::Ended {
+                        queried: report.asked,
+                        responded: report.answered,
+                        failed: report.failed,
+                        peers: report.peers,
+                        elapsed: report.elapsed,
+                    });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// The peers of a lookup, each once. Dropping it ends the lookup.
+#[derive(Debug)]
+pub struct Peers {
+    lookup: Lookup,
+    waiting: std::vec::IntoIter<SocketAddr>,
+}
+
+impl Peers {
+    pub(crate) fn new(lookup: Lookup) -> Self {
+        Peers {
+            lookup,
+            waiting: Vec::new().into_iter(),
+        }
+    }
+
+    /// The next peer, as soon as it is found; `None` when the lookup has ended. Cancel safe.
+    pub async fn next(&mut self) -> Option<SocketAddr> {
+        loop {
+            if let Some(peer) = self.waiting.next() {
+                return Some(peer);
+            }
+            if let LookupEvent::Peers { peers, .. } = self.lookup.next().await? {
+                self.waiting = peers.into_iter();
+            }
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The node: one DHT, one listening port, any number of torrents.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dht::AnnouncedPort;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserved};
+
+use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
+use crate::lookup::{Lookup, Peers};
+use crate::peer_driver::{Door, Doors, listen};
+use crate::session::{Begin, Command, INBOX, Opening, Session};
+use crate::sockets;
+use crate::state::StateDir;
+use crate::storage::Storage;
+use crate::{Error, Torrent};
+
+/// What our peer ids begin with. BEP 20.
+const CLIENT: [u8; 8] = *b"-TL0100-";
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What to fetch.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Twenty bytes; everything else comes from the network.
+    InfoHash(InfoHash),
+    /// A magnet link: an info-hash, perhaps a name and peers.
+    Magnet(Magnet),
+    /// A .torrent file that was read already.
+    Metainfo(Box<Metainfo>),
+}
+
+impl From<InfoHash> for Source {
+    fn from(info_hash: InfoHash) -> Self {
+        Source::InfoHash(info_hash)
+    }
+}
+
+/// How a torrent is fetched.
+#[derive(Debug, Clone)]
+pub struct GetOptions {
+    /// The content goes to this directory, under the torrent's name.
+    pub directory: PathBuf,
+    /// Peers to ask besides those that the DHT names.
+    pub peers: Vec<SocketAddr>,
+    /// Nothing moved for so long: the download ends, with the error of the phase it was in. `None` waits for ever.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for GetOptions {
+    /// Into the current directory, with two minutes of patience.
+    fn default() -> Self {
+        GetOptions {
+            directory: PathBuf::from("."),
+            peers: Vec::new(),
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+}
+
+/// How a node is set up. Made by [`Node::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    bootstrap: Vec<String>,
+    listen: Option<SocketAddr>,
+    state_dir: Option<PathBuf>,
+    no_limits: bool,
+    read_only: bool,
+}
+
+impl Builder {
+    /// Adds a DHT node to start from, `HOST:PORT`.
+    #[must_use]
+    pub fn bootstrap(mut self, host: impl Into<String>) -> Self {
+        self.bootstrap.push(host.into());
+        self
+    }
+
+    /// Listens here, UDP and TCP; port 0 takes any free one. Without it: port 6881 of every address, the next one up to 6889
+    /// if it is taken, else any.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// Keeps state between runs in this directory: node id, routing table, metadata of unfinished torrents. Without it
+    /// nothing is kept.
+    #[must_use]
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Lifts the limits per source address: for benchmarks and closed networks.
+    #[must_use]
+    pub fn no_limits(mut self) -> Self {
+        self.no_limits = true;
+        self
+    }
+
+    /// Asks the DHT without being part of it. BEP 43.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Opens the sockets and starts the node in the current tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or the state directory not be used. A bootstrap host that does not resolve or answer
+    /// is no error here: it is asked again and again.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    #[expect(clippy::unused_async, reason = "it opens sockets, which need the runtime")]
+    pub async fn start(self) -> Result<Node, Error> {
+        let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
+        let pairs = sockets::open(self.listen)?;
+        let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
+        let doors = Doors::default();
+        let mut udp = Vec::new();
+        let mut listeners = Vec::new();
+        for pair in pairs {
+            udp.push(pair.udp);
+            listeners.push(tokio::spawn(listen(pair.tcp, doors.clone())).abort_handle());
+        }
+        let dht = Dht::start(
+            udp,
+            Setup {
+                bootstrap: self.bootstrap,
+                no_limits: self.no_limits,
+                read_only: self.read_only,
+                state: state.clone(),
+            },
+        );
+        Ok(Node(Arc::new(Inner {
+            dht,
+            doors,
+            addresses,
+            listeners,
+            state,
+        })))
+    }
+}
+
+fn open_state(path: PathBuf) -> Result<StateDir, Error> {
+    StateDir::open(&path).map_err(|source| Error::State { path, source })
+}
+
+/// A running node. Clones share it; it ends with the last of them, or by [`Node::shutdown`].
+#[derive(Debug, Clone)]
+pub struct Node(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dht: Dht,
+    doors: Doors,
+    addresses: Vec<SocketAddr>,
+    listeners: Vec<AbortHandle>,
+    state: Option<Arc<StateDir>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+impl Node {
+    /// A node with nothing set: no bootstrap host, the customary port, no state.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The first address listened on, by TCP and UDP.
+    pub fn local_address(&self) -> SocketAddr {
+        self.0.addresses[0]
+    }
+
+    /// The addresses listened on: one, or one a family.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.0.addresses
+    }
+
+    /// Our id in the DHT. It changes once when our address becomes known (BEP 42).
+    pub fn id(&self) -> [u8; 20] {
+        *self.0.dht.id().as_bytes()
+    }
+
+    /// How much the DHT node holds.
+    pub fn dht_statistics(&self) -> DhtStatistics {
+        self.0.dht.statistics()
+    }
+
+    /// Waits until a DHT node has answered; at once if one has. Returns how many the routing tables hold.
+    ///
+    /// # Errors
+    /// Not one bootstrap host resolves, or nobody answers in time.
+    pub async fn bootstrapped(&self, patience: Duration) -> Result<usize, Error> {
+        let dht = &self.0.dht;
+        let mut entrance = dht.entrance();
+        let waiting = entrance.wait_for(|entrance| entrance.ready || entrance.closed().is_some());
+        let silent = || Error::NoNodeAnswered {
+            asked: dht.asked().to_owned(),
+            after: patience,
+        };
+        let reached = timeout(patience, waiting).await.map_err(|_| silent())?;
+        let reached = reached.map_err(|_| Error::ShutDown)?;
+        if let Some((host, source)) = reached.closed() {
+            return Err(Error::Resolve {
+                host: host.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            });
+        }
+        let statistics = dht.statistics();
+        Ok(statistics.nodes_v4 + statistics.nodes_v6)
+    }
+
+    /// The peers that the DHT knows for an info-hash, as they are found.
+    pub fn get_peers(&self, info_hash: InfoHash) -> Peers {
+        Peers::new(self.lookup(info_hash))
+    }
+
+    /// The same, with every step on the way.
+    pub fn lookup(&self, info_hash: InfoHash) -> Lookup {
+        Lookup::new(self.0.dht.lookup(info_hash, Goal::GetPeers))
+    }
+
+    /// Announces a TCP port for an info-hash, once; without a port, the one we listen on. It holds for 30 to 45 minutes.
+    /// Returns how many nodes acknowledged it.
+    ///
+    /// # Errors
+    /// The node was shut down.
+    pub async fn announce(&self, info_hash: InfoHash, port: Option<u16>) -> Result<usize, Error> {
+        let port = port.map_or(
+            AnnouncedPort::Implied(self.local_address().port()),
+            AnnouncedPort::Given,
+        );
+        let mut events = self.0.dht.lookup(info_hash, Goal::Announce(port));
+        while let Some(event) = events.recv().await {
+            if let dht::Event::LookupEnded { report, .. } = event {
+                return Ok(report.announced_to);
+            }
+        }
+        Err(Error::ShutDown)
+    }
+
+    /// Serves a torrent whose content lies below `directory`, after checking it.
+    ///
+    /// # Errors
+    /// Not all of it is there and right, or it cannot be read.
+    pub async fn seed(&self, metainfo: &Metainfo, directory: &Path) -> Result<Torrent, Error> {
+        let storage = open(metainfo, directory);
+        let checking = Arc::clone(&storage);
+        let checked = tokio::task::spawn_blocking(move || {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            checking.check(threads, &|_| {}, &AtomicBool::new(false))
+        });
+        let have = checked.await.map_err(|_| Error::ShutDown)??;
+        if !have.is_full() {
+            return Err(Error::Incomplete {
+                path: storage.path().to_owned(),
+                have: have.count_ones(),
+                pieces: have.len(),
+            });
+        }
+        self.serve(storage)
+    }
+
+    /// The same without the check: for content that was hashed a moment ago, as by [`create`](crate::create).
+    ///
+    /// # Errors
+    /// The torrent is open in this node already.
+    #[expect(clippy::unused_async, reason = "as `seed`, which is its safer half")]
+    pub async fn seed_unchecked(
+        &self,
+        metainfo: &Metainfo,
+        directory: &Path,
+    ) -> Result<Torrent, Error> {
+        self.serve(open(metainfo, directory))
+    }
+
+    fn serve(&self, storage: Arc<Storage>) -> Result<Torrent, Error> {
+        let begin = Begin::Complete(storage);
+        let options = GetOptions {
+            timeout: None,
+            ..GetOptions::default()
+        };
+        self.open(begin, false, options, Instant::now())
+    }
+
+    /// Fetches a torrent below a directory. What is there already is checked and kept.
+    ///
+    /// # Errors
+    /// There is nobody to ask, a private torrent comes without a peer, or the torrent is open in this node already. What goes
+    /// wrong later is told by [`Torrent::finished`].
+    pub async fn get(
+        &self,
+        source: impl Into<Source>,
+        options: GetOptions,
+    ) -> Result<Torrent, Error> {
+        let started = Instant::now();
+        let (info_hash, info, peers) = match source.into() {
+            Source::InfoHash(info_hash) => (info_hash, None, Vec::new()),
+            Source::Magnet(magnet) => (magnet.info_hash, None, magnet.peers),
+            Source::Metainfo(metainfo) => {
+                let info = metainfo.info;
+                (info.hash(), Some(info), Vec::new())
+            }
+        };
+        let kept = self.kept(info_hash).await;
+        let begun = kept.is_some();
+        let info = info.or(kept);
+        let has_peers = !options.peers.is_empty() || !peers.is_empty();
+        match &info {
+            Some(info) if info.is_private() && !has_peers => {
+                return Err(Error::Private {
+                    name: info.name().to_owned(),
+                });
+            }
+            _ if !has_peers && !self.0.dht.knows_somebody() => {
+                return Err(Error::NobodyToAsk { info_hash });
+            }
+            _ => {}
+        }
+        let begin = info.map_or(Begin::Hash(info_hash), Begin::Info);
+        let user = options.peers.clone();
+        let torrent = self.open(begin, begun, options, started)?;
+        if !user.is_empty() {
+            torrent.add_peers(user, wire::Source::User);
+        }
+        for peer in peers {
+            tokio::spawn(introduce(peer, torrent.commands()));
+        }
+        Ok(torrent)
+    }
+
+    /// The info dictionary that an earlier run has kept.
+    async fn kept(&self, info_hash: InfoHash) -> Option<Arc<Info>> {
+        let state = Arc::clone(self.0.state.as_ref()?);
+        let load = move || -> Option<Bytes> { state.load_info(info_hash) };
+        let bytes = tokio::task::spawn_blocking(load).await.ok()??;
+        Info::from_bytes(bytes).ok().map(Arc::new)
+    }
+
+    fn open(
+        &self,
+        begin: Begin,
+        begun: bool,
+        options: GetOptions,
+        started: Instant,
+    ) -> Result<Torrent, Error> {
+        let inner = &self.0;
+        let info_hash = begin.info_hash();
+        let (news, inbox) = mpsc::channel(INBOX);
+        let door = Door {
+            handshake: Handshake {
+                reserved: Reserved::default()
+                    .with_dht()
+                    .with_fast()
+                    .with_extension(),
+                info_hash,
+                peer_id: PeerId::generate(&mut rand::rng(), CLIENT),
+            },
+            inbox: news,
+        };
+        if !inner.doors.open(info_hash, door.clone()) {
+            return Err(Error::AlreadyOpen { info_hash });
+        }
+        let (torrent, owner) = Torrent::channels(info_hash);
+        let opening = Opening {
+            begin,
+            directory: options.directory,
+            begun,
+            timeout: options.timeout,
+            started,
+            door,
+            inbox,
+            dht: inner.dht.clone(),
+            port: self.local_address().port(),
+            local: self.dial_from(),
+            state: inner.state.clone(),
+        };
+        let doors = inner.doors.clone();
+        tokio::spawn(async move {
+            let stopped = Session::run(opening, owner).await;
+            doors.close(info_hash);
+            if let Some(stopped) = stopped {
+                let _ = stopped.send(());
+            }
+        });
+        Ok(torrent)
+    }
+
+    /// The addresses that we were told to use, for what we dial ourselves.
+    fn dial_from(&self) -> Vec<IpAddr> {
+        self.0
+            .addresses
+            .iter()
+            .map(SocketAddr::ip)
+            .filter(|ip| !ip.is_unspecified())
+            .collect()
+    }
+
+    /// Saves what is kept between runs and closes the node's sockets. Torrents are to be stopped before.
+    pub async fn shutdown(self) {
+        self.0.dht.stop().await;
+    }
+}
+
+fn open(metainfo: &Metainfo, directory: &Path) -> Arc<Storage> {
+    Arc::new(Storage::open(Arc::clone(&metainfo.info), directory))
+}
+
+/// Resolves a peer that a magnet link names.
+async fn introduce(peer: HostPort, commands: mpsc::WeakSender<Command>) {
+    match tokio::net::lookup_host((peer.host.as_str(), peer.port)).await {
+        Ok(addresses) => {
+            if let Some(commands) = commands.upgrade() {
+                let peers = Command::AddPeers(addresses.collect(), wire::Source::Magnet);
+                let _ = commands.send(peers).await;
+            }
+        }
+        Err(error) => tracing::warn!(%peer, %error, "a peer of the magnet link does not resolve"),
+    }
+}

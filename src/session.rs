@@ -1,0 +1,640 @@
+//! One torrent at work: the task that owns the engine and brings it together with peers, disk and DHT.
+
+mod content;
+mod desk;
+mod discovery;
+mod intake;
+mod patience;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use wire::{Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame};
+
+use crate::dht_driver::Dht;
+use crate::event::{Event, Phase, Progress};
+use crate::peer_driver::{Arrival, Batch, Connection, Content, Door, News, dial};
+use crate::state::StateDir;
+use crate::storage::{BlockPool, Outcome, Storage};
+use crate::{Error, Finished};
+use content::{Checked, Checking};
+use desk::Desk;
+use discovery::{Discovery, Found};
+use intake::Intake;
+use patience::Patience;
+
+/// Batches from the connections that wait for the session. A full queue stops their reading.
+pub(crate) const INBOX: usize = 64;
+/// Buffers that are kept for reuse: 8 MiB.
+const POOLED_BLOCKS: usize = 512;
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How soon a disk that is behind is looked at again.
+const PRESSURE_INTERVAL: Duration = Duration::from_millis(2);
+
+/// What the owner of a torrent may ask of its session.
+#[derive(Debug)]
+pub(crate) enum Command {
+    AddPeers(Vec<SocketAddr>, wire::Source),
+    /// End, with everything that was verified on the disk.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What is there when a session begins.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// Nothing but the info-hash; the rest comes from peers.
+    Hash(InfoHash),
+    /// The info dictionary; what is on the disk is to be checked.
+    Info(Arc<Info>),
+    /// Everything, checked.
+    Complete(Arc<Storage>),
+}
+
+impl Begin {
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        match self {
+            Begin::Hash(info_hash) => *info_hash,
+            Begin::Info(info) => info.hash(),
+            Begin::Complete(storage) => storage.info().hash(),
+        }
+    }
+}
+
+/// How a torrent is opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) begin: Begin,
+    pub(crate) directory: PathBuf,
+    /// An earlier run has begun to fetch it.
+    pub(crate) begun: bool,
+    /// How long nothing may move before it fails; `None` waits for ever.
+    pub(crate) timeout: Option<Duration>,
+    /// Since when the user is waiting.
+    pub(crate) started: Instant,
+    pub(crate) door: Door,
+    pub(crate) inbox: mpsc::Receiver<News>,
+    pub(crate) dht: Dht,
+    /// Our listening port, of TCP and UDP.
+    pub(crate) port: u16,
+    /// The addresses to dial from, at most one a family.
+    pub(crate) local: Vec<IpAddr>,
+    pub(crate) state: Option<Arc<StateDir>>,
+}
+
+/// The session's ends of the channels to the torrent's owner.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) info: watch::Sender<Option<Arc<Info>>>,
+    pub(crate) outcome: oneshot::Sender<Result<Finished, Error>>,
+}
+
+pub(crate) struct Session {
+    info_hash: InfoHash,
+    engine: wire::Torrent,
+    config: wire::Config,
+    rng: StdRng,
+    epoch: Instant,
+    deadline: Option<Duration>,
+    desk: Desk,
+    opening: Opening,
+    /// Reached by the connections that upload.
+    content: Content,
+    pool: BlockPool,
+    /// While the disk is being checked.
+    checking: Option<Checking>,
+    /// While something is missing.
+    intake: Option<Intake>,
+    outcomes: mpsc::UnboundedSender<Outcome>,
+    discovery: Option<Discovery>,
+    phase: Option<Phase>,
+    patience: Patience,
+    events: mpsc::Sender<Event>,
+    progress: watch::Sender<Progress>,
+    info: watch::Sender<Option<Arc<Info>>>,
+    /// Taken when the download has ended, well or badly.
+    outcome: Option<oneshot::Sender<Result<Finished, Error>>>,
+}
+
+/// What woke the session.
+enum Wake {
+    News(News),
+    Command(Command),
+    Found(Found),
+    Outcome(Outcome),
+    Checked(Checked),
+    Tick,
+    /// The engine's deadline, or the disk's.
+    Deadline,
+    /// Nobody owns the torrent any more.
+    Abandoned,
+}
+
+impl Session {
+    /// Runs until it is stopped, abandoned, or has failed. Whoever stopped it waits for the returned sender.
+    pub(crate) async fn run(opening: Opening, owner: Owner) -> Option<oneshot::Sender<()>> {
+        let (outcomes, mut verdicts) = mpsc::unbounded_channel();
+        let Owner {
+            mut commands,
+            events,
+            progress,
+            info,
+            outcome,
+        } = owner;
+        let known = match &opening.begin {
+            Begin::Hash(_) => None,
+            Begin::Info(info) => Some(Arc::clone(info)),
+            Begin::Complete(storage) => Some(Arc::clone(storage.info())),
+        };
+        let private = known.as_ref().is_some_and(|info| info.is_private());
+        let info_hash = opening.begin.info_hash();
+        let peer_id = opening.door.handshake.peer_id;
+        let mut session = Session {
+            info_hash,
+            engine: wire::Torrent::new(info_hash, peer_id, known.clone()),
+            config: wire::Config {
+                dht_port: (!private).then_some(opening.port),
+                listen_port: Some(opening.port),
+                ..wire::Config::default()
+            },
+            rng: StdRng::from_rng(&mut rand::rng()),
+            epoch: Instant::now(),
+            deadline: None,
+            desk: Desk::default(),
+            content: Content::default(),
+            pool: BlockPool::new(POOLED_BLOCKS),
+            checking: None,
+            intake: None,
+            outcomes,
+            discovery: (!private)
+                .then(|| Discovery::start(opening.dht.clone(), info_hash, opening.port)),
+            phase: None,
+            patience: Patience::new(opening.timeout),
+            opening,
+            events,
+            progress,
+            info,
+            outcome: Some(outcome),
+        };
+        let result = session.drive(&mut commands, &mut verdicts).await;
+        session.close(result, verdicts).await
+    }
+
+    async fn drive(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        verdicts: &mut mpsc::UnboundedReceiver<Outcome>,
+    ) -> Result<Option<oneshot::Sender<()>>, Error> {
+        let mut entrance = self.opening.dht.entrance();
+        let mut ticks = interval(PROGRESS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.begin()?;
+        loop {
+            self.settle()?;
+            let wake = tokio::select! {
+                wake = self.wake(commands, verdicts, &mut ticks) => wake,
+                // The phase may depend on it.
+                Ok(()) = entrance.changed() => Wake::Deadline,
+            };
+            match wake {
+                Wake::News(news) => self.news(news),
+                Wake::Command(Command::AddPeers(peers, source)) => {
+                    self.handle(Input::Candidates(&peers, source));
+                }
+                Wake::Command(Command::Stop(done)) => return Ok(Some(done)),
+                Wake::Found(Found::Peers(peers)) => {
+                    self.handle(Input::Candidates(&peers, wire::Source::Dht));
+                }
+                Wake::Found(Found::Announced(nodes)) => self.tell(Event::Announced { nodes }),
+                Wake::Outcome(Outcome::Checked { piece, valid }) => {
+                    self.handle(Input::PieceChecked { piece, valid });
+                }
+                Wake::Outcome(Outcome::Failed { error, .. }) => return Err(error.into()),
+                Wake::Checked(Checked::Pieces(pieces)) => {
+                    self.patience.moved();
+                    self.tell(Event::Checked { pieces });
+                }
+                Wake::Checked(Checked::Done(result)) => self.start(result?)?,
+                Wake::Tick => {
+                    self.report();
+                    self.lose_patience()?;
+                }
+                Wake::Deadline => self.handle(Input::Timeout),
+                Wake::Abandoned => return Ok(None),
+            }
+        }
+    }
+
+    async fn wake(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        verdicts: &mut mpsc::UnboundedReceiver<Outcome>,
+        ticks: &mut Interval,
+    ) -> Wake {
+        let engine = self.deadline.map(|deadline| self.epoch + deadline);
+        let pressed = self.intake.as_ref().is_some_and(Intake::is_pressed);
+        let disk = pressed.then(|| Instant::now() + PRESSURE_INTERVAL);
+        let deadline = engine.into_iter().chain(disk).min();
+        tokio::select! {
+            Some(news) = self.opening.inbox.recv() => Wake::News(news),
+            Some(outcome) = verdicts.recv() => Wake::Outcome(outcome),
+            command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
+            Some(found) = optional(&mut self.discovery, Discovery::next) => Wake::Found(found),
+            Some(checked) = optional(&mut self.checking, Checking::next) => Wake::Checked(checked),
+            _ = ticks.tick() => Wake::Tick,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
+        }
+    }
+
+    /// Takes up what is known at the start.
+    fn begin(&mut self) -> Result<(), Error> {
+        match &self.opening.begin {
+            Begin::Hash(_) => Ok(()),
+            Begin::Info(info) => {
+                let info = Arc::clone(info);
+                self.info_known(info);
+                Ok(())
+            }
+            Begin::Complete(storage) => {
+                let storage = Arc::clone(storage);
+                let pieces = storage.info().geometry().pieces();
+                self.info.send_replace(Some(Arc::clone(storage.info())));
+                self.start((storage, Bitfield::full(pieces)))
+            }
+        }
+    }
+
+    /// The info dictionary is here: what does the disk have of it?
+    fn info_known(&mut self, info: Arc<Info>) {
+        if info.is_private() {
+            // BEP 27: from now on nobody is asked, nobody is told.
+            self.discovery = None;
+            self.config.dht_port = None;
+        }
+        if let Some(state) = &self.opening.state
+            && let Err(error) = state.save_info(info.hash(), info.raw())
+        {
+            tracing::warn!(%error, "could not keep the metadata for the next run");
+        }
+        self.info.send_replace(Some(Arc::clone(&info)));
+        self.tell(Event::Metadata(Arc::clone(&info)));
+        self.patience.moved();
+        let directory = self.opening.directory.clone();
+        self.checking = Some(Checking::start(info, directory, self.opening.begun));
+    }
+
+    /// The disk has been checked: fetch what is missing, serve what is there.
+    fn start(&mut self, (storage, have): (Arc<Storage>, Bitfield)) -> Result<(), Error> {
+        if let Some(checking) = self.checking.take() {
+            for (from, to) in checking.into_set_aside() {
+                self.tell(Event::SetAside { from, to });
+            }
+        }
+        if !have.is_full() {
+            self.intake = Some(Intake::start(&storage, self.outcomes.clone())?);
+        }
+        let _ = self.content.set(storage);
+        self.patience.moved();
+        self.handle(Input::Start { have });
+        Ok(())
+    }
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Batch(batch) => self.batch(batch),
+            News::DialFailed(address) => self.handle(Input::ConnectFailed { address }),
+            News::Connected {
+                stream,
+                address,
+                direction,
+                handshake,
+            } => self.connected(stream, address, direction, &handshake),
+        }
+    }
+
+    fn connected(
+        &mut self,
+        stream: tokio::net::TcpStream,
+        address: SocketAddr,
+        direction: Direction,
+        handshake: &Handshake,
+    ) {
+        let (link, mailbox) = self.desk.open(address);
+        let connection = Connection::new(
+            link,
+            stream,
+            mailbox,
+            self.pool.clone(),
+            Arc::clone(&self.content),
+        );
+        tokio::spawn(connection.run(self.opening.door.inbox.clone()));
+        self.handle(Input::Connected {
+            link,
+            address,
+            direction,
+            handshake,
+        });
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        let link = batch.link;
+        for block in batch.uploaded {
+            self.handle(Input::Uploaded { link, block });
+        }
+        let mut frames = batch.frames.as_slice();
+        for arrival in batch.arrivals {
+            if !self.desk.is_open(link) {
+                return;
+            }
+            match arrival {
+                Arrival::Message => {
+                    let Ok(Frame::Message { message, consumed }) = decode_frame(frames) else {
+                        break;
+                    };
+                    frames = &frames[consumed..];
+                    self.handle(Input::Received { link, message });
+                }
+                Arrival::Block(block, buffer) => {
+                    self.handle(Input::Block { link, block });
+                    if self.desk.take_kept()
+                        && let Some(intake) = &mut self.intake
+                    {
+                        intake.store(block, buffer);
+                    }
+                }
+            }
+        }
+        if let Some(error) = batch.closed {
+            self.close_link(link, &error);
+        }
+    }
+
+    fn close_link(&mut self, link: Link, error: &std::io::Error) {
+        if let Some(address) = self.desk.closed(link) {
+            tracing::debug!(%address, %error, "a connection ended");
+            self.handle(Input::Closed { link });
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.epoch.elapsed();
+        self.deadline = self
+            .engine
+            .handle(&self.config, now, &mut self.rng, input, &mut self.desk);
+    }
+
+    /// Carries out what the engine has asked for since the last time.
+    fn settle(&mut self) -> Result<(), Error> {
+        loop {
+            for piece in std::mem::take(&mut self.desk.discards) {
+                if let Some(intake) = &mut self.intake {
+                    intake.discard(piece);
+                }
+            }
+            let events = std::mem::take(&mut self.desk.events);
+            for event in events {
+                self.engine_event(event)?;
+            }
+            if let Some(pressure) = self.intake.as_mut().and_then(Intake::pressure) {
+                self.handle(Input::Pressure(pressure));
+            }
+            for address in std::mem::take(&mut self.desk.dials) {
+                let from = self
+                    .opening
+                    .local
+                    .iter()
+                    .copied()
+                    .find(|ip| ip.is_ipv4() == address.is_ipv4());
+                tokio::spawn(dial(address, from, self.opening.door.clone()));
+            }
+            self.desk.post();
+            if self.desk.events.is_empty() && self.desk.discards.is_empty() {
+                break;
+            }
+        }
+        self.enter_phase();
+        Ok(())
+    }
+
+    fn engine_event(&mut self, event: wire::Event) -> Result<(), Error> {
+        match event {
+            wire::Event::Metadata(info) => self.info_known(info),
+            wire::Event::MetadataUnusable { reason } => {
+                return Err(Error::UnusableMetadata {
+                    info_hash: self.info_hash,
+                    reason,
+                });
+            }
+            wire::Event::PieceCompleted { .. } => self.patience.moved(),
+            wire::Event::Finished => return self.finish(),
+            wire::Event::PeerConnected { address, .. } => self.tell(Event::Connected(address)),
+            wire::Event::PeerBanned { address, reason } => {
+                tracing::info!(%address, %reason, "banned a peer");
+                self.tell(Event::Banned {
+                    peer: address,
+                    reason: reason.to_string(),
+                });
+            }
+            wire::Event::DhtNode { address } => {
+                if self.discovery.is_some() {
+                    self.opening.dht.ping(address);
+                }
+            }
+            wire::Event::NeedPeers => {
+                if let Some(discovery) = &mut self.discovery {
+                    discovery.ask();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is there.
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some(storage) = self.content.get() else {
+            return Ok(());
+        };
+        if self.intake.take().is_some() {
+            storage.finish()?;
+        }
+        let finished = Finished {
+            path: storage.path().to_owned(),
+            bytes: storage.info().total_length(),
+            elapsed: self.opening.started.elapsed(),
+        };
+        if let Some(state) = &self.opening.state {
+            let _ = state.forget_info(self.info_hash);
+        }
+        self.report();
+        if !matches!(self.opening.begin, Begin::Complete(_)) {
+            self.tell(Event::Done {
+                path: finished.path.clone(),
+                bytes: finished.bytes,
+                elapsed: finished.elapsed,
+            });
+        }
+        self.end(Ok(finished));
+        Ok(())
+    }
+
+    fn end(&mut self, result: Result<Finished, Error>) {
+        if let Some(outcome) = self.outcome.take() {
+            let _ = outcome.send(result);
+        }
+    }
+
+    /// Ends the session; what was received is written before anybody hears of the end.
+    async fn close(
+        mut self,
+        result: Result<Option<oneshot::Sender<()>>, Error>,
+        verdicts: mpsc::UnboundedReceiver<Outcome>,
+    ) -> Option<oneshot::Sender<()>> {
+        drop(verdicts);
+        self.desk = Desk::default();
+        self.checking = None;
+        if let Some(intake) = self.intake.take() {
+            // It joins a thread that may be writing.
+            let _ = tokio::task::spawn_blocking(move || drop(intake)).await;
+        }
+        match result {
+            Ok(stopped) => {
+                self.end(Err(Error::ShutDown));
+                stopped
+            }
+            Err(error) => {
+                self.end(Err(error));
+                None
+            }
+        }
+    }
+
+    /// Whoever does not listen misses something; nobody waits for him.
+    fn tell(&self, event: Event) {
+        let _ = self.events.try_send(event);
+    }
+
+    fn report(&mut self) {
+        let progress = self.engine.progress(self.epoch.elapsed());
+        let progress = Progress {
+            done: progress.bytes_done,
+            total: progress.bytes,
+            pieces_done: progress.pieces_done,
+            pieces: progress.pieces,
+            download_rate: progress.download_rate,
+            upload_rate: progress.upload_rate,
+            downloaded: progress.downloaded,
+            uploaded: progress.uploaded,
+            connected: progress.connected,
+            seeds: progress.seeds,
+            known: progress.known,
+        };
+        let changed = self.progress.send_if_modified(|last| {
+            let changed = *last != progress;
+            *last = progress;
+            changed
+        });
+        if changed {
+            self.patience.received(progress.downloaded);
+            self.tell(Event::Progress(progress));
+        }
+    }
+
+    /// What the session is busy with, as far as it shows from outside.
+    fn phase_now(&self) -> Phase {
+        let progress = self.engine.progress(self.epoch.elapsed());
+        let searching = if progress.connected > 0 {
+            None
+        } else if progress.known > 0 {
+            Some(Phase::Connect)
+        } else if self.discovery.is_none() || self.opening.dht.entrance().borrow().ready {
+            Some(Phase::Lookup)
+        } else {
+            Some(Phase::Bootstrap)
+        };
+        if self.engine.info().is_none() {
+            return searching.unwrap_or(Phase::Metadata);
+        }
+        let Some(have) = self.engine.have() else {
+            return Phase::Verify;
+        };
+        if have.is_full() {
+            Phase::Seed
+        } else if self.phase == Some(Phase::Download) {
+            // Peers come and go; the bar goes on.
+            Phase::Download
+        } else {
+            searching.unwrap_or(Phase::Download)
+        }
+    }
+
+    fn enter_phase(&mut self) {
+        let phase = self.phase_now();
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            self.patience.moved();
+            self.tell(Event::Phase(phase));
+        }
+    }
+
+    /// Fails if nothing has moved for too long, or cannot ever.
+    fn lose_patience(&mut self) -> Result<(), Error> {
+        let Some(phase) = self.phase.filter(|&phase| phase != Phase::Seed && phase != Phase::Verify)
+        else {
+            return Ok(());
+        };
+        let entrance = self.opening.dht.entrance();
+        if phase == Phase::Bootstrap
+            && self.outcome.is_some()
+            && !matches!(self.opening.begin, Begin::Complete(_))
+            && let Some((host, source)) = entrance.borrow().closed()
+        {
+            return Err(Error::Resolve {
+                host: host.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            });
+        }
+        let Some(after) = self.patience.lost() else {
+            return Ok(());
+        };
+        let progress = *self.progress.borrow();
+        let info_hash = self.info_hash;
+        Err(match (phase, self.engine.info()) {
+            (Phase::Bootstrap, _) => Error::NoNodeAnswered {
+                asked: self.opening.dht.asked().to_owned(),
+                after,
+            },
+            (Phase::Lookup, _) => Error::NoPeers { info_hash, after },
+            (_, None) => Error::NoMetadata {
+                info_hash,
+                connected: progress.connected,
+                known: progress.known,
+                after,
+            },
+            (_, Some(info)) => Error::Stalled {
+                name: info.name().to_owned(),
+                done: progress.done,
+                total: progress.total,
+                after,
+            },
+        })
+    }
+}
+
+/// Waits for something that may not be there: then for ever.
+async fn optional<'a, T, R>(
+    thing: &'a mut Option<T>,
+    next: impl AsyncFnOnce(&'a mut T) -> R,
+) -> Option<R> {
+    match thing {
+        Some(thing) => Some(next(thing).await),
+        None => std::future::pending().await,
+    }
+}

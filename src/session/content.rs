@@ -1,0 +1,113 @@
+//! Finding out what the disk has of a torrent.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use wire::{Bitfield, Info};
+
+use crate::storage::{Storage, StorageError};
+
+/// How often it tells how far it is.
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A check that runs on other threads. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Checking {
+    checked: watch::Receiver<u32>,
+    done: mpsc::Receiver<Result<Found, StorageError>>,
+    cancel: Arc<AtomicBool>,
+    set_aside: Vec<(PathBuf, PathBuf)>,
+}
+
+struct Found {
+    storage: Arc<Storage>,
+    have: Bitfield,
+    set_aside: Vec<(PathBuf, PathBuf)>,
+}
+
+/// How a check goes on.
+#[derive(Debug)]
+pub(super) enum Checked {
+    /// So many pieces have been looked at.
+    Pieces(u32),
+    Done(Result<(Arc<Storage>, Bitfield), StorageError>),
+}
+
+impl Checking {
+    /// `begun`: this torrent was being fetched to here before, so that what stands in its place is its own.
+    pub(super) fn start(info: Arc<Info>, directory: PathBuf, begun: bool) -> Self {
+        let (progress, checked) = watch::channel(0);
+        let (result, done) = mpsc::channel(1);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let cancelled = Arc::clone(&cancel);
+        tokio::task::spawn_blocking(move || {
+            let storage = Arc::new(Storage::open(info, &directory));
+            let _ = result.blocking_send(look(storage, begun, &progress, &cancelled));
+        });
+        Checking {
+            checked,
+            done,
+            cancel,
+            set_aside: Vec::new(),
+        }
+    }
+
+    /// Waits for news. Can be dropped and called again.
+    pub(super) async fn next(&mut self) -> Checked {
+        tokio::select! {
+            biased;
+            Some(result) = self.done.recv() => Checked::Done(result.map(|found| {
+                self.set_aside = found.set_aside;
+                (found.storage, found.have)
+            })),
+            Ok(()) = self.checked.changed() => Checked::Pieces(*self.checked.borrow_and_update()),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Files of the user's that stood in the way, and what they are called now.
+    pub(super) fn into_set_aside(mut self) -> Vec<(PathBuf, PathBuf)> {
+        std::mem::take(&mut self.set_aside)
+    }
+}
+
+impl Drop for Checking {
+    fn drop(&mut self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes room for the content and says what of it is there.
+fn look(
+    storage: Arc<Storage>,
+    begun: bool,
+    progress: &watch::Sender<u32>,
+    cancel: &AtomicBool,
+) -> Result<Found, StorageError> {
+    storage.prepare()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let told = Mutex::new(Instant::now());
+    let report = |pieces: u32| {
+        // Whoever finds it locked is told of by the thread that holds it, or with the next piece.
+        if let Ok(mut told) = told.try_lock()
+            && told.elapsed() >= REPORT_INTERVAL
+        {
+            *told = Instant::now();
+            progress.send_replace(pieces);
+        }
+    };
+    let have = storage.check(threads, &report, cancel)?;
+    let set_aside = if have.is_empty() && !begun {
+        storage.set_aside_foreign()?
+    } else {
+        Vec::new()
+    };
+    Ok(Found {
+        storage,
+        have,
+        set_aside,
+    })
+}

@@ -1,0 +1,136 @@
+//! What the engine wants done, collected during one call and carried out after it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use wire::{Block, CloseReason, Event, Link, Message, Outbox};
+
+use crate::peer_driver::{Mailbox, Order};
+
+/// The connections of a session and the engine's orders for them.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    links: HashMap<Link, Line>,
+    next_link: u32,
+    /// Links with orders that are not posted.
+    touched: Vec<Link>,
+    /// Addresses to dial.
+    pub(super) dials: Vec<SocketAddr>,
+    /// What happened.
+    pub(super) events: Vec<Event>,
+    /// Pieces whose buffers are to be dropped.
+    pub(super) discards: Vec<u32>,
+    /// Whether the block at hand is wanted.
+    kept: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    mailbox: Mailbox,
+    address: SocketAddr,
+    orders: Vec<Order>,
+}
+
+impl Desk {
+    /// Names a new connection.
+    pub(super) fn open(&mut self, address: SocketAddr) -> (Link, Mailbox) {
+        while self.links.contains_key(&Link(self.next_link)) {
+            self.next_link = self.next_link.wrapping_add(1);
+        }
+        let link = Link(self.next_link);
+        self.next_link = self.next_link.wrapping_add(1);
+        let mailbox = Mailbox::default();
+        let line = Line {
+            mailbox: mailbox.clone(),
+            address,
+            orders: Vec::new(),
+        };
+        self.links.insert(link, line);
+        (link, mailbox)
+    }
+
+    /// Whether the connection is still in use. What comes from another is late.
+    pub(super) fn is_open(&self, link: Link) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// The connection has ended by itself. Returns whose it was.
+    pub(super) fn closed(&mut self, link: Link) -> Option<SocketAddr> {
+        self.links.remove(&link).map(|line| line.address)
+    }
+
+    /// Whether the engine wants the block of the last call.
+    pub(super) fn take_kept(&mut self) -> bool {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Hands the orders to the connections.
+    pub(super) fn post(&mut self) {
+        for link in self.touched.drain(..) {
+            if let Some(line) = self.links.get_mut(&link) {
+                line.mailbox.post(&mut line.orders);
+            }
+        }
+    }
+
+    fn order(&mut self, link: Link, order: Order) {
+        let Some(line) = self.links.get_mut(&link) else {
+            return;
+        };
+        if line.orders.is_empty() {
+            self.touched.push(link);
+        }
+        line.orders.push(order);
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        for line in self.links.values() {
+            line.mailbox.close();
+        }
+    }
+}
+
+impl Outbox for Desk {
+    fn connect(&mut self, to: SocketAddr) {
+        self.dials.push(to);
+    }
+
+    fn send(&mut self, link: Link, message: Message<'_>) {
+        if let Message::Request(block) = message {
+            return self.order(link, Order::Request(block));
+        }
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        self.order(link, Order::Send(bytes));
+    }
+
+    fn upload(&mut self, link: Link, block: Block) {
+        self.order(link, Order::Upload(block));
+    }
+
+    fn cancel_upload(&mut self, link: Link, block: Block) {
+        self.order(link, Order::CancelUpload(block));
+    }
+
+    fn store(&mut self, _: Link, _: Block) {
+        self.kept = true;
+    }
+
+    fn discard(&mut self, piece: u32) {
+        self.discards.push(piece);
+    }
+
+    fn close(&mut self, link: Link, reason: &CloseReason) {
+        if let Some(mut line) = self.links.remove(&link) {
+            tracing::debug!(address = %line.address, %reason, "closing a connection");
+            line.mailbox.post(&mut line.orders);
+            line.mailbox.close();
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}

@@ -1,0 +1,91 @@
+//! Asking the DHT for peers of one torrent, and telling it that we are one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::{AnnouncedPort, Event};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use wire::InfoHash;
+
+use crate::dht_driver::{Dht, Goal};
+
+/// An announce holds for 45 minutes at most nodes, 30 at some.
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// How soon an announce that nobody took is repeated.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// What the DHT said.
+#[derive(Debug)]
+pub(super) enum Found {
+    Peers(Vec<SocketAddr>),
+    /// So many nodes hold our announce now.
+    Announced(usize),
+}
+
+/// The DHT's part of a session. A private torrent has none (BEP 27).
+#[derive(Debug)]
+pub(super) struct Discovery {
+    dht: Dht,
+    info_hash: InfoHash,
+    port: u16,
+    /// The lookup that is under way.
+    lookup: Option<mpsc::Receiver<Event>>,
+    next_announce: Instant,
+    /// Peers that announce themselves to our own node.
+    announced_to_us: mpsc::Receiver<SocketAddr>,
+}
+
+impl Discovery {
+    /// Begins with an announce: it looks for peers on its way.
+    pub(super) fn start(dht: Dht, info_hash: InfoHash, port: u16) -> Self {
+        Discovery {
+            announced_to_us: dht.watch(info_hash),
+            dht,
+            info_hash,
+            port,
+            lookup: None,
+            next_announce: Instant::now(),
+        }
+    }
+
+    /// Asks for more peers, unless that is under way.
+    pub(super) fn ask(&mut self) {
+        if self.lookup.is_none() {
+            self.lookup = Some(self.dht.lookup(self.info_hash, Goal::GetPeers));
+        }
+    }
+
+    /// Waits for news. Can be dropped and called again.
+    pub(super) async fn next(&mut self) -> Found {
+        loop {
+            tokio::select! {
+                event = next_of(&mut self.lookup) => match event {
+                    Some(Event::Peers { peers, .. }) => return Found::Peers(peers),
+                    Some(Event::LookupEnded { report, .. }) => {
+                        self.lookup = None;
+                        if report.announced_to > 0 {
+                            self.next_announce = Instant::now() + ANNOUNCE_INTERVAL;
+                            return Found::Announced(report.announced_to);
+                        }
+                    }
+                    Some(_) => {}
+                    None => self.lookup = None,
+                },
+                Some(peer) = self.announced_to_us.recv() => return Found::Peers(vec![peer]),
+                () = sleep_until(self.next_announce), if self.lookup.is_none() => {
+                    let port = AnnouncedPort::Implied(self.port);
+                    self.lookup = Some(self.dht.lookup(self.info_hash, Goal::Announce(port)));
+                    self.next_announce = Instant::now() + RETRY;
+                }
+            }
+        }
+    }
+}
+
+async fn next_of(lookup: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
+    match lookup {
+        Some(lookup) => lookup.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! The handle on a torrent that is at work in a node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::{Info, InfoHash};
+
+use crate::session::{Command, Owner};
+use crate::{Error, Event, Progress};
+
+/// Events that wait for the owner; if he does not take them, later ones are lost.
+const EVENTS: usize = 1024;
+const COMMANDS: usize = 64;
+
+/// How a download ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The file, or the directory of a torrent with several.
+    pub path: PathBuf,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// From the call of [`Node::get`](crate::Node::get) to the last verified byte.
+    pub elapsed: Duration,
+}
+
+/// A torrent at work in a node, being fetched or served. Dropping it stops it.
+#[derive(Debug)]
+pub struct Torrent {
+    info_hash: InfoHash,
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<Event>,
+    progress: watch::Receiver<Progress>,
+    info: watch::Receiver<Option<Arc<Info>>>,
+    outcome: oneshot::Receiver<Result<Finished, Error>>,
+}
+
+impl Torrent {
+    /// The handle, and what the session needs to answer it.
+    pub(crate) fn channels(info_hash: InfoHash) -> (Self, Owner) {
+        let (commands, orders) = mpsc::channel(COMMANDS);
+        let (tell, events) = mpsc::channel(EVENTS);
+        let (report, progress) = watch::channel(Progress::default());
+        let (learn, info) = watch::channel(None);
+        let (end, outcome) = oneshot::channel();
+        let torrent = Torrent {
+            info_hash,
+            commands,
+            events,
+            progress,
+            info,
+            outcome,
+        };
+        let owner = Owner {
+            commands: orders,
+            events: tell,
+            progress: report,
+            info: learn,
+            outcome: end,
+        };
+        (torrent, owner)
+    }
+
+    /// What it is called in the network.
+    pub fn info_hash(&self) -> InfoHash {
+        self.info_hash
+    }
+
+    /// The info dictionary, once it is known.
+    pub fn info(&self) -> Option<Arc<Info>> {
+        self.info.borrow().clone()
+    }
+
+    /// The latest figures.
+    pub fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Names a peer to be asked.
+    pub fn add_peer(&self, address: SocketAddr) {
+        self.add_peers(vec![address], wire::Source::User);
+    }
+
+    pub(crate) fn add_peers(&self, addresses: Vec<SocketAddr>, source: wire::Source) {
+        // A session with so many commands waiting has peers enough.
+        let _ = self
+            .commands
+            .try_send(Command::AddPeers(addresses, source));
+    }
+
+    pub(crate) fn commands(&self) -> mpsc::WeakSender<Command> {
+        self.commands.downgrade()
+    }
+
+    /// The next event; `None` when the torrent has stopped or failed, which [`Torrent::finished`] tells apart. Serving goes
+    /// on after [`Event::Done`]. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Waits until everything is there and verified. To be called once.
+    ///
+    /// # Errors
+    /// The download failed, or was stopped.
+    pub async fn finished(&mut self) -> Result<Finished, Error> {
+        (&mut self.outcome).await.unwrap_or(Err(Error::ShutDown))
+    }
+
+    /// Stops it. What was verified is on the disk when this returns, and another [`Node::get`](crate::Node::get) goes on
+    /// from there.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn stop(self) -> Result<(), Error> {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+        Ok(())
+    }
+}
