@@ -13,6 +13,7 @@ use dht::{
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -478,8 +479,9 @@ impl Outbox for Desk {
         self.answered += u64::from(matches!(message.body, dht::Body::Response(_)));
         self.datagram.clear();
         dht::encode(&message, &mut self.datagram);
-        // What the system refuses is lost, as any datagram may be.
-        if let Err(error) = socket.try_send_to(&self.datagram, to) {
+        // Past the runtime, which knows of a fresh socket only later that it can be written to. What the system refuses is
+        // lost, as any datagram may be.
+        if let Err(error) = SockRef::from(socket).send_to(&self.datagram, &to.into()) {
             tracing::trace!(%to, %error, "a datagram was not sent");
         }
     }

@@ -217,7 +217,10 @@ impl Session {
                 Wake::Outcome(Outcome::Checked { piece, valid }) => {
                     self.handle(Input::PieceChecked { piece, valid });
                 }
-                Wake::Outcome(Outcome::Failed { error, .. }) => return Err(error.into()),
+                Wake::Outcome(Outcome::Failed { piece, error }) => {
+                    tracing::error!(piece, %error, "a piece could not be written");
+                    return Err(error.into());
+                }
                 Wake::Checked(Checked::Pieces(pieces)) => {
                     self.patience.moved();
                     self.tell(Event::Checked { pieces });

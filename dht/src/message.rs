@@ -11,7 +11,7 @@ use crate::id::Id;
 pub const MAX_NODES: usize = 8;
 
 /// One KRPC message. BEP 5, "KRPC Protocol".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// `t`: chosen by the one who asks, repeated in the answer.
     pub transaction: TransactionId,
@@ -24,7 +24,7 @@ pub struct Message {
 }
 
 /// The three kinds of message (`y`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a response is built once and moved twice; a box would cost an allocation a query"
@@ -39,7 +39,7 @@ pub enum Body {
 }
 
 /// BEP 5, "DHT Queries".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The id of the asking node.
     pub id: Id,
@@ -50,7 +50,7 @@ pub struct Query {
 }
 
 /// The methods of BEP 5 with their arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// `ping`
     Ping,
@@ -89,7 +89,7 @@ pub enum Method {
 }
 
 /// The port of `announce_peer`. BEP 5, "`announce_peer`".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncedPort {
     /// The port that the message says.
     Given(u16),
@@ -98,7 +98,7 @@ pub enum AnnouncedPort {
 }
 
 /// `want`: which families a response shall name nodes of. BEP 32, "want".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Want {
     /// `n4`
     pub v4: bool,
@@ -126,7 +126,7 @@ impl Want {
 }
 
 /// BEP 5, "DHT Queries": what the methods return, in one structure, since a response does not say which it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Response {
     /// The id of the answering node.
     pub id: Id,
@@ -189,7 +189,7 @@ impl<A: Copy + Into<SocketAddr>> NodeInfo<A> {
 /// An opaque proof that its holder receives what is sent to his address. BEP 5, "`get_peers`".
 ///
 /// At most [`Token::MAX_LENGTH`] bytes; ours have 8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Token(SmallVec<[u8; 24]>);
 
 impl Token {
@@ -214,7 +214,7 @@ impl From<[u8; 8]> for Token {
 }
 
 /// `t`: correlates an answer with its query. At most [`TransactionId::MAX_LENGTH`] bytes; ours have 4.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TransactionId(ArrayVec<u8, { TransactionId::MAX_LENGTH }>);
 
 impl TransactionId {
@@ -239,7 +239,7 @@ impl From<u32> for TransactionId {
 }
 
 /// A refusal. BEP 5, "Errors".
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{code} {message}")]
 pub struct KrpcError {
     /// See the constants of this type; others may come from other software.

@@ -1,1 +1,37 @@
-//! placeholder
+//! Networks of trackless nodes in virtual time: the code that runs on the internet, on a network that is made of a seed.
+//!
+//! A [`World`] is many `dht::Node`s that exchange KRPC messages, a [`Swarm`] is many `wire::Torrent`s that exchange a torrent
+//! without payload. What lies between them is a [`Network`]: it delays, loses, doubles and reorders packets, and can be cut in
+//! two. Each of its decisions is drawn from a hash of its seed, the source, the destination and the number of the packet, and
+//! time is that of the next thing to happen. So a run can be repeated bit for bit, and its [`Digest`] tells whether it was.
+//!
+//! ```
+//! use dht::Id;
+//! use simulations::{Conditions, Goal, Network, World, address};
+//!
+//! let run = |seed| {
+//!     let conditions = Conditions { loss: 0.02, ..Conditions::default() };
+//!     let mut world = World::grown(Network::new(seed, conditions), 20);
+//!     let info_hash = Id::new([7; 20]);
+//!     world.look_up(address(3), Goal::Announce(info_hash));
+//!     let found = world.look_up(address(17), Goal::GetPeers(info_hash)).expect("lookups end");
+//!     (found.peers, world.digest())
+//! };
+//! let (peers, digest) = run(1);
+//! assert!(peers.contains(&address(3)));
+//! assert_eq!(run(1).1, digest);
+//! assert_ne!(run(2).1, digest);
+//! ```
+
+mod digest;
+mod network;
+mod occurrence;
+mod scheduler;
+mod swarm;
+mod world;
+
+pub use digest::Digest;
+pub use network::{Conditions, Network, address};
+pub use occurrence::Occurrence;
+pub use swarm::{Manner, Role, Swarm, virtual_torrent};
+pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};
