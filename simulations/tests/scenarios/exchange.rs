@@ -1,0 +1,156 @@
+//! Peers find each other in the DHT and exchange a torrent.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::Id;
+use simulations::{Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent};
+
+use crate::{MINUTE, rough};
+
+const SEED: Role = Role {
+    bytes_per_second: 1_000_000,
+    manner: Manner::Honest,
+    is_seed: true,
+};
+const LEECHER: Role = Role {
+    is_seed: false,
+    ..SEED
+};
+
+/// Clients that are a DHT node and a peer each, at one address.
+struct Planet {
+    world: World,
+    swarm: Swarm,
+    info_hash: Id,
+    banned: BTreeSet<SocketAddr>,
+}
+
+impl Planet {
+    fn new(seed: u64, nodes: u32) -> Self {
+        let network = Network::new(seed, rough());
+        let info = virtual_torrent(16 << 20, 1 << 18);
+        let world = World::grown(network.clone(), nodes);
+        let mut swarm = Swarm::new(network, info.clone());
+        swarm.run_to(world.now());
+        Self {
+            world,
+            swarm,
+            info_hash: Id::new(*info.hash().as_bytes()),
+            banned: BTreeSet::new(),
+        }
+    }
+
+    /// A client begins to fetch or to seed: it announces itself, and finds others while it does.
+    fn join(&mut self, number: u32, role: Role) -> SocketAddr {
+        let address = address(number);
+        self.swarm.join(address, role);
+        self.world.begin(address, Goal::Announce(self.info_hash));
+        address
+    }
+
+    fn vanish(&mut self, address: SocketAddr) {
+        self.world.fail(address, simulations::Fault::Dead);
+        self.swarm.vanish(address);
+    }
+
+    /// Runs until it is so, and returns how long that took. What the DHT finds is dialled; who needs peers asks the DHT.
+    fn run_until(&mut self, is_so: impl Fn(&Self) -> bool) -> Duration {
+        let start = self.world.now();
+        while !is_so(self) {
+            let next = [self.world.next_at(), self.swarm.next_at()];
+            let now = next.into_iter().flatten().min().expect("nodes live on");
+            assert!(now < start + 10 * MINUTE, "it is not so after ten minutes");
+            self.world.run_to(now);
+            self.swarm.run_to(now);
+            for found in self.world.take_occurrences() {
+                if let dht::Event::Peers { peers, .. } = found.event {
+                    self.swarm.introduce(found.address, &peers);
+                }
+            }
+            for happened in self.swarm.take_occurrences() {
+                match happened.event {
+                    wire::Event::NeedPeers => {
+                        let goal = Goal::GetPeers(self.info_hash);
+                        self.world.begin(happened.address, goal);
+                    }
+                    wire::Event::PeerBanned { address, .. } => {
+                        self.banned.insert(address);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.world.now().saturating_sub(start)
+    }
+
+    fn have_all(&self, peers: &[SocketAddr]) -> bool {
+        peers.iter().all(|&peer| self.swarm.is_finished(peer))
+    }
+}
+
+#[test]
+fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
+    let mut planet = Planet::new(31, 2);
+    planet.join(0, SEED);
+    planet.run_until(|planet| planet.world.next_at().is_some_and(|at| at > MINUTE));
+    let leecher = planet.join(1, LEECHER);
+    let time = planet.run_until(|planet| planet.have_all(&[leecher]));
+    assert!(
+        time < Duration::from_secs(20),
+        "16 MiB at 1 MB/s took {time:?}"
+    );
+}
+
+#[test]
+fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
+    let mut planet = Planet::new(32, 60);
+    let first = planet.join(1, SEED);
+    let second = planet.join(
+        2,
+        Role {
+            bytes_per_second: 300_000,
+            ..SEED
+        },
+    );
+    let liar = planet.join(
+        3,
+        Role {
+            manner: Manner::Liar,
+            ..SEED
+        },
+    );
+    let freeloader = planet.join(
+        4,
+        Role {
+            manner: Manner::Freeloader,
+            ..LEECHER
+        },
+    );
+    let crowd: Vec<_> = (5..20).map(|number| planet.join(number, LEECHER)).collect();
+    let bytes = |planet: &Planet, peer| {
+        planet
+            .swarm
+            .progress(peer)
+            .map_or(0, |progress| progress.bytes_done)
+    };
+    planet.run_until(|planet| crowd.iter().any(|&peer| bytes(planet, peer) > 4 << 20));
+    planet.vanish(first);
+    planet.run_until(|planet| planet.have_all(&crowd));
+    // Liars that sent parts of what others sent are suspected with them, and one is found out in the end.
+    assert_eq!(
+        planet.banned.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
+        [liar.ip()]
+    );
+    let uploaded = |peer| {
+        planet
+            .swarm
+            .progress(peer)
+            .map_or(0, |progress| progress.uploaded)
+    };
+    assert_eq!(uploaded(freeloader), 0);
+    assert!(uploaded(second) > 0);
+    // When nobody needs anything any more, even the freeloader is served.
+    planet.run_until(|planet| planet.have_all(&[freeloader]));
+}
