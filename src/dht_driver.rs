@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Config, DecodeError, Event, Family, Id, Input, Limiter, Limits, LookupId, Message,
-    Node, NodeInfo, Outbox,
+    AnnouncedPort, Config, DecodeError, Event, Family, Id, Input, Limiter, Limits, LookupId,
+    Message, Node, NodeInfo, Outbox,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -231,7 +231,10 @@ impl Dht {
     }
 
     fn figures(&self) -> (Id, DhtStatistics) {
-        *self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -326,7 +329,8 @@ impl Driver {
                 Family::V4 => &self.desk.sockets.v4,
                 Family::V6 => &self.desk.sockets.v6,
             };
-            let Some(Ok((length, from))) = socket.as_ref().map(|socket| socket.try_recv_from(buffer))
+            let Some(Ok((length, from))) =
+                socket.as_ref().map(|socket| socket.try_recv_from(buffer))
             else {
                 // Nothing left; or what an earlier datagram of ours met, which concerns nobody here.
                 return;
@@ -406,7 +410,10 @@ impl Driver {
             peers_stored: stats.peers,
             queries_answered: self.desk.answered,
         };
-        *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = (self.node.id(), figures);
+        *self
+            .statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = (self.node.id(), figures);
     }
 
     fn save(&self) {

@@ -15,7 +15,9 @@ use crate::storage::StorageError;
 #[non_exhaustive]
 pub enum Error {
     /// The listening address could not be had.
-    #[error("cannot listen on {address}: {source}; choose another with --listen ADDR:PORT (port 0 takes any free one)")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another with --listen ADDR:PORT (port 0 takes any free one)"
+    )]
     Bind {
         /// The address that was asked for.
         address: SocketAddr,
@@ -42,7 +44,9 @@ pub enum Error {
         after: Duration,
     },
     /// There was nobody to ask: no bootstrap address, no saved node, no peer.
-    #[error("there is nobody to ask for {info_hash}: give a DHT node with --bootstrap HOST:PORT, or a peer with --peer HOST:PORT")]
+    #[error(
+        "there is nobody to ask for {info_hash}: give a DHT node with --bootstrap HOST:PORT, or a peer with --peer HOST:PORT"
+    )]
     NobodyToAsk {
         /// What was looked for.
         info_hash: InfoHash,
@@ -80,7 +84,9 @@ pub enum Error {
         after: Duration,
     },
     /// A private torrent came without anybody to ask but the DHT.
-    #[error("{name} is marked private (BEP 27): it is never looked up or announced in the DHT; name a peer with --peer HOST:PORT")]
+    #[error(
+        "{name} is marked private (BEP 27): it is never looked up or announced in the DHT; name a peer with --peer HOST:PORT"
+    )]
     Private {
         /// The torrent's name.
         name: String,

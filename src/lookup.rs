@@ -77,7 +77,11 @@ impl Lookup {
     pub async fn next(&mut self) -> Option<LookupEvent> {
         while !self.ended {
             match self.events.recv().await? {
-                Event::Trace { address: node, step, .. } => {
+                Event::Trace {
+                    address: node,
+                    step,
+                    ..
+                } => {
                     return Some(match step {
                         Step::Asked => LookupEvent::Asked { node },
                         Step::Answered {

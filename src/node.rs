@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -121,7 +120,10 @@ impl Builder {
     ///
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
-    #[expect(clippy::unused_async, reason = "it opens sockets, which need the runtime")]
+    #[expect(
+        clippy::unused_async,
+        reason = "it opens sockets, which need the runtime"
+    )]
     pub async fn start(self) -> Result<Node, Error> {
         let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
         let pairs = sockets::open(self.listen)?;
@@ -256,26 +258,13 @@ impl Node {
         Err(Error::ShutDown)
     }
 
-    /// Serves a torrent whose content lies below `directory`, after checking it.
+    /// Serves a torrent whose content lies below `directory`, after checking it. It is announced meanwhile.
     ///
     /// # Errors
     /// Not all of it is there and right, or it cannot be read.
     pub async fn seed(&self, metainfo: &Metainfo, directory: &Path) -> Result<Torrent, Error> {
-        let storage = open(metainfo, directory);
-        let checking = Arc::clone(&storage);
-        let checked = tokio::task::spawn_blocking(move || {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
-            checking.check(threads, &|_| {}, &AtomicBool::new(false))
-        });
-        let have = checked.await.map_err(|_| Error::ShutDown)??;
-        if !have.is_full() {
-            return Err(Error::Incomplete {
-                path: storage.path().to_owned(),
-                have: have.count_ones(),
-                pieces: have.len(),
-            });
-        }
-        self.serve(storage)
+        let torrent = self.serve(Begin::Content(open(metainfo, directory)))?;
+        torrent.complete().await
     }
 
     /// The same without the check: for content that was hashed a moment ago, as by [`create`](crate::create).
@@ -288,11 +277,10 @@ impl Node {
         metainfo: &Metainfo,
         directory: &Path,
     ) -> Result<Torrent, Error> {
-        self.serve(open(metainfo, directory))
+        self.serve(Begin::Complete(open(metainfo, directory)))
     }
 
-    fn serve(&self, storage: Arc<Storage>) -> Result<Torrent, Error> {
-        let begin = Begin::Complete(storage);
+    fn serve(&self, begin: Begin) -> Result<Torrent, Error> {
         let options = GetOptions {
             timeout: None,
             ..GetOptions::default()
@@ -366,10 +354,7 @@ impl Node {
         let (news, inbox) = mpsc::channel(INBOX);
         let door = Door {
             handshake: Handshake {
-                reserved: Reserved::default()
-                    .with_dht()
-                    .with_fast()
-                    .with_extension(),
+                reserved: Reserved::default().with_dht().with_fast().with_extension(),
                 info_hash,
                 peer_id: PeerId::generate(&mut rand::rng(), CLIENT),
             },

@@ -5,6 +5,7 @@ mod desk;
 mod discovery;
 mod intake;
 mod patience;
+mod standing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub(crate) enum Begin {
     Hash(InfoHash),
     /// The info dictionary; what is on the disk is to be checked.
     Info(Arc<Info>),
+    /// Content that is said to be complete; that is to be checked.
+    Content(Arc<Storage>),
     /// Everything, checked.
     Complete(Arc<Storage>),
 }
@@ -61,8 +64,21 @@ impl Begin {
         match self {
             Begin::Hash(info_hash) => *info_hash,
             Begin::Info(info) => info.hash(),
-            Begin::Complete(storage) => storage.info().hash(),
+            Begin::Content(storage) | Begin::Complete(storage) => storage.info().hash(),
         }
+    }
+
+    fn info(&self) -> Option<&Arc<Info>> {
+        match self {
+            Begin::Hash(_) => None,
+            Begin::Info(info) => Some(info),
+            Begin::Content(storage) | Begin::Complete(storage) => Some(storage.info()),
+        }
+    }
+
+    /// The torrent is fetched, not served only.
+    fn is_download(&self) -> bool {
+        matches!(self, Begin::Hash(_) | Begin::Info(_))
     }
 }
 
@@ -94,6 +110,7 @@ pub(crate) struct Owner {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) info: watch::Sender<Option<Arc<Info>>>,
+    pub(crate) phase: watch::Sender<Option<Phase>>,
     pub(crate) outcome: oneshot::Sender<Result<Finished, Error>>,
 }
 
@@ -115,7 +132,7 @@ pub(crate) struct Session {
     intake: Option<Intake>,
     outcomes: mpsc::UnboundedSender<Outcome>,
     discovery: Option<Discovery>,
-    phase: Option<Phase>,
+    phase: watch::Sender<Option<Phase>>,
     patience: Patience,
     events: mpsc::Sender<Event>,
     progress: watch::Sender<Progress>,
@@ -147,13 +164,10 @@ impl Session {
             events,
             progress,
             info,
+            phase,
             outcome,
         } = owner;
-        let known = match &opening.begin {
-            Begin::Hash(_) => None,
-            Begin::Info(info) => Some(Arc::clone(info)),
-            Begin::Complete(storage) => Some(Arc::clone(storage.info())),
-        };
+        let known = opening.begin.info().map(Arc::clone);
         let private = known.as_ref().is_some_and(|info| info.is_private());
         let info_hash = opening.begin.info_hash();
         let peer_id = opening.door.handshake.peer_id;
@@ -176,7 +190,7 @@ impl Session {
             outcomes,
             discovery: (!private)
                 .then(|| Discovery::start(opening.dht.clone(), info_hash, opening.port)),
-            phase: None,
+            phase,
             patience: Patience::new(opening.timeout),
             opening,
             events,
@@ -266,6 +280,13 @@ impl Session {
                 self.info_known(info);
                 Ok(())
             }
+            // Whoever finds us before the end of the check waits for it at our side.
+            Begin::Content(storage) => {
+                let storage = Arc::clone(storage);
+                self.info.send_replace(Some(Arc::clone(storage.info())));
+                self.checking = Some(Checking::of_seed(storage));
+                Ok(())
+            }
             Begin::Complete(storage) => {
                 let storage = Arc::clone(storage);
                 let pieces = storage.info().geometry().pieces();
@@ -291,7 +312,7 @@ impl Session {
         self.tell(Event::Metadata(Arc::clone(&info)));
         self.patience.moved();
         let directory = self.opening.directory.clone();
-        self.checking = Some(Checking::start(info, directory, self.opening.begun));
+        self.checking = Some(Checking::of_download(info, directory, self.opening.begun));
     }
 
     /// The disk has been checked: fetch what is missing, serve what is there.
@@ -300,6 +321,13 @@ impl Session {
             for (from, to) in checking.into_set_aside() {
                 self.tell(Event::SetAside { from, to });
             }
+        }
+        if !have.is_full() && !self.opening.begin.is_download() {
+            return Err(Error::Incomplete {
+                path: storage.path().to_owned(),
+                have: have.count_ones(),
+                pieces: have.len(),
+            });
         }
         if !have.is_full() {
             self.intake = Some(Intake::start(&storage, self.outcomes.clone())?);
@@ -477,7 +505,7 @@ impl Session {
             let _ = state.forget_info(self.info_hash);
         }
         self.report();
-        if !matches!(self.opening.begin, Begin::Complete(_)) {
+        if self.opening.begin.is_download() {
             self.tell(Event::Done {
                 path: finished.path.clone(),
                 bytes: finished.bytes,
@@ -522,112 +550,6 @@ impl Session {
     /// Whoever does not listen misses something; nobody waits for him.
     fn tell(&self, event: Event) {
         let _ = self.events.try_send(event);
-    }
-
-    fn report(&mut self) {
-        let progress = self.engine.progress(self.epoch.elapsed());
-        let progress = Progress {
-            done: progress.bytes_done,
-            total: progress.bytes,
-            pieces_done: progress.pieces_done,
-            pieces: progress.pieces,
-            download_rate: progress.download_rate,
-            upload_rate: progress.upload_rate,
-            downloaded: progress.downloaded,
-            uploaded: progress.uploaded,
-            connected: progress.connected,
-            seeds: progress.seeds,
-            known: progress.known,
-        };
-        let changed = self.progress.send_if_modified(|last| {
-            let changed = *last != progress;
-            *last = progress;
-            changed
-        });
-        if changed {
-            self.patience.received(progress.downloaded);
-            self.tell(Event::Progress(progress));
-        }
-    }
-
-    /// What the session is busy with, as far as it shows from outside.
-    fn phase_now(&self) -> Phase {
-        let progress = self.engine.progress(self.epoch.elapsed());
-        let searching = if progress.connected > 0 {
-            None
-        } else if progress.known > 0 {
-            Some(Phase::Connect)
-        } else if self.discovery.is_none() || self.opening.dht.entrance().borrow().ready {
-            Some(Phase::Lookup)
-        } else {
-            Some(Phase::Bootstrap)
-        };
-        if self.engine.info().is_none() {
-            return searching.unwrap_or(Phase::Metadata);
-        }
-        let Some(have) = self.engine.have() else {
-            return Phase::Verify;
-        };
-        if have.is_full() {
-            Phase::Seed
-        } else if self.phase == Some(Phase::Download) {
-            // Peers come and go; the bar goes on.
-            Phase::Download
-        } else {
-            searching.unwrap_or(Phase::Download)
-        }
-    }
-
-    fn enter_phase(&mut self) {
-        let phase = self.phase_now();
-        if self.phase != Some(phase) {
-            self.phase = Some(phase);
-            self.patience.moved();
-            self.tell(Event::Phase(phase));
-        }
-    }
-
-    /// Fails if nothing has moved for too long, or cannot ever.
-    fn lose_patience(&mut self) -> Result<(), Error> {
-        let Some(phase) = self.phase.filter(|&phase| phase != Phase::Seed && phase != Phase::Verify)
-        else {
-            return Ok(());
-        };
-        let entrance = self.opening.dht.entrance();
-        if phase == Phase::Bootstrap
-            && self.outcome.is_some()
-            && !matches!(self.opening.begin, Begin::Complete(_))
-            && let Some((host, source)) = entrance.borrow().closed()
-        {
-            return Err(Error::Resolve {
-                host: host.clone(),
-                source: std::io::Error::new(source.kind(), source.to_string()),
-            });
-        }
-        let Some(after) = self.patience.lost() else {
-            return Ok(());
-        };
-        let progress = *self.progress.borrow();
-        let info_hash = self.info_hash;
-        Err(match (phase, self.engine.info()) {
-            (Phase::Bootstrap, _) => Error::NoNodeAnswered {
-                asked: self.opening.dht.asked().to_owned(),
-                after,
-            },
-            (Phase::Lookup, _) => Error::NoPeers { info_hash, after },
-            (_, None) => Error::NoMetadata {
-                info_hash,
-                connected: progress.connected,
-                known: progress.known,
-                after,
-            },
-            (_, Some(info)) => Error::Stalled {
-                name: info.name().to_owned(),
-                done: progress.done,
-                total: progress.total,
-                after,
-            },
-        })
     }
 }
 

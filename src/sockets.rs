@@ -40,7 +40,10 @@ fn open_customary() -> Result<Vec<Pair>, Error> {
         .map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
         .find_map(|address| open_pair(address).ok())
         .map_or_else(|| open_pair(any), Ok)
-        .map_err(|source| Error::Bind { address: any, source })?;
+        .map_err(|source| Error::Bind {
+            address: any,
+            source,
+        })?;
     // A machine without IPv6 is no reason to complain.
     let v6 = open_pair(SocketAddr::from((Ipv6Addr::UNSPECIFIED, v4.address.port()))).ok();
     Ok(std::iter::once(v4).chain(v6).collect())
@@ -67,7 +70,11 @@ fn open_pair(address: SocketAddr) -> io::Result<Pair> {
 }
 
 fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // Elsewhere the option lets a second process take the port.
     if cfg!(unix) {
         socket.set_reuse_address(true)?;
@@ -78,7 +85,11 @@ fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     prepare(&socket, address)?;
     UdpSocket::from_std(socket.into())

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use wire::{Info, InfoHash};
 
 use crate::session::{Command, Owner};
-use crate::{Error, Event, Progress};
+use crate::{Error, Event, Phase, Progress};
 
 /// Events that wait for the owner; if he does not take them, later ones are lost.
 const EVENTS: usize = 1024;
@@ -34,6 +34,7 @@ pub struct Torrent {
     events: mpsc::Receiver<Event>,
     progress: watch::Receiver<Progress>,
     info: watch::Receiver<Option<Arc<Info>>>,
+    phase: watch::Receiver<Option<Phase>>,
     outcome: oneshot::Receiver<Result<Finished, Error>>,
 }
 
@@ -44,6 +45,7 @@ impl Torrent {
         let (tell, events) = mpsc::channel(EVENTS);
         let (report, progress) = watch::channel(Progress::default());
         let (learn, info) = watch::channel(None);
+        let (enter, phase) = watch::channel(None);
         let (end, outcome) = oneshot::channel();
         let torrent = Torrent {
             info_hash,
@@ -51,6 +53,7 @@ impl Torrent {
             events,
             progress,
             info,
+            phase,
             outcome,
         };
         let owner = Owner {
@@ -58,6 +61,7 @@ impl Torrent {
             events: tell,
             progress: report,
             info: learn,
+            phase: enter,
             outcome: end,
         };
         (torrent, owner)
@@ -78,6 +82,19 @@ impl Torrent {
         *self.progress.borrow()
     }
 
+    /// Waits until it serves everything.
+    pub(crate) async fn complete(mut self) -> Result<Self, Error> {
+        if self
+            .phase
+            .wait_for(|&phase| phase == Some(Phase::Seed))
+            .await
+            .is_err()
+        {
+            self.finished().await?;
+        }
+        Ok(self)
+    }
+
     /// Names a peer to be asked.
     pub fn add_peer(&self, address: SocketAddr) {
         self.add_peers(vec![address], wire::Source::User);
@@ -85,9 +102,7 @@ impl Torrent {
 
     pub(crate) fn add_peers(&self, addresses: Vec<SocketAddr>, source: wire::Source) {
         // A session with so many commands waiting has peers enough.
-        let _ = self
-            .commands
-            .try_send(Command::AddPeers(addresses, source));
+        let _ = self.commands.try_send(Command::AddPeers(addresses, source));
     }
 
     pub(crate) fn commands(&self) -> mpsc::WeakSender<Command> {

@@ -18,9 +18,13 @@ pub(super) fn spawn(
     commands: mpsc::WeakSender<Command>,
     entrance: watch::Sender<Entrance>,
 ) {
-    let (addresses, names): (Vec<_>, Vec<_>) =
-        hosts.into_iter().partition(|host| host.parse::<SocketAddr>().is_ok());
-    let addresses: Vec<SocketAddr> = addresses.iter().filter_map(|host| host.parse().ok()).collect();
+    let (addresses, names): (Vec<_>, Vec<_>) = hosts
+        .into_iter()
+        .partition(|host| host.parse::<SocketAddr>().is_ok());
+    let addresses: Vec<SocketAddr> = addresses
+        .iter()
+        .filter_map(|host| host.parse().ok())
+        .collect();
     if !addresses.is_empty()
         && let Some(commands) = commands.upgrade()
     {

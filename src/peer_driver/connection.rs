@@ -145,7 +145,8 @@ impl Connection {
                 continue;
             }
             if !requests.is_empty() {
-                self.writer.push(Order::Send(std::mem::take(&mut requests)))?;
+                self.writer
+                    .push(Order::Send(std::mem::take(&mut requests)))?;
             }
             self.writer.push(order)?;
         }
@@ -167,7 +168,10 @@ impl Connection {
         for _ in 0..READS_PER_TURN {
             // The block that is being read was taken off `requested` by nobody yet: it is at or near the front.
             let filling = receiver.filling();
-            let upcoming = requested.iter().copied().filter(|&block| Some(block) != filling);
+            let upcoming = requested
+                .iter()
+                .copied()
+                .filter(|&block| Some(block) != filling);
             receiver.expect(upcoming, || pool.take());
             let count = match stream.try_read_vectored(&mut receiver.slices()) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -87,7 +87,10 @@ impl Writer {
             Order::Send(bytes) => {
                 self.unread += bytes.len();
                 if self.unread > MAX_UNREAD {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read what it is sent"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the peer does not read what it is sent",
+                    ));
                 }
                 if let Some(Order::Send(last)) = self.orders.back_mut() {
                     last.extend_from_slice(&bytes);
@@ -122,7 +125,11 @@ impl Writer {
     }
 
     /// Gives the socket what it takes without waiting; `uploaded` gets the blocks that are out whole.
-    pub(crate) fn write(&mut self, stream: &TcpStream, uploaded: &mut Vec<Block>) -> io::Result<()> {
+    pub(crate) fn write(
+        &mut self,
+        stream: &TcpStream,
+        uploaded: &mut Vec<Block>,
+    ) -> io::Result<()> {
         loop {
             self.advance_queue();
             let Some(current) = &self.current else {
@@ -202,7 +209,11 @@ impl Writer {
 impl Run {
     /// Lays the blocks out with their headers and reads the payload in between.
     fn read(&mut self, storage: &Storage) -> io::Result<()> {
-        let length = self.blocks.iter().map(|block| HEADER + block.length as usize).sum();
+        let length = self
+            .blocks
+            .iter()
+            .map(|block| HEADER + block.length as usize)
+            .sum();
         self.bytes.resize(length, 0);
         let mut rest = self.bytes.as_mut_slice();
         for &block in &self.blocks {

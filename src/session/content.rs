@@ -1,8 +1,8 @@
 //! Finding out what the disk has of a torrent.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -37,15 +37,49 @@ pub(super) enum Checked {
 }
 
 impl Checking {
-    /// `begun`: this torrent was being fetched to here before, so that what stands in its place is its own.
-    pub(super) fn start(info: Arc<Info>, directory: PathBuf, begun: bool) -> Self {
+    /// Makes room below `directory` and says what is there. `begun`: this torrent was being fetched to here before, so that
+    /// what stands in its place is its own.
+    pub(super) fn of_download(info: Arc<Info>, directory: PathBuf, begun: bool) -> Self {
+        Self::start(move |progress, cancel| {
+            let storage = Arc::new(Storage::open(info, &directory));
+            storage.prepare()?;
+            let have = check(&storage, progress, cancel)?;
+            let set_aside = if have.is_empty() && !begun {
+                storage.set_aside_foreign()?
+            } else {
+                Vec::new()
+            };
+            Ok(Found {
+                storage,
+                have,
+                set_aside,
+            })
+        })
+    }
+
+    /// Says what is there, and touches nothing.
+    pub(super) fn of_seed(storage: Arc<Storage>) -> Self {
+        Self::start(move |progress, cancel| {
+            let have = check(&storage, progress, cancel)?;
+            Ok(Found {
+                storage,
+                have,
+                set_aside: Vec::new(),
+            })
+        })
+    }
+
+    fn start(
+        look: impl FnOnce(&watch::Sender<u32>, &AtomicBool) -> Result<Found, StorageError>
+        + Send
+        + 'static,
+    ) -> Self {
         let (progress, checked) = watch::channel(0);
         let (result, done) = mpsc::channel(1);
         let cancel = Arc::new(AtomicBool::new(false));
         let cancelled = Arc::clone(&cancel);
         tokio::task::spawn_blocking(move || {
-            let storage = Arc::new(Storage::open(info, &directory));
-            let _ = result.blocking_send(look(storage, begun, &progress, &cancelled));
+            let _ = result.blocking_send(look(&progress, &cancelled));
         });
         Checking {
             checked,
@@ -80,14 +114,12 @@ impl Drop for Checking {
     }
 }
 
-/// Makes room for the content and says what of it is there.
-fn look(
-    storage: Arc<Storage>,
-    begun: bool,
+/// Hashes what is there, with all cores.
+fn check(
+    storage: &Storage,
     progress: &watch::Sender<u32>,
     cancel: &AtomicBool,
-) -> Result<Found, StorageError> {
-    storage.prepare()?;
+) -> Result<Bitfield, StorageError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let told = Mutex::new(Instant::now());
     let report = |pieces: u32| {
@@ -99,15 +131,5 @@ fn look(
             progress.send_replace(pieces);
         }
     };
-    let have = storage.check(threads, &report, cancel)?;
-    let set_aside = if have.is_empty() && !begun {
-        storage.set_aside_foreign()?
-    } else {
-        Vec::new()
-    };
-    Ok(Found {
-        storage,
-        have,
-        set_aside,
-    })
+    storage.check(threads, &report, cancel)
 }
