@@ -1,0 +1,29 @@
+//! `trackless demo`: the first thing that anybody sees.
+
+use crate::support::{Desk, tree};
+
+#[test]
+fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let demo = desk.run(&["demo", "--nodes", "8", "--size", "2"]);
+    demo.assert_code(0);
+    let steps: Vec<&str> = demo
+        .events
+        .iter()
+        .filter_map(|event| event["step"].as_str())
+        .collect();
+    for step in ["network", "content", "announce", "download", "compare"] {
+        assert!(steps.contains(&step), "{step} is not in {steps:?}");
+    }
+    assert_eq!(tree(&desk.path("")).into_keys().count(), 0);
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let mut demo = desk.start(&["demo", "--nodes", "4", "--size", "64"]);
+    demo.wait_until("the announce", |event| event["step"] == "content");
+    demo.signal("INT");
+    demo.end().assert_code(130);
+    assert_eq!(tree(&desk.path("")).into_keys().count(), 0);
+}

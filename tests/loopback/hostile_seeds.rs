@@ -1,0 +1,278 @@
+//! Peers that a download comes upon: it survives them, and ends with the right bytes from an honest seed.
+
+use std::io;
+
+use crate::support::{
+    Block, Conversation, Desk, Ended, FakePeer, Gate, Relay, Sample, assert_same, id, noise,
+};
+
+/// What the program does about a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It ends the connection.
+    HangsUp,
+    /// It makes do with others; the connection may stay.
+    GoesOn,
+}
+
+/// Fetches from a peer that misbehaves, and from an honest seed that says nothing before the other one has done its worst.
+/// Returns the address of the former, too.
+fn download_beside(
+    misbehaviour: impl Fn(&mut Conversation, &Sample) -> io::Result<()> + Send + Sync + 'static,
+    expected: Answer,
+) -> (Ended, String) {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(30, 600_000));
+    let sample = desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    let honest = Relay::to(&seed.address());
+    let (misbehaved, hung_up) = (Gate::default(), Gate::default());
+    let (worst, end) = (misbehaved.clone(), hung_up.clone());
+    let culprit = FakePeer::start(move |conversation| {
+        let result = misbehaviour(conversation, &sample);
+        worst.open();
+        if result.is_err() || conversation.hangs_up()? {
+            end.open();
+        }
+        Ok(())
+    });
+
+    let get = desk.start(&[
+        "get",
+        "film.mkv.torrent",
+        "--peer",
+        &culprit.address(),
+        "--peer",
+        &honest.address(),
+        "-o",
+        "out",
+    ]);
+    assert!(misbehaved.pass(), "the peer was not spoken to");
+    assert!(
+        expected != Answer::HangsUp || hung_up.pass(),
+        "the connection stays"
+    );
+    honest.open();
+    let get = get.end();
+    get.assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+    (get, culprit.address())
+}
+
+/// Claims to have everything and to serve.
+fn greet_as_seed(conversation: &mut Conversation) -> io::Result<()> {
+    conversation.greet()?;
+    conversation.send(id::HAVE_ALL, &[])?;
+    conversation.send(id::UNCHOKE, &[])
+}
+
+/// The next block that is asked for.
+fn next_request(conversation: &mut Conversation) -> io::Result<Block> {
+    loop {
+        if let (id::REQUEST, payload) = conversation.receive()? {
+            return Ok(Block::read(&payload));
+        }
+    }
+}
+
+#[test]
+fn one_that_sends_wrong_pieces_is_banned() {
+    let (get, liar) = download_beside(
+        |conversation, _| {
+            greet_as_seed(conversation)?;
+            loop {
+                let block = next_request(conversation)?;
+                conversation.send_block(
+                    block.piece,
+                    block.offset,
+                    &noise(99, block.length as usize),
+                )?;
+            }
+        },
+        Answer::HangsUp,
+    );
+    let banned = get.event("banned");
+    assert_eq!(banned["peer"], liar);
+    assert!(
+        banned["reason"].as_str().unwrap().contains("piece"),
+        "{banned}"
+    );
+}
+
+#[test]
+fn one_that_sends_blocks_of_wrong_lengths() {
+    download_beside(
+        |conversation, sample| {
+            greet_as_seed(conversation)?;
+            for change in [-1, 1, -16_000] {
+                let Block {
+                    piece,
+                    offset,
+                    length,
+                } = next_request(conversation)?;
+                let length = length.saturating_add_signed(change) as usize;
+                conversation.send_block(piece, offset, &sample.bytes[..length])?;
+            }
+            let Block { piece, offset, .. } = next_request(conversation)?;
+            conversation.send_block(piece, offset, &[])
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_sends_blocks_of_a_megabyte() {
+    download_beside(
+        |conversation, _| {
+            greet_as_seed(conversation)?;
+            let block = next_request(conversation)?;
+            conversation.send_block(block.piece, block.offset, &vec![0; 1 << 20])
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_sends_what_nobody_asked_for() {
+    download_beside(
+        |conversation, sample| {
+            greet_as_seed(conversation)?;
+            for piece in [0, 1, sample.pieces(), u32::MAX] {
+                for offset in [1, 16_384, u32::MAX] {
+                    conversation.send_block(piece, offset, &sample.bytes[..16_384])?;
+                }
+            }
+            Ok(())
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_takes_requests_and_sends_nothing() {
+    download_beside(
+        |conversation, _| {
+            greet_as_seed(conversation)?;
+            next_request(conversation).map(drop)
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_requests_what_is_out_of_range() {
+    for block in [
+        Block::new(0, 0, 0),
+        Block::new(0, 0, u32::MAX),
+        Block::new(0, 16_384, 16_384),
+        Block::new(0, u32::MAX, 16_384),
+        Block::new(u32::MAX, 0, 16_384),
+    ] {
+        download_beside(
+            move |conversation, _| {
+                greet_as_seed(conversation)?;
+                conversation.send(id::INTERESTED, &[])?;
+                conversation.send(id::REQUEST, &block.to_bytes())
+            },
+            Answer::HangsUp,
+        );
+    }
+}
+
+#[test]
+fn one_whose_bitfield_has_the_wrong_size() {
+    for length in [0, 1, 4, 6, 1 << 17] {
+        download_beside(
+            move |conversation, sample| {
+                assert_eq!(sample.pieces().div_ceil(8), 5);
+                conversation.greet()?;
+                conversation.send(id::BITFIELD, &vec![0; length])
+            },
+            Answer::HangsUp,
+        );
+    }
+}
+
+#[test]
+fn one_whose_bitfield_has_pieces_past_the_last() {
+    download_beside(
+        |conversation, _| {
+            conversation.greet()?;
+            conversation.send(id::BITFIELD, &[0xff; 5])
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_has_a_piece_past_the_last() {
+    download_beside(
+        |conversation, sample| {
+            conversation.greet()?;
+            conversation.send(id::BITFIELD, &[0; 5])?;
+            conversation.send(id::HAVE, &sample.pieces().to_be_bytes())
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_speaks_before_the_handshake() {
+    download_beside(
+        |conversation, _| {
+            conversation.send(id::UNCHOKE, &[])?;
+            conversation.send(id::HAVE_ALL, &[])?;
+            conversation.send_raw(&[0; 100])
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_answers_for_another_torrent() {
+    download_beside(
+        |conversation, _| conversation.send_handshake([7; 20]),
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_announces_messages_of_4_gib() {
+    for message in [id::PIECE, id::BITFIELD, id::EXTENDED, 99] {
+        download_beside(
+            move |conversation, _| {
+                greet_as_seed(conversation)?;
+                conversation.send_raw(&[0xff, 0xff, 0xff, 0xff, message])?;
+                conversation.send_raw(&[0; 4096])
+            },
+            Answer::HangsUp,
+        );
+    }
+}
+
+#[test]
+fn one_that_sends_an_extension_handshake_nested_100_000_deep() {
+    download_beside(
+        |conversation, _| {
+            conversation.greet()?;
+            conversation.send(id::EXTENDED, &[&b"\0"[..], &b"l".repeat(100_000)].concat())
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_says_nothing_at_all() {
+    download_beside(
+        |conversation, _| conversation.read_handshake().map(drop),
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_hangs_up_at_once_and_again() {
+    download_beside(
+        |_, _| Err(io::ErrorKind::ConnectionAborted.into()),
+        Answer::GoesOn,
+    );
+}

@@ -1,0 +1,20 @@
+//! The real binary on loopback: what a user starts, sees and is left with.
+//!
+//! Every process listens on a free port of this machine and knows nobody but those whom its test names: no test can
+//! reach a public address. All waiting is for something that is said, and ends with a panic after [`support::PATIENCE`].
+// Signals, limits and mounts are made with a Unix shell.
+#![cfg(unix)]
+
+mod damaged_content;
+mod demo;
+mod disk;
+mod downloads;
+mod hostile_leechers;
+mod hostile_seeds;
+mod hostile_torrents;
+mod interruption;
+mod library;
+mod metadata;
+mod private_torrents;
+mod support;
+mod unreachable_network;

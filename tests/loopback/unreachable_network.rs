@@ -1,0 +1,130 @@
+//! Nobody is there, or nobody has it: each end says which, and has its exit code.
+
+use std::net::{TcpListener, UdpSocket};
+
+use crate::support::{Desk, FakeDhtNode, FakePeer, Gate, UNKNOWN};
+
+#[test]
+fn an_info_hash_with_a_typing_error_is_explained() {
+    let desk = Desk::new();
+    for (wrong, words) in [
+        (&UNKNOWN[1..], &["info-hash", "39"][..]),
+        (&UNKNOWN.replace('9', "g"), &["info-hash", "'g'"]),
+        (&"a".repeat(33), &["info-hash", "33"]),
+        (&"1".repeat(32), &["info-hash", "'1'"]),
+    ] {
+        for command in ["get", "lookup"] {
+            desk.run(&[command, wrong]).assert_refused(2, words);
+        }
+    }
+}
+
+#[test]
+fn a_bootstrap_name_that_does_not_resolve_is_named() {
+    let desk = Desk::new();
+    let host = "nowhere.invalid:6881";
+    for command in ["get", "lookup"] {
+        desk.run(&[command, UNKNOWN, "--bootstrap", host, "--timeout", "5"])
+            .assert_refused(5, &[host]);
+    }
+}
+
+#[test]
+fn one_name_that_does_not_resolve_is_no_reason_not_to_ask_the_others() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", [1; 50_000]);
+    let mut seed = desk.start(&["seed", "share/film.mkv"]);
+    let (info_hash, address) = (seed.seeding(), seed.address());
+    let hosts = format!("nowhere.invalid:6881,{address}");
+    let get = desk.run(&[
+        "get",
+        &info_hash,
+        "--bootstrap",
+        &hosts,
+        "--peer",
+        "nobody.invalid:1",
+        "-o",
+        "out",
+    ]);
+    get.assert_done();
+    assert!(get.stderr.contains("nobody.invalid:1"), "{get}");
+}
+
+#[test]
+fn a_bootstrap_node_that_does_not_answer_is_named() {
+    let desk = Desk::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    for command in ["get", "lookup"] {
+        desk.run(&[command, UNKNOWN, "--bootstrap", &address, "--timeout", "1"])
+            .assert_refused(5, &["no DHT node answered", &address]);
+    }
+}
+
+#[test]
+fn without_anybody_to_ask_the_flags_that_help_are_named() {
+    let desk = Desk::new();
+    desk.run(&["get", UNKNOWN])
+        .assert_refused(5, &["--bootstrap", "--peer"]);
+}
+
+#[test]
+fn a_network_where_nobody_has_it_says_so() {
+    let desk = Desk::new();
+    let mut node = desk.start(&["node"]);
+    let address = node.address();
+    let get = desk.run(&[
+        "get",
+        UNKNOWN,
+        "--bootstrap",
+        &address,
+        "--timeout",
+        "1",
+        "-o",
+        "out",
+    ]);
+    get.assert_refused(3, &["no peers", UNKNOWN]);
+    assert!(!desk.path("out").exists());
+    desk.run(&["lookup", UNKNOWN, "--bootstrap", &address])
+        .assert_refused(3, &["nobody has announced", UNKNOWN]);
+}
+
+#[test]
+fn peers_without_metadata_are_not_taken_for_no_peers() {
+    let desk = Desk::new();
+    let greeted = Gate::default();
+    let met = greeted.clone();
+    let peer = FakePeer::start(move |conversation| {
+        conversation.greet()?;
+        met.open();
+        conversation.hangs_up().map(drop)
+    });
+    let dht = FakeDhtNode::naming(&[peer.socket_address()]);
+    let get = desk.run(&[
+        "get",
+        UNKNOWN,
+        "--bootstrap",
+        &dht.address(),
+        "--timeout",
+        "1",
+        "-o",
+        "out",
+    ]);
+    get.assert_refused(4, &["no metadata", UNKNOWN, "1 of 1 peers connected"]);
+    assert!(greeted.pass());
+    assert!(!desk.path("out").exists());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let desk = Desk::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for taken in [tcp.local_addr().unwrap(), udp.local_addr().unwrap()] {
+        let taken = taken.to_string();
+        for command in [&["node"][..], &["get", UNKNOWN]] {
+            desk.run(&[command, &["--listen", &taken]].concat())
+                .assert_refused(1, &[&taken, "in use", "--listen"]);
+        }
+    }
+}
