@@ -133,6 +133,10 @@ impl Torrent {
         address: SocketAddr,
         reason: &CloseReason,
     ) {
+        if self.peers.is_banned(address) {
+            // Further pieces of the same liar's come to light.
+            return;
+        }
         self.peers.ban(address);
         context.out.event(Event::PeerBanned {
             address,
