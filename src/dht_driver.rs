@@ -162,7 +162,7 @@ impl Dht {
             state: setup.state,
         };
         driver.handle(Input::Restore(&contacts));
-        bootstrap::spawn(setup.bootstrap, dht.commands.downgrade(), entrance);
+        bootstrap::spawn(setup.bootstrap, &dht.commands.downgrade(), &entrance);
         tokio::spawn(driver.run(orders));
         dht
     }

@@ -308,7 +308,7 @@ impl Node {
             }
         };
         let kept = self.kept(info_hash).await;
-        let begun = kept.is_some();
+        let resumed = kept.is_some();
         let info = info.or(kept);
         let has_peers = !options.peers.is_empty() || !peers.is_empty();
         match &info {
@@ -324,7 +324,7 @@ impl Node {
         }
         let begin = info.map_or(Begin::Hash(info_hash), Begin::Info);
         let user = options.peers.clone();
-        let torrent = self.open(begin, begun, options, started)?;
+        let torrent = self.open(begin, resumed, options, started)?;
         if !user.is_empty() {
             torrent.add_peers(user, wire::Source::User);
         }
@@ -345,7 +345,7 @@ impl Node {
     fn open(
         &self,
         begin: Begin,
-        begun: bool,
+        resumed: bool,
         options: GetOptions,
         started: Instant,
     ) -> Result<Torrent, Error> {
@@ -367,7 +367,7 @@ impl Node {
         let opening = Opening {
             begin,
             directory: options.directory,
-            begun,
+            resumed,
             timeout: options.timeout,
             started,
             door,

@@ -88,7 +88,7 @@ pub(crate) struct Opening {
     pub(crate) begin: Begin,
     pub(crate) directory: PathBuf,
     /// An earlier run has begun to fetch it.
-    pub(crate) begun: bool,
+    pub(crate) resumed: bool,
     /// How long nothing may move before it fails; `None` waits for ever.
     pub(crate) timeout: Option<Duration>,
     /// Since when the user is waiting.
@@ -312,7 +312,7 @@ impl Session {
         self.tell(Event::Metadata(Arc::clone(&info)));
         self.patience.moved();
         let directory = self.opening.directory.clone();
-        self.checking = Some(Checking::of_download(info, directory, self.opening.begun));
+        self.checking = Some(Checking::of_download(info, directory, self.opening.resumed));
     }
 
     /// The disk has been checked: fetch what is missing, serve what is there.

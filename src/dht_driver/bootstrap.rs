@@ -15,8 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Hands the hosts' addresses to the driver as they resolve. Ends with it.
 pub(super) fn spawn(
     hosts: Vec<String>,
-    commands: mpsc::WeakSender<Command>,
-    entrance: watch::Sender<Entrance>,
+    commands: &mpsc::WeakSender<Command>,
+    entrance: &watch::Sender<Entrance>,
 ) {
     let (addresses, names): (Vec<_>, Vec<_>) = hosts
         .into_iter()

@@ -37,14 +37,14 @@ pub(super) enum Checked {
 }
 
 impl Checking {
-    /// Makes room below `directory` and says what is there. `begun`: this torrent was being fetched to here before, so that
+    /// Makes room below `directory` and says what is there. `resumed`: this torrent was being fetched to here before, so that
     /// what stands in its place is its own.
-    pub(super) fn of_download(info: Arc<Info>, directory: PathBuf, begun: bool) -> Self {
+    pub(super) fn of_download(info: Arc<Info>, directory: PathBuf, resumed: bool) -> Self {
         Self::start(move |progress, cancel| {
             let storage = Arc::new(Storage::open(info, &directory));
             storage.prepare()?;
             let have = check(&storage, progress, cancel)?;
-            let set_aside = if have.is_empty() && !begun {
+            let set_aside = if have.is_empty() && !resumed {
                 storage.set_aside_foreign()?
             } else {
                 Vec::new()

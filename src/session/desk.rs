@@ -10,7 +10,7 @@ use crate::peer_driver::{Mailbox, Order};
 /// The connections of a session and the engine's orders for them.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    links: HashMap<Link, Line>,
+    links: HashMap<Link, Peer>,
     next_link: u32,
     /// Links with orders that are not posted.
     touched: Vec<Link>,
@@ -25,7 +25,7 @@ pub(super) struct Desk {
 }
 
 #[derive(Debug)]
-struct Line {
+struct Peer {
     mailbox: Mailbox,
     address: SocketAddr,
     orders: Vec<Order>,
@@ -40,12 +40,12 @@ impl Desk {
         let link = Link(self.next_link);
         self.next_link = self.next_link.wrapping_add(1);
         let mailbox = Mailbox::default();
-        let line = Line {
+        let peer = Peer {
             mailbox: mailbox.clone(),
             address,
             orders: Vec::new(),
         };
-        self.links.insert(link, line);
+        self.links.insert(link, peer);
         (link, mailbox)
     }
 
@@ -56,7 +56,7 @@ impl Desk {
 
     /// The connection has ended by itself. Returns whose it was.
     pub(super) fn closed(&mut self, link: Link) -> Option<SocketAddr> {
-        self.links.remove(&link).map(|line| line.address)
+        self.links.remove(&link).map(|peer| peer.address)
     }
 
     /// Whether the engine wants the block of the last call.
@@ -67,27 +67,27 @@ impl Desk {
     /// Hands the orders to the connections.
     pub(super) fn post(&mut self) {
         for link in self.touched.drain(..) {
-            if let Some(line) = self.links.get_mut(&link) {
-                line.mailbox.post(&mut line.orders);
+            if let Some(peer) = self.links.get_mut(&link) {
+                peer.mailbox.post(&mut peer.orders);
             }
         }
     }
 
     fn order(&mut self, link: Link, order: Order) {
-        let Some(line) = self.links.get_mut(&link) else {
+        let Some(peer) = self.links.get_mut(&link) else {
             return;
         };
-        if line.orders.is_empty() {
+        if peer.orders.is_empty() {
             self.touched.push(link);
         }
-        line.orders.push(order);
+        peer.orders.push(order);
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        for line in self.links.values() {
-            line.mailbox.close();
+        for peer in self.links.values() {
+            peer.mailbox.close();
         }
     }
 }
@@ -123,10 +123,10 @@ impl Outbox for Desk {
     }
 
     fn close(&mut self, link: Link, reason: &CloseReason) {
-        if let Some(mut line) = self.links.remove(&link) {
-            tracing::debug!(address = %line.address, %reason, "closing a connection");
-            line.mailbox.post(&mut line.orders);
-            line.mailbox.close();
+        if let Some(mut peer) = self.links.remove(&link) {
+            tracing::debug!(address = %peer.address, %reason, "closing a connection");
+            peer.mailbox.post(&mut peer.orders);
+            peer.mailbox.close();
         }
     }
 
