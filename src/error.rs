@@ -64,9 +64,9 @@ pub enum Error {
     NoMetadata {
         /// What was looked for.
         info_hash: InfoHash,
-        /// Peers connected at the end.
+        /// The most peers that were connected at once.
         connected: usize,
-        /// Addresses known at the end.
+        /// The most addresses that were known at once.
         known: usize,
         /// How long was waited.
         after: Duration,

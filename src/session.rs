@@ -29,6 +29,7 @@ use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
 use patience::Patience;
+use standing::Reached;
 
 /// Batches from the connections that wait for the session. A full queue stops their reading.
 pub(crate) const INBOX: usize = 64;
@@ -134,6 +135,7 @@ pub(crate) struct Session {
     discovery: Option<Discovery>,
     phase: watch::Sender<Option<Phase>>,
     patience: Patience,
+    reached: Reached,
     events: mpsc::Sender<Event>,
     progress: watch::Sender<Progress>,
     info: watch::Sender<Option<Arc<Info>>>,
@@ -192,6 +194,7 @@ impl Session {
                 .then(|| Discovery::start(opening.dht.clone(), info_hash, opening.port)),
             phase,
             patience: Patience::new(opening.timeout),
+            reached: Reached::default(),
             opening,
             events,
             progress,
@@ -493,7 +496,8 @@ impl Session {
         let Some(storage) = self.content.get() else {
             return Ok(());
         };
-        if self.intake.take().is_some() {
+        self.intake = None;
+        if self.opening.begin.is_download() {
             storage.finish()?;
         }
         let finished = Finished {

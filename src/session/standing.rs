@@ -4,6 +4,14 @@ use super::Session;
 use crate::Error;
 use crate::event::{Event, Phase, Progress};
 
+/// The most that a session has come to. What is lost again later was there all the same.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    phase: Option<Phase>,
+    connected: usize,
+    known: usize,
+}
+
 impl Session {
     pub(super) fn report(&mut self) {
         let progress = self.engine.progress(self.epoch.elapsed());
@@ -32,13 +40,13 @@ impl Session {
     }
 
     /// What the session is busy with, as far as it shows from outside.
-    fn phase_now(&self) -> Phase {
-        let progress = self.engine.progress(self.epoch.elapsed());
+    fn phase_now(&self, progress: wire::Progress) -> Phase {
+        let asks_dht = self.discovery.is_some() && self.opening.dht.knows_somebody();
         let searching = if progress.connected > 0 {
             None
-        } else if progress.known > 0 {
+        } else if progress.known > 0 || !asks_dht {
             Some(Phase::Connect)
-        } else if self.discovery.is_none() || self.opening.dht.entrance().borrow().ready {
+        } else if self.opening.dht.entrance().borrow().ready {
             Some(Phase::Lookup)
         } else {
             Some(Phase::Bootstrap)
@@ -60,13 +68,21 @@ impl Session {
     }
 
     pub(super) fn enter_phase(&mut self) {
-        let phase = self.phase_now();
+        let progress = self.engine.progress(self.epoch.elapsed());
+        let phase = self.phase_now(progress);
         if self
             .phase
             .send_if_modified(|last| last.replace(phase) != Some(phase))
         {
-            self.patience.moved();
             self.tell(Event::Phase(phase));
+        }
+        let reached = &mut self.reached;
+        reached.connected = reached.connected.max(progress.connected);
+        reached.known = reached.known.max(progress.known);
+        // A peer that comes and goes all the time brings nothing forward.
+        if reached.phase < Some(phase) {
+            reached.phase = Some(phase);
+            self.patience.moved();
         }
     }
 
@@ -92,18 +108,19 @@ impl Session {
         };
         let progress = *self.progress.borrow();
         let info_hash = self.info_hash;
+        let reached = &self.reached;
         Err(match (phase, self.engine.info()) {
+            (_, None) if reached.phase >= Some(Phase::Connect) => Error::NoMetadata {
+                info_hash,
+                connected: reached.connected,
+                known: reached.known,
+                after,
+            },
             (Phase::Bootstrap, _) => Error::NoNodeAnswered {
                 asked: self.opening.dht.asked().to_owned(),
                 after,
             },
-            (Phase::Lookup, _) => Error::NoPeers { info_hash, after },
-            (_, None) => Error::NoMetadata {
-                info_hash,
-                connected: progress.connected,
-                known: progress.known,
-                after,
-            },
+            (Phase::Lookup, _) | (_, None) => Error::NoPeers { info_hash, after },
             (_, Some(info)) => Error::Stalled {
                 name: info.name().to_owned(),
                 done: progress.done,
