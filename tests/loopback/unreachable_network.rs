@@ -73,6 +73,9 @@ fn a_network_where_nobody_has_it_says_so() {
     let desk = Desk::new();
     let mut node = desk.start(&["node"]);
     let address = node.address();
+    // A get would announce itself as one who wants to have it.
+    desk.run(&["lookup", UNKNOWN, "--bootstrap", &address])
+        .assert_refused(3, &["nobody has announced", UNKNOWN]);
     let get = desk.run(&[
         "get",
         UNKNOWN,
@@ -85,8 +88,6 @@ fn a_network_where_nobody_has_it_says_so() {
     ]);
     get.assert_refused(3, &["no peers", UNKNOWN]);
     assert!(!desk.path("out").exists());
-    desk.run(&["lookup", UNKNOWN, "--bootstrap", &address])
-        .assert_refused(3, &["nobody has announced", UNKNOWN]);
 }
 
 #[test]
@@ -113,6 +114,45 @@ fn peers_without_metadata_are_not_taken_for_no_peers() {
     get.assert_refused(4, &["no metadata", UNKNOWN, "1 of 1 peers connected"]);
     assert!(greeted.pass());
     assert!(!desk.path("out").exists());
+}
+
+/// Nobody is waited for any longer because it keeps coming back.
+#[test]
+fn a_peer_that_comes_and_goes_is_no_progress() {
+    let desk = Desk::new();
+    let peer = FakePeer::start(|conversation| conversation.greet());
+    desk.run(&[
+        "get",
+        UNKNOWN,
+        "--peer",
+        &peer.address(),
+        "--timeout",
+        "2",
+        "-o",
+        "out",
+    ])
+    .assert_refused(4, &["no metadata", UNKNOWN, "1 of 1 peers connected"]);
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_no_peer_that_connected() {
+    let desk = Desk::new();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    desk.run(&[
+        "get",
+        UNKNOWN,
+        "--peer",
+        &gone,
+        "--timeout",
+        "1",
+        "-o",
+        "out",
+    ])
+    .assert_refused(4, &["no metadata", UNKNOWN, "0 of 1 peers connected"]);
 }
 
 #[test]
