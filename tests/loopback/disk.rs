@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::support::{Desk, Ended, FakePeer, FileSystem, Running, Sample, assert_same, noise};
+use crate::support::{Desk, FakePeer, FileSystem, Running, Sample, assert_same, noise};
 
 const LENGTH: usize = 2 << 20;
 
@@ -15,62 +15,42 @@ fn film(desk: &Desk) -> (Sample, FakePeer) {
     (sample, seed)
 }
 
-/// Bytes that came over the network.
-fn downloaded(get: &Ended) -> u64 {
-    let figures = get
-        .events
-        .iter()
-        .rev()
-        .find(|event| event["event"] == "progress");
-    figures.map_or(0, |figures| figures["downloaded"].as_u64().unwrap())
-}
-
 #[test]
 fn a_disk_that_fills_up_costs_nothing_that_is_there() {
     let desk = Desk::new();
     let (_, seed) = film(&desk);
-    let get = |out: &Path| {
-        let out = out.to_str().unwrap();
-        [
-            "get",
-            "film.mkv.torrent",
-            "-o",
-            out,
-            "--peer",
-            &seed.address(),
-        ]
-        .map(str::to_owned)
-    };
-    let (refused, out, disk);
-    if let Some(small) = FileSystem::mount("size=2560k") {
-        fs::write(small.path().join("holiday.jpg"), noise(51, 1 << 20)).unwrap();
-        out = small.path().to_owned();
-        refused = desk.run(&get(&out).each_ref().map(String::as_str));
-        refused.assert_refused(6, &["no space left", "film.mkv", "make room", "resumes"]);
-        assert_eq!(
-            fs::read(small.path().join("holiday.jpg")).unwrap(),
-            noise(51, 1 << 20)
-        );
-        fs::remove_file(small.path().join("holiday.jpg")).unwrap();
-        disk = Some(small);
+    let peer = seed.address();
+    let theirs = noise(51, 1 << 20);
+    let small = FileSystem::mount("size=2560k");
+    let out = small
+        .as_ref()
+        .map_or_else(|| desk.path("out"), |small| small.path().to_owned());
+    let get = [
+        "get",
+        "film.mkv.torrent",
+        "-o",
+        out.to_str().unwrap(),
+        "--peer",
+        &peer,
+    ];
+
+    if small.is_some() {
+        fs::write(out.join("holiday.jpg"), &theirs).unwrap();
+        desk.run(&get)
+            .assert_refused(6, &["no space left", "film.mkv", "make room", "resumes"]);
+        assert_eq!(fs::read(out.join("holiday.jpg")).unwrap(), theirs);
+        fs::remove_file(out.join("holiday.jpg")).unwrap();
     } else {
-        // Nothing can be mounted here. A limit on the length of files, in units of 512 bytes, refuses the bytes that come
-        // after as a full disk does.
-        out = desk.path("out");
-        let limited = desk.trackless_after(
-            "trap '' XFSZ; ulimit -f 3000",
-            &get(&out).each_ref().map(String::as_str),
-        );
-        refused = Running::start(limited).end();
-        refused.assert_refused(6, &["film.mkv"]);
-        disk = None;
+        // Nothing can be mounted here. A limit on the length of files refuses the later bytes as a full disk does.
+        Running::start(desk.trackless_after("trap '' XFSZ; ulimit -f 3000", &get))
+            .end()
+            .assert_refused(6, &["film.mkv"]);
     }
 
-    let resumed = desk.run(&get(&out).each_ref().map(String::as_str));
+    let resumed = desk.run(&get);
     resumed.assert_done();
-    assert!(downloaded(&resumed) < LENGTH as u64, "{resumed}");
+    assert!(resumed.downloaded() < LENGTH as u64, "{resumed}");
     assert_same(&desk.path("share"), &out);
-    drop(disk);
 }
 
 #[test]
@@ -123,7 +103,7 @@ fn a_read_only_directory_is_found_out_before_the_first_byte() {
         &seed.address(),
     ]);
     get.assert_refused(6, &["film.mkv", "another directory"]);
-    assert_eq!(downloaded(&get), 0);
+    assert_eq!(get.downloaded(), 0);
 }
 
 #[test]

@@ -19,11 +19,11 @@ fn files(files: &str) -> String {
 
 /// A file of one byte at a path of these components.
 fn file(components: &[&str]) -> String {
-    let path: String = components
+    let path: Vec<String> = components
         .iter()
         .map(|name| format!("{}:{name}", name.len()))
         .collect();
-    format!("d6:lengthi1e4:pathl{path}ee")
+    format!("d6:lengthi1e4:pathl{}ee", path.concat())
 }
 
 /// Both commands that read torrent files say what is wrong, and leave nothing behind but what was there.

@@ -16,5 +16,6 @@ mod interruption;
 mod library;
 mod metadata;
 mod private_torrents;
+mod restart;
 mod support;
 mod unreachable_network;

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::support::{Desk, FakeDhtNode, FakePeer, Gate, UNKNOWN};
+use crate::support::{Conversation, Desk, FakeDhtNode, FakePeer, Gate, UNKNOWN};
 
 #[test]
 fn an_info_hash_with_a_typing_error_is_explained() {
@@ -32,7 +32,7 @@ fn a_bootstrap_name_that_does_not_resolve_is_named() {
 #[test]
 fn one_name_that_does_not_resolve_is_no_reason_not_to_ask_the_others() {
     let desk = Desk::new();
-    desk.write("share/film.mkv", [1; 50_000]);
+    desk.write("share/film.mkv", vec![1; 50_000]);
     let mut seed = desk.start(&["seed", "share/film.mkv"]);
     let (info_hash, address) = (seed.seeding(), seed.address());
     let hosts = format!("nowhere.invalid:6881,{address}");
@@ -120,7 +120,7 @@ fn peers_without_metadata_are_not_taken_for_no_peers() {
 #[test]
 fn a_peer_that_comes_and_goes_is_no_progress() {
     let desk = Desk::new();
-    let peer = FakePeer::start(|conversation| conversation.greet());
+    let peer = FakePeer::start(Conversation::greet);
     desk.run(&[
         "get",
         UNKNOWN,

@@ -159,6 +159,13 @@ impl Ended {
         }
     }
 
+    /// Bytes of payload that came over the network.
+    pub(crate) fn downloaded(&self) -> u64 {
+        let last = |event: &&Value| event["event"] == "progress";
+        let figures = self.events.iter().rev().find(last);
+        figures.map_or(0, |figures| figures["downloaded"].as_u64().unwrap())
+    }
+
     pub(crate) fn assert_code(&self, code: i32) {
         assert_eq!(self.code, Some(code), "{self}");
     }

@@ -1,0 +1,74 @@
+//! What a node keeps between two runs.
+
+use std::fs;
+
+use crate::support::{Desk, assert_same, noise};
+
+#[test]
+fn a_node_is_the_same_one_when_it_comes_back() {
+    let desk = Desk::new();
+    let run = || {
+        let mut node = desk.start(&["node", "--state-dir", "state"]);
+        let id = node.wait_for("listening")["node_id"].clone();
+        node.signal("TERM");
+        node.end().assert_code(0);
+        id
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn two_that_share_a_state_directory_are_two_nodes() {
+    let desk = Desk::new();
+    let start = || {
+        let mut node = desk.start(&["node", "--state-dir", "state"]);
+        let id = node.wait_for("listening")["node_id"].clone();
+        (node, id)
+    };
+    let ((_one, one), (_other, other)) = (start(), start());
+    assert_ne!(one, other);
+}
+
+#[test]
+fn nodes_known_from_the_last_run_are_the_way_into_the_network() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(100, 100_000));
+    let mut first = desk.start(&["node"]);
+    let address = first.address();
+    let mut seed = desk.start(&["seed", "share/film.mkv", "--bootstrap", &address]);
+    let info_hash = seed.seeding();
+    seed.wait_for("announced");
+
+    let mut earlier = desk.start(&["node", "--bootstrap", &address, "--state-dir", "state"]);
+    earlier.wait_for("bootstrapped");
+    earlier.signal("TERM");
+    earlier.end().assert_code(0);
+
+    let get = desk.run(&["get", &info_hash, "--state-dir", "state", "-o", "out"]);
+    get.assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+}
+
+#[test]
+fn a_damaged_state_is_set_aside_and_said() {
+    let desk = Desk::new();
+    desk.write("state/node.benc", "d2:id3:abc");
+    let mut node = desk.start(&["node", "--state-dir", "state"]);
+    node.wait_for("listening");
+    node.signal("TERM");
+    let node = node.end();
+    node.assert_code(0);
+    assert!(node.stderr.contains("node.benc"), "{node}");
+    assert_eq!(
+        fs::read(desk.path("state/node.benc.damaged")).unwrap(),
+        b"d2:id3:abc"
+    );
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_one_is_named() {
+    let desk = Desk::new();
+    desk.write("state", "a file");
+    desk.run(&["node", "--state-dir", "state"])
+        .assert_refused(6, &["state", "--state-dir"]);
+}
