@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wire::{
-    Bitfield, Block, Direction, Event, Frame, Handshake, Info, InfoBuilder, Input, Link, Progress,
-    Reserved, Source, decode_frame,
+    Bitfield, Block, Config, Direction, Event, Frame, Handshake, Info, InfoBuilder, Input, Link,
+    Progress, Reserved, Source, decode_frame,
 };
 
 use crate::scheduler::Scheduler;
@@ -30,7 +30,7 @@ pub enum Manner {
     Honest,
     /// The payload that it sends is wrong.
     Liar,
-    /// It serves nobody.
+    /// It promises as others do and serves nobody: the blocks that it should send never leave.
     Freeloader,
 }
 
@@ -51,6 +51,7 @@ pub struct Role {
 pub struct Swarm {
     network: Network,
     info: Arc<Info>,
+    config: Config,
     scheduler: Scheduler<Happening>,
     peers: Vec<Peer>,
     indices: BTreeMap<SocketAddr, usize>,
@@ -94,11 +95,12 @@ enum Happening {
 }
 
 impl Swarm {
-    /// Nobody yet. All peers will live by [`wire::Config::default`].
+    /// Nobody yet. All peers will live by [`Config::default`].
     pub fn new(network: Network, info: Arc<Info>) -> Self {
         Self {
             network,
             info,
+            config: Config::default(),
             scheduler: Scheduler::default(),
             peers: Vec::new(),
             indices: BTreeMap::new(),
@@ -224,7 +226,7 @@ impl Swarm {
         let mut wishes = Wishes::default();
         let deadline = peer
             .torrent
-            .handle(&peer.config, now, &mut peer.rng, input, &mut wishes);
+            .handle(&self.config, now, &mut peer.rng, input, &mut wishes);
         assert!(
             deadline.is_none_or(|deadline| deadline > now),
             "{} names a deadline that is not in the future",
@@ -241,8 +243,11 @@ impl Swarm {
         match wish {
             Wish::Connect(to) => self.dial(index, to),
             Wish::Send(link, parcel) => {
-                self.peers[index].uplink.push(link, parcel);
-                self.send(index);
+                let is_free = self.peers[index].role.manner == Manner::Freeloader;
+                if !(is_free && matches!(parcel, Parcel::Block(_))) {
+                    self.peers[index].uplink.push(link, parcel);
+                    self.send(index);
+                }
             }
             Wish::Cancel(link, block) => self.peers[index].uplink.cancel(link, block),
             Wish::Store(link, block) => self.store(index, link, block),

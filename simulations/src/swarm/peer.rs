@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wire::{Block, CloseReason, Config, Event, Info, Link, Message, Outbox, PeerId, Torrent};
+use wire::{Block, CloseReason, Event, Info, Link, Message, Outbox, PeerId, Torrent};
 
+use super::Role;
 use super::uplink::{Parcel, Uplink};
-use super::{Manner, Role};
 use crate::network::Generator;
 use crate::scheduler::Alarm;
 
@@ -14,7 +14,6 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) role: Role,
     pub(super) torrent: Torrent,
-    pub(super) config: Config,
     pub(super) id: PeerId,
     pub(super) rng: Generator,
     pub(super) alarm: Alarm,
@@ -45,15 +44,10 @@ impl Peer {
     ) -> Self {
         let id = PeerId::generate(&mut rng, *b"-TL0100-");
         let known = role.is_seed.then(|| Arc::clone(info));
-        let mut config = Config::default();
-        if role.manner == Manner::Freeloader {
-            config.unchoke_slots = 0;
-        }
         Self {
             address,
             role,
             torrent: Torrent::new(info.hash(), id, known),
-            config,
             id,
             rng,
             alarm: Alarm::default(),

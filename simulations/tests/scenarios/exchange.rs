@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::Id;
-use simulations::{Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent};
+use simulations::{
+    Conditions, Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent,
+};
 
 use crate::{MINUTE, rough};
 
@@ -28,8 +30,7 @@ struct Planet {
 }
 
 impl Planet {
-    fn new(seed: u64, nodes: u32) -> Self {
-        let network = Network::new(seed, rough());
+    fn new(network: Network, nodes: u32) -> Self {
         let info = virtual_torrent(16 << 20, 1 << 18);
         let world = World::grown(network.clone(), nodes);
         let mut swarm = Swarm::new(network, info.clone());
@@ -92,9 +93,10 @@ impl Planet {
 
 #[test]
 fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
-    let mut planet = Planet::new(31, 2);
+    let mut planet = Planet::new(Network::new(31, Conditions::default()), 2);
     planet.join(0, SEED);
-    planet.run_until(|planet| planet.world.next_at().is_some_and(|at| at > MINUTE));
+    let announced = planet.world.now() + Duration::from_secs(1);
+    planet.run_until(|planet| planet.world.now() >= announced);
     let leecher = planet.join(1, LEECHER);
     let time = planet.run_until(|planet| planet.have_all(&[leecher]));
     assert!(
@@ -105,7 +107,7 @@ fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
 
 #[test]
 fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
-    let mut planet = Planet::new(32, 60);
+    let mut planet = Planet::new(Network::new(32, rough()), 60);
     let first = planet.join(1, SEED);
     let second = planet.join(
         2,

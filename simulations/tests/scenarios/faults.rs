@@ -151,7 +151,7 @@ fn foreign_responses_change_nothing() {
                 forged += 1;
             }
         }
-        assert_eq!(forged > 500, with_forgeries);
+        assert_eq!(forged > 100, with_forgeries, "{forged}");
         let ended = world.take_occurrences().into_iter().filter(|occurrence| {
             matches!(&occurrence.event, Event::LookupEnded { lookup, .. } if lookups.contains(lookup))
         });
