@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dht::Id;
 use simulations::{
-    Conditions, Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent,
+    Conditions, Fault, Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent,
 };
 
 use crate::{MINUTE, rough};
@@ -31,7 +31,7 @@ struct Planet {
 
 impl Planet {
     fn new(network: Network, nodes: u32) -> Self {
-        let info = virtual_torrent(16 << 20, 1 << 18);
+        let info = virtual_torrent(8 << 20, 1 << 18);
         let world = World::grown(network.clone(), nodes);
         let mut swarm = Swarm::new(network, info.clone());
         swarm.run_to(world.now());
@@ -52,7 +52,7 @@ impl Planet {
     }
 
     fn vanish(&mut self, address: SocketAddr) {
-        self.world.fail(address, simulations::Fault::Dead);
+        self.world.fail(address, Fault::Dead);
         self.swarm.vanish(address);
     }
 
@@ -100,14 +100,14 @@ fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
     let leecher = planet.join(1, LEECHER);
     let time = planet.run_until(|planet| planet.have_all(&[leecher]));
     assert!(
-        time < Duration::from_secs(20),
-        "16 MiB at 1 MB/s took {time:?}"
+        time < Duration::from_secs(10),
+        "8 MiB at 1 MB/s took {time:?}"
     );
 }
 
 #[test]
 fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
-    let mut planet = Planet::new(Network::new(32, rough()), 60);
+    let mut planet = Planet::new(Network::new(32, rough()), 40);
     let first = planet.join(1, SEED);
     let second = planet.join(
         2,
@@ -130,14 +130,14 @@ fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
             ..LEECHER
         },
     );
-    let crowd: Vec<_> = (5..20).map(|number| planet.join(number, LEECHER)).collect();
+    let crowd: Vec<_> = (5..15).map(|number| planet.join(number, LEECHER)).collect();
     let bytes = |planet: &Planet, peer| {
         planet
             .swarm
             .progress(peer)
             .map_or(0, |progress| progress.bytes_done)
     };
-    planet.run_until(|planet| crowd.iter().any(|&peer| bytes(planet, peer) > 4 << 20));
+    planet.run_until(|planet| crowd.iter().any(|&peer| bytes(planet, peer) > 2 << 20));
     planet.vanish(first);
     planet.run_until(|planet| planet.have_all(&crowd));
     // Liars that sent parts of what others sent are suspected with them, and one is found out in the end.

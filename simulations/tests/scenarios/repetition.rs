@@ -1,24 +1,25 @@
 //! A run is its seed.
 
 use simulations::{
-    Codec, Digest, Goal, Manner, Network, Role, Swarm, Traffic, World, address, virtual_torrent,
+    Codec, Digest, Fault, Goal, Manner, Network, Role, Swarm, Traffic, World, address,
+    virtual_torrent,
 };
 
 use crate::{MINUTE, addresses, hash, rough};
 
-/// Half an hour of a world in which things go wrong.
+/// Twenty minutes of a world in which things go wrong.
 fn world(seed: u64, codec: Codec) -> World {
     let mut world = World::new(Network::new(seed, rough())).with_codec(codec);
-    world.grow(40);
+    world.grow(24);
     for number in 0..10 {
         world.begin(address(number), Goal::Announce(hash(number % 3)));
-        world.fail(address(20 + number), simulations::Fault::Dead);
+        world.fail(address(14 + number), Fault::Dead);
         world.run_for(MINUTE);
     }
     world.network_mut().part(addresses(0..10));
     world.run_for(5 * MINUTE);
     world.network_mut().reunite();
-    world.run_for(15 * MINUTE);
+    world.run_for(5 * MINUTE);
     world
 }
 
