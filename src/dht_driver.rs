@@ -3,7 +3,7 @@
 mod bootstrap;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup.
 const LOOKUP_EVENTS: usize = 1024;
 const COMMANDS: usize = 256;
+/// How old the figures that others see may be.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What somebody asks of the DHT.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,8 @@ enum Command {
 pub(crate) struct Entrance {
     /// Somebody has answered.
     pub(crate) ready: bool,
+    /// Our addresses as others see them, at most one a family.
+    pub(crate) external: Vec<IpAddr>,
     /// Hosts that were named.
     hosts: usize,
     /// Those of them that have not resolved in at least one try.
@@ -258,10 +262,13 @@ impl Driver {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut buffer = vec![0; MAX_DATAGRAM];
         let mut next_save = Instant::now() + SAVE_INTERVAL;
+        let mut next_publish = None;
         let stopped = loop {
-            let wake = self
-                .deadline
-                .map_or(next_save, |deadline| next_save.min(self.epoch + deadline));
+            let deadline = self.deadline.map(|deadline| self.epoch + deadline);
+            let wake = [deadline, next_publish]
+                .into_iter()
+                .flatten()
+                .fold(next_save, Instant::min);
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Stop(done)) => break Some(done),
@@ -275,10 +282,15 @@ impl Driver {
                         self.save();
                         next_save += SAVE_INTERVAL;
                     }
+                    if next_publish.is_some_and(|due| Instant::now() >= due) {
+                        self.publish();
+                        next_publish = None;
+                        continue;
+                    }
                     self.handle(Input::Timeout);
                 }
             }
-            self.publish();
+            next_publish = next_publish.or_else(|| Some(Instant::now() + PUBLISH_INTERVAL));
         };
         self.save();
         if let Some(done) = stopped {
@@ -368,7 +380,11 @@ impl Driver {
     /// Passes an event to whom it concerns.
     fn tell(&mut self, event: Event) {
         match &event {
-            Event::Ready => self.entrance.send_modify(|entrance| entrance.ready = true),
+            Event::Ready => {
+                // Whoever waits for it asks how many there are.
+                self.publish();
+                self.entrance.send_modify(|entrance| entrance.ready = true);
+            }
             Event::Bootstrapped { contacts } => tracing::debug!(contacts, "bootstrapped"),
             Event::Unreachable { attempts } => {
                 tracing::info!(attempts, "no DHT node answers yet; asking again");
@@ -378,7 +394,16 @@ impl Driver {
                     let _ = watch.try_send(*peer);
                 }
             }
-            Event::ExternalAddress { ip } => tracing::info!(%ip, "others see us at this address"),
+            Event::ExternalAddress { ip } => {
+                tracing::info!(%ip, "others see us at this address");
+                let ip = *ip;
+                self.entrance.send_modify(|entrance| {
+                    entrance
+                        .external
+                        .retain(|known| known.is_ipv4() != ip.is_ipv4());
+                    entrance.external.push(ip);
+                });
+            }
             Event::IdChanged { id } => {
                 tracing::info!(%id, "changed our id to one that fits the address");
             }

@@ -4,7 +4,7 @@ mod connection;
 mod mailbox;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use wire::{Direction, Handshake, InfoHash};
 
@@ -82,28 +83,21 @@ impl Doors {
 }
 
 /// Accepts connections and brings them to their torrents, until it is aborted.
+///
+/// Whoever says nothing holds a place until others need it.
 pub(crate) async fn listen(listener: TcpListener, doors: Doors) {
-    let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
+    let mut strangers: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(place) = Arc::clone(&strangers).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, address)) => {
-                let doors = doors.clone();
-                tokio::spawn(async move {
-                    let welcomed = timeout(HANDSHAKE_TIMEOUT, welcome(stream, &doors)).await;
-                    drop(place);
-                    if let Ok(Ok((stream, handshake, door))) = welcomed {
-                        let connected = News::Connected {
-                            stream,
-                            address,
-                            direction: Direction::Incoming,
-                            handshake,
-                        };
-                        let _ = door.inbox.send(connected).await;
-                    }
-                });
+                strangers.retain(|stranger| !stranger.is_finished());
+                if strangers.len() >= MAX_STRANGERS
+                    && let Some(oldest) = strangers.pop_front()
+                {
+                    oldest.abort();
+                }
+                let meeting = tokio::spawn(meet(stream, address, doors.clone()));
+                strangers.push_back(meeting.abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -111,6 +105,22 @@ pub(crate) async fn listen(listener: TcpListener, doors: Doors) {
             }
         }
     }
+}
+
+/// Finds out which torrent a stranger wants, and brings him there.
+async fn meet(stream: TcpStream, address: SocketAddr, doors: Doors) {
+    let Ok(Ok((stream, handshake, door))) =
+        timeout(HANDSHAKE_TIMEOUT, welcome(stream, &doors)).await
+    else {
+        return;
+    };
+    let connected = News::Connected {
+        stream,
+        address,
+        direction: Direction::Incoming,
+        handshake,
+    };
+    let _ = door.inbox.send(connected).await;
 }
 
 /// The handshake of a connection that came in: the peer speaks first, so that we know which torrent it wants.

@@ -1,5 +1,6 @@
 //! One torrent at work: the task that owns the engine and brings it together with peers, disk and DHT.
 
+mod completion;
 mod content;
 mod desk;
 mod discovery;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use wire::{Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame};
 
@@ -22,8 +24,9 @@ use crate::dht_driver::Dht;
 use crate::event::{Event, Phase, Progress};
 use crate::peer_driver::{Arrival, Batch, Connection, Content, Door, News, dial};
 use crate::state::StateDir;
-use crate::storage::{BlockPool, Outcome, Storage};
+use crate::storage::{BlockPool, Outcome, Storage, StorageError};
 use crate::{Error, Finished};
+use completion::sealed;
 use content::{Checked, Checking};
 use desk::Desk;
 use discovery::{Discovery, Found};
@@ -129,6 +132,10 @@ pub(crate) struct Session {
     pool: BlockPool,
     /// While the disk is being checked.
     checking: Option<Checking>,
+    /// While the metadata is being kept for a later run.
+    keeping: Option<JoinHandle<()>>,
+    /// While the last touches are put to a download.
+    sealing: Option<JoinHandle<Result<(), StorageError>>>,
     /// While something is missing.
     intake: Option<Intake>,
     outcomes: mpsc::UnboundedSender<Outcome>,
@@ -150,6 +157,7 @@ enum Wake {
     Found(Found),
     Outcome(Outcome),
     Checked(Checked),
+    Sealed(Result<(), StorageError>),
     Tick,
     /// The engine's deadline, or the disk's.
     Deadline,
@@ -188,6 +196,8 @@ impl Session {
             content: Content::default(),
             pool: BlockPool::new(POOLED_BLOCKS),
             checking: None,
+            keeping: None,
+            sealing: None,
             intake: None,
             outcomes,
             discovery: (!private)
@@ -227,7 +237,8 @@ impl Session {
                     self.handle(Input::Candidates(&peers, source));
                 }
                 Wake::Command(Command::Stop(done)) => return Ok(Some(done)),
-                Wake::Found(Found::Peers(peers)) => {
+                Wake::Found(Found::Peers(mut peers)) => {
+                    peers.retain(|peer| !self.is_ourselves(peer));
                     self.handle(Input::Candidates(&peers, wire::Source::Dht));
                 }
                 Wake::Found(Found::Announced(nodes)) => self.tell(Event::Announced { nodes }),
@@ -243,6 +254,11 @@ impl Session {
                     self.tell(Event::Checked { pieces });
                 }
                 Wake::Checked(Checked::Done(result)) => self.start(result?)?,
+                Wake::Sealed(result) => {
+                    self.sealing = None;
+                    result?;
+                    self.done();
+                }
                 Wake::Tick => {
                     self.report();
                     self.lose_patience()?;
@@ -269,6 +285,7 @@ impl Session {
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
             Some(found) = optional(&mut self.discovery, Discovery::next) => Wake::Found(found),
             Some(checked) = optional(&mut self.checking, Checking::next) => Wake::Checked(checked),
+            Some(result) = optional(&mut self.sealing, sealed) => Wake::Sealed(result),
             _ = ticks.tick() => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
@@ -306,10 +323,13 @@ impl Session {
             self.discovery = None;
             self.config.dht_port = None;
         }
-        if let Some(state) = &self.opening.state
-            && let Err(error) = state.save_info(info.hash(), info.raw())
-        {
-            tracing::warn!(%error, "could not keep the metadata for the next run");
+        if let Some(state) = self.opening.state.clone() {
+            let info = Arc::clone(&info);
+            self.keeping = Some(spawn_blocking(move || {
+                if let Err(error) = state.save_info(info.hash(), info.raw()) {
+                    tracing::warn!(%error, "could not keep the metadata for the next run");
+                }
+            }));
         }
         self.info.send_replace(Some(Arc::clone(&info)));
         self.tell(Event::Metadata(Arc::clone(&info)));
@@ -339,6 +359,15 @@ impl Session {
         self.patience.moved();
         self.handle(Input::Start { have });
         Ok(())
+    }
+
+    /// The DHT names us too, once we have announced ourselves.
+    fn is_ourselves(&self, peer: &SocketAddr) -> bool {
+        let external = &self.opening.dht.entrance();
+        peer.port() == self.opening.port
+            && (self.opening.local.contains(&peer.ip())
+                || self.opening.local.is_empty() && peer.ip().is_loopback()
+                || external.borrow().external.contains(&peer.ip()))
     }
 
     fn news(&mut self, news: News) {
@@ -468,7 +497,7 @@ impl Session {
                 });
             }
             wire::Event::PieceCompleted { .. } => self.patience.moved(),
-            wire::Event::Finished => return self.finish(),
+            wire::Event::Finished => self.finish(),
             wire::Event::PeerConnected { address, .. } => self.tell(Event::Connected(address)),
             wire::Event::PeerBanned { address, reason } => {
                 tracing::info!(%address, %reason, "banned a peer");
@@ -491,41 +520,6 @@ impl Session {
         Ok(())
     }
 
-    /// Everything is there.
-    fn finish(&mut self) -> Result<(), Error> {
-        let Some(storage) = self.content.get() else {
-            return Ok(());
-        };
-        self.intake = None;
-        if self.opening.begin.is_download() {
-            storage.finish()?;
-        }
-        let finished = Finished {
-            path: storage.path().to_owned(),
-            bytes: storage.info().total_length(),
-            elapsed: self.opening.started.elapsed(),
-        };
-        if let Some(state) = &self.opening.state {
-            let _ = state.forget_info(self.info_hash);
-        }
-        self.report();
-        if self.opening.begin.is_download() {
-            self.tell(Event::Done {
-                path: finished.path.clone(),
-                bytes: finished.bytes,
-                elapsed: finished.elapsed,
-            });
-        }
-        self.end(Ok(finished));
-        Ok(())
-    }
-
-    fn end(&mut self, result: Result<Finished, Error>) {
-        if let Some(outcome) = self.outcome.take() {
-            let _ = outcome.send(result);
-        }
-    }
-
     /// Ends the session; what was received is written before anybody hears of the end.
     async fn close(
         mut self,
@@ -537,7 +531,10 @@ impl Session {
         self.checking = None;
         if let Some(intake) = self.intake.take() {
             // It joins a thread that may be writing.
-            let _ = tokio::task::spawn_blocking(move || drop(intake)).await;
+            let _ = spawn_blocking(move || drop(intake)).await;
+        }
+        if let Some(keeping) = self.keeping.take() {
+            let _ = keeping.await;
         }
         match result {
             Ok(stopped) => {

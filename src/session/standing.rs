@@ -74,6 +74,8 @@ impl Session {
             .phase
             .send_if_modified(|last| last.replace(phase) != Some(phase))
         {
+            // So that whoever shows the phase has its figures.
+            self.report();
             self.tell(Event::Phase(phase));
         }
         let reached = &mut self.reached;

@@ -2,15 +2,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use sha1::{Digest, Sha1};
 
 use super::{Job, Storage, StorageError};
-
-/// Orders that wait at most. What usually bounds the queue is the number of buffers.
-const QUEUE: usize = 256;
 
 /// Bytes that are read back at a time, where a run had to be written before it could be hashed.
 const READ_BACK: usize = 256 * 1024;
@@ -22,7 +19,7 @@ const READ_BACK: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Disk {
     /// `None` while it is being dropped.
-    orders: Option<SyncSender<Order>>,
+    orders: Option<Sender<Order>>,
     backlog: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,7 +55,7 @@ impl Disk {
         storage: Arc<Storage>,
         report: impl Fn(Outcome) + Send + 'static,
     ) -> Result<Self, StorageError> {
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
         let path = storage.path().to_owned();
         let worker = Worker {
@@ -80,8 +77,7 @@ impl Disk {
         })
     }
 
-    /// Queues a run. Waits if hundreds are queued: whoever calls watches [`backlog`](Self::backlog), and asks peers for no more
-    /// than the disk can take.
+    /// Queues a run to be hashed and written. Never waits: [`Disk::backlog`] tells when to stop asking for more.
     pub(crate) fn submit(&self, job: Job) {
         self.backlog.fetch_add(job.blocks.len(), Ordering::Relaxed);
         self.order(Order::Write(job));
