@@ -119,6 +119,17 @@ impl Bitfield {
         changed
     }
 
+    /// Sets every bit that is set in `other`, as far as the field goes.
+    pub fn include(&mut self, other: &Self) {
+        for (here, there) in self.bytes.iter_mut().zip(&other.bytes) {
+            *here |= there;
+        }
+        if let Some(last) = self.bytes.last_mut() {
+            *last &= !spare_bits(self.len);
+        }
+        self.ones = self.bytes.iter().map(|byte| byte.count_ones()).sum();
+    }
+
     /// The indices of the set bits, ascending.
     pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
         ones(self.bytes.iter().copied())
@@ -236,6 +247,11 @@ mod tests {
                 other.set(index);
             }
             prop_assert!(field.difference(&other).eq(model.difference(&others).copied()));
+            let mut both = field.clone();
+            both.include(&other);
+            let all: Vec<u32> = model.union(&others).copied().filter(|&index| index < len).collect();
+            prop_assert!(both.iter_ones().eq(all.iter().copied()));
+            prop_assert_eq!(both.count_ones() as usize, all.len());
             prop_assert!(Bitfield::full(len).difference(&field).count() as u32 == len - field.count_ones());
         }
     }

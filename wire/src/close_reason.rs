@@ -36,9 +36,6 @@ pub enum CloseReason {
     /// A bitfield that does not belong to this torrent.
     #[error("the peer sent a bad bitfield")]
     Bitfield(#[from] BitfieldError),
-    /// A bitfield, `have all` or `have none` after the peer's pieces were known. BEP 3: "only ever sent as the first message".
-    #[error("the peer sent a bitfield that was not its first message")]
-    LateBitfield,
     /// A message of the fast extension without that extension. BEP 6: "the peer MUST close the connection".
     #[error("the peer uses the fast extension, which was not agreed on")]
     FastNotAgreed,

@@ -60,8 +60,6 @@ pub(crate) struct Connection {
     pub(crate) choke_changed: Duration,
 
     pub(crate) pieces: Pieces,
-    /// Whether its pieces were stated, or must have been by now.
-    stated: bool,
     /// How the picker counts it.
     pub(crate) counted_as_seed: bool,
     /// Pieces that it has and we lack.
@@ -138,7 +136,6 @@ impl Connection {
                 || Pieces::Claimed(Claims::default()),
                 |pieces| Pieces::Known(Bitfield::new(pieces)),
             ),
-            stated: false,
             counted_as_seed: false,
             wanted: 0,
             upload_only: false,
@@ -206,8 +203,8 @@ impl Connection {
         self.request_queue = requests.max(1);
     }
 
-    /// Refuses messages of extensions that were not agreed on, and bitfields that come late.
-    pub(crate) fn admit(&mut self, message: &Message<'_>) -> Result<(), CloseReason> {
+    /// Refuses messages of extensions that were not agreed on.
+    pub(crate) fn admit(&self, message: &Message<'_>) -> Result<(), CloseReason> {
         match message {
             Message::Suggest(_)
             | Message::HaveAll
@@ -216,24 +213,13 @@ impl Connection {
             | Message::AllowedFast(_)
                 if !self.speaks_fast() =>
             {
-                return Err(CloseReason::FastNotAgreed);
+                Err(CloseReason::FastNotAgreed)
             }
             Message::Extended { .. } if !self.speaks_extension() => {
-                return Err(CloseReason::ExtensionNotAgreed);
+                Err(CloseReason::ExtensionNotAgreed)
             }
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if self.stated => {
-                return Err(CloseReason::LateBitfield);
-            }
-            _ => {}
+            _ => Ok(()),
         }
-        // Clients send these three around the bitfield in any order.
-        if !matches!(
-            message,
-            Message::KeepAlive | Message::Extended { .. } | Message::Port(_)
-        ) {
-            self.stated = true;
-        }
-        Ok(())
     }
 
     /// The peer lets us request the piece while choked.

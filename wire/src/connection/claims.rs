@@ -3,7 +3,7 @@ use crate::{Bitfield, BitfieldError, CloseReason, MAX_PIECES};
 /// `have` messages kept before the metadata is known. A peer that fetches quickly sends some; more is a flood.
 const MAX_HAVES: usize = 16 * 1024;
 
-/// What a peer says it has, in the words of its first message.
+/// What a peer says it has. BEP 3 has it said once, in the first message; aria2 says it again in place of many `have`s.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Statement<'a> {
     All,
@@ -68,6 +68,15 @@ impl Claims {
 }
 
 impl Statement<'_> {
+    /// Whether it may say more than is known. A peer keeps what it has, whatever it says later.
+    pub(crate) fn adds_to(self, known: &Bitfield) -> bool {
+        match self {
+            Self::All => !known.is_full(),
+            Self::None => false,
+            Self::Bits(_) => true,
+        }
+    }
+
     pub(crate) fn settle(self, pieces: u32) -> Result<Bitfield, CloseReason> {
         match self {
             Self::All => Ok(Bitfield::full(pieces)),

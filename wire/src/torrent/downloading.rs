@@ -44,7 +44,7 @@ impl Torrent {
         self.stirred = true;
     }
 
-    /// A peer says what it has, in its first message.
+    /// A peer says what it has.
     pub(super) fn peer_states(
         &mut self,
         context: &mut Context<'_>,
@@ -56,8 +56,9 @@ impl Torrent {
         };
         match &mut connection.pieces {
             Pieces::Claimed(claims) => claims.state(statement),
-            Pieces::Known(known) => {
-                let stated = statement.settle(known.len())?;
+            Pieces::Known(known) if statement.adds_to(known) => {
+                let mut stated = statement.settle(known.len())?;
+                stated.include(known);
                 if let Some(picker) = &mut self.picker {
                     picker.peer_left(known, connection.counted_as_seed);
                     connection.counted_as_seed = picker.peer_joined(&stated);
@@ -66,6 +67,7 @@ impl Torrent {
                 *known = stated;
                 connection.searched = None;
             }
+            Pieces::Known(_) => {}
         }
         self.close_if_useless(link)?;
         self.express_interest_to(context, link);
@@ -172,7 +174,11 @@ impl Torrent {
             return Ok(());
         };
         if connection.requests.answered(block).is_none() {
-            return connection.requests.unexpected();
+            return if connection.requests.was_withdrawn(block) {
+                Ok(())
+            } else {
+                connection.requests.unexpected()
+            };
         }
         picker.release(block, context.rng);
         if connection.theirs.choking {
@@ -206,15 +212,24 @@ impl Torrent {
         let sent = connection.requests.answered(block);
         match sent {
             Some(sent) => connection.delivered(context.config, context.now, sent, block),
-            None => connection.requests.unexpected()?,
+            None if connection.requests.was_withdrawn(block) => {}
+            None => return connection.requests.unexpected(),
         }
-        if let Receipt::Wanted { asked } = picker.received(block, connection.address) {
-            context.out.store(link, block);
-            connection.downloaded.add(context.now, block.length);
-            self.downloaded.add(context.now, block.length);
-            if asked > u16::from(sent.is_some()) {
-                self.cancel_elsewhere(context, link, block);
+        match picker.received(block, link, connection.address) {
+            Receipt::Wanted { asked } => {
+                context.out.store(link, block);
+                connection.downloaded.add(context.now, block.length);
+                self.downloaded.add(context.now, block.length);
+                if asked > u16::from(sent.is_some()) {
+                    self.cancel_elsewhere(context, link, block);
+                }
             }
+            Receipt::Unwanted if sent.is_some() => {
+                // Others may be asked for it, if it is still missing.
+                picker.release(block, context.rng);
+                self.stirred = true;
+            }
+            Receipt::Unwanted => {}
         }
         self.refill(context, link);
         Ok(())

@@ -1,5 +1,6 @@
 //! How a connection begins, and what does not belong there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wire::{
@@ -7,7 +8,7 @@ use wire::{
     Message, Torrent,
 };
 
-use crate::engine::{ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, peer_id};
+use crate::engine::{ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, peer_id, requests};
 
 #[test]
 fn a_connection_begins_with_the_extension_handshake_and_the_pieces() {
@@ -48,14 +49,19 @@ fn wrong_bitfield() {
 }
 
 #[test]
-fn a_bitfield_that_is_not_first() {
+fn a_bitfield_in_place_of_many_haves() {
     let mut engine = Engine::leecher();
-    engine.connect(LINK, PLAIN);
-    engine.hear(Message::Have(3));
-    assert_eq!(
-        engine.hear(Message::Bitfield(&[0; 3])),
-        [Said::Close(CloseReason::LateBitfield)]
-    );
+    engine.connect(LINK, FAST);
+    engine.hear(Message::HaveNone);
+    assert_eq!(engine.hear(Message::Have(3)), [Said::Interested]);
+    assert_eq!(engine.hear(Message::Bitfield(&[0b1000_0000, 0, 0])), []);
+    // What it had it still has.
+    assert_eq!(engine.hear(Message::HaveNone), []);
+    let requested: BTreeSet<u32> = requests(&engine.hear(Message::Unchoke))
+        .iter()
+        .map(|block| block.piece)
+        .collect();
+    assert_eq!(requested, [0, 3].into());
 }
 
 #[test]
