@@ -30,6 +30,7 @@ mod choker;
 mod close_reason;
 mod config;
 mod connection;
+mod culprit;
 mod extension;
 mod frame;
 mod geometry;

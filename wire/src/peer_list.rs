@@ -1,10 +1,11 @@
 //! Whom we know of, whom to dial next, and whom never again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Source;
+use crate::culprit::Culprit;
 
 /// First pause after a failed dial; it doubles with each further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
@@ -46,29 +47,6 @@ pub(crate) struct PeerList {
     banned: BTreeSet<Culprit>,
     /// The bans by age, so that the oldest makes room.
     bans: VecDeque<Culprit>,
-}
-
-/// What a ban holds for. On the public network a port is cheap and an IP is not; on loopback and private networks several nodes share an IP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Culprit {
-    Host(IpAddr),
-    Socket(SocketAddr),
-}
-
-impl Culprit {
-    fn at(address: SocketAddr) -> Self {
-        let shared = match address.ip() {
-            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            IpAddr::V6(ip) => {
-                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-            }
-        };
-        if shared {
-            Self::Socket(address)
-        } else {
-            Self::Host(address.ip())
-        }
-    }
 }
 
 impl PeerList {

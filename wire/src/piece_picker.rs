@@ -50,7 +50,7 @@ pub(crate) enum Receipt {
 pub(crate) enum Stage {
     /// Some pieces that somebody has are not begun.
     Plenty,
-    /// There are open blocks in pieces that have been begun.
+    /// There are open blocks in pieces that have been begun and that nobody fetches alone.
     AllBegun,
     /// Every block that anybody could send has been requested.
     Endgame,
@@ -112,7 +112,10 @@ impl PiecePicker {
     pub(crate) fn stage(&self) -> Stage {
         if !self.availability.available().is_empty() {
             Stage::Plenty
-        } else if !self.open.is_empty() {
+        } else if self.open.iter().any(|piece| {
+            let partial = self.partials.get(piece);
+            partial.is_some_and(|partial| !partial.alone || partial.owner.is_none())
+        }) {
             Stage::AllBegun
         } else {
             Stage::Endgame
@@ -206,7 +209,7 @@ impl PiecePicker {
         }
         let mut left = wanted;
         for (&piece, partial) in &mut self.partials {
-            if !asker.pieces.get(piece) {
+            if partial.alone || !asker.pieces.get(piece) {
                 continue;
             }
             // Backwards: the peer that was asked first sends the front of the piece first.
@@ -251,18 +254,21 @@ impl PiecePicker {
             .filter(|partial| partial.owner == Some(link))
         {
             partial.owner = None;
-            partial.alone &= partial.is_untouched();
+            partial.alone &= partial.contributors().is_empty();
         }
     }
 
-    /// A block came from `from`.
-    pub(crate) fn received(&mut self, block: Block, from: SocketAddr) -> Receipt {
+    /// A block came over `link` from `from`. A piece that one peer fetches alone takes blocks from nobody else.
+    pub(crate) fn received(&mut self, block: Block, link: Link, from: SocketAddr) -> Receipt {
         let Some(index) = self.geometry.block_index(block) else {
             return Receipt::Unwanted;
         };
         let Some(partial) = self.partials.get_mut(&block.piece) else {
             return Receipt::Unwanted;
         };
+        if partial.alone && partial.owner != Some(link) {
+            return Receipt::Unwanted;
+        }
         let Some(asked) = partial.receive(index, from) else {
             return Receipt::Unwanted;
         };
@@ -330,7 +336,7 @@ impl PiecePicker {
         self.partials.len() as u64 * u64::from(self.piece_length()) > MAX_BEGUN
     }
 
-    /// A piece that was begun and has no owner.
+    /// A piece that was begun and has no owner, or is the peer's own.
     fn abandoned(&self, asker: Asker<'_>) -> Option<u32> {
         let mut begun = self
             .open
@@ -339,8 +345,9 @@ impl PiecePicker {
             .filter(|&piece| asker.pieces.get(piece));
         begun.find(|piece| {
             self.partials.get(piece).is_some_and(|partial| {
-                partial.owner.is_none()
-                    && (!(partial.alone || asker.alone) || partial.is_untouched())
+                partial.owner == Some(asker.link)
+                    || partial.owner.is_none()
+                        && (!(partial.alone || asker.alone) || partial.is_untouched())
             })
         })
     }
@@ -358,14 +365,8 @@ impl PiecePicker {
 
     /// The last resort: a piece that somebody fetches for itself, and would not finish sooner for it. For a peer on parole, one that is shared.
     fn shared(&self, asker: Asker<'_>) -> Option<u32> {
-        let all_begun = self.stage() != Stage::Plenty;
-        let may_join = |partial: &Partial| {
-            if asker.alone {
-                partial.owner.is_none()
-            } else {
-                !partial.alone || all_begun
-            }
-        };
+        let may_join =
+            |partial: &Partial| !partial.alone && (!asker.alone || partial.owner.is_none());
         let mut begun = self
             .open
             .iter()

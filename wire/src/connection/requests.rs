@@ -3,14 +3,18 @@ use std::time::Duration;
 
 use crate::{Block, CloseReason};
 
-/// Answers that nobody waits for and that are forgiven in any case.
+/// Answers that nobody asked for and that are forgiven.
 const GRACE: u32 = 64;
+/// Requests remembered that were taken back: twice what may be in flight.
+const MAX_WITHDRAWN: usize = 1024;
 
 /// The requests that a peer has not answered, in the order they were sent.
 #[derive(Debug)]
 pub(crate) struct Requests {
     in_flight: VecDeque<Request>,
-    /// How many unexpected answers may still come: what was withdrawn may be on its way.
+    /// What was taken back and may be on its way all the same, the oldest first.
+    withdrawn: VecDeque<Block>,
+    /// How many answers may still come that were never asked for.
     tolerated: u32,
 }
 
@@ -24,6 +28,7 @@ impl Requests {
     pub(crate) fn new() -> Self {
         Self {
             in_flight: VecDeque::new(),
+            withdrawn: VecDeque::new(),
             tolerated: GRACE,
         }
     }
@@ -57,7 +62,9 @@ impl Requests {
     /// The block is not wanted from this peer any more. Returns whether it was.
     pub(crate) fn withdraw(&mut self, block: Block) -> bool {
         let withdrawn = self.answered(block).is_some();
-        self.tolerated = self.tolerated.saturating_add(u32::from(withdrawn));
+        if withdrawn {
+            self.remember(block);
+        }
         withdrawn
     }
 
@@ -69,11 +76,26 @@ impl Requests {
             .drain(kept..)
             .map(|request| request.block)
             .collect();
-        self.tolerated = self.tolerated.saturating_add(withdrawn.len() as u32);
+        for &block in &withdrawn {
+            self.remember(block);
+        }
         withdrawn
     }
 
-    /// An answer came that nothing was waiting for. BEP 6 has the connection closed; what was withdrawn shortly before is forgiven.
+    fn remember(&mut self, block: Block) {
+        if self.withdrawn.len() >= MAX_WITHDRAWN {
+            self.withdrawn.pop_front();
+        }
+        self.withdrawn.push_back(block);
+    }
+
+    /// An answer came that is not waited for. Returns whether it was, before the request was withdrawn; that is true once for each.
+    pub(crate) fn was_withdrawn(&mut self, block: Block) -> bool {
+        let index = self.withdrawn.iter().position(|&other| other == block);
+        index.is_some_and(|index| self.withdrawn.remove(index).is_some())
+    }
+
+    /// An answer came that was never asked for. BEP 6 has the connection closed; a few are forgiven.
     pub(crate) fn unexpected(&mut self) -> Result<(), CloseReason> {
         self.tolerated = self
             .tolerated

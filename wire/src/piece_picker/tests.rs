@@ -50,7 +50,7 @@ fn pick(
 fn deliver(picker: &mut PiecePicker, blocks: &[Block], from: Link) {
     for &block in blocks {
         assert!(matches!(
-            picker.received(block, address(from)),
+            picker.received(block, from, address(from)),
             Receipt::Wanted { .. }
         ));
     }
@@ -135,11 +135,11 @@ fn blocks_are_asked_for_twice_only_in_the_endgame_and_of_idle_peers() {
     picker.pick_again(asker(2, &all), 100, &mut again);
     assert_eq!(again.len(), 9);
     assert_eq!(
-        picker.received(again[0], address(Link(2))),
+        picker.received(again[0], Link(2), address(Link(2))),
         Receipt::Wanted { asked: 2 }
     );
     assert_eq!(
-        picker.received(again[0], address(Link(1))),
+        picker.received(again[0], Link(1), address(Link(1))),
         Receipt::Unwanted
     );
 }
@@ -162,9 +162,20 @@ fn a_failed_piece_is_fetched_by_one_peer_alone() {
     assert_eq!(retry[0].piece, 0);
     let others = pick(&mut picker, asker(2, &failing), &mut None, 1);
     assert!(others.is_empty(), "somebody else takes part");
-    // Unless there is nothing else to do.
-    assert_eq!(pick(&mut picker, asker(3, &all), &mut None, 5).len(), 5);
-    assert_eq!(pick(&mut picker, asker(2, &failing), &mut None, 1).len(), 1);
+    // Not even when there is nothing else to do.
+    assert_eq!(pick(&mut picker, asker(3, &all), &mut None, 6).len(), 5);
+    let others = pick(&mut picker, asker(2, &all), &mut None, 1);
+    assert!(others.is_empty(), "somebody else takes part in the end");
+    let (thief, owner) = (Link(2), Link(1));
+    assert_eq!(
+        picker.received(retry[0], thief, address(thief)),
+        Receipt::Unwanted,
+        "somebody else's block is taken"
+    );
+    deliver(&mut picker, &retry, owner);
+    let rest = pick(&mut picker, asker(1, &all), &mut None, 5);
+    deliver(&mut picker, &rest, owner);
+    assert_eq!(picker.failed(0), Some(vec![address(owner)]));
 }
 
 #[test]
@@ -296,7 +307,7 @@ proptest! {
                     let block = asked.swap_remove(nth % asked.len());
                     let is_new = !received.get(&block.piece).is_some_and(|blocks| blocks.contains(&block))
                         && !picker.have().get(block.piece);
-                    let receipt = picker.received(block, address(Link(peer as u32)));
+                    let receipt = picker.received(block, Link(peer as u32), address(Link(peer as u32)));
                     prop_assert_eq!(is_new, matches!(receipt, Receipt::Wanted { .. }));
                     if is_new {
                         received.entry(block.piece).or_default().push(block);
@@ -376,7 +387,7 @@ proptest! {
             }
             let block = asked.swap_remove(nth % asked.len());
             if deliver || rounds > 1000 {
-                picker.received(block, address(Link(1)));
+                picker.received(block, Link(1), address(Link(1)));
                 picker.verified(block.piece);
             } else {
                 picker.release(block, &mut rng);

@@ -61,6 +61,25 @@ fn unrequested_blocks_are_dropped_and_end_the_connection_when_they_go_on() {
 }
 
 #[test]
+fn a_block_that_another_peer_was_asked_for_is_not_stored() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    let stranger = Link(2);
+    engine.connect(stranger, FAST);
+    let mut slip = |block| {
+        engine.input(Input::Block {
+            link: stranger,
+            block,
+        })
+    };
+    assert_eq!(slip(requested[0]), [], "it was never asked for it");
+    assert_eq!(
+        engine.block(requested[0]),
+        [Said::Store(requested[0])],
+        "the one that was asked for it delivers"
+    );
+}
+
+#[test]
 fn a_block_that_was_on_its_way_when_the_peer_choked_is_kept() {
     let (mut engine, requests) = Engine::fetching(PLAIN);
     engine.hear(Message::Choke);
