@@ -22,7 +22,8 @@ fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
 fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
     let desk = Desk::new();
     let mut demo = desk.start(&["demo", "--nodes", "4", "--size", "64"]);
-    demo.wait_until("the announce", |event| event["step"] == "content");
+    // It goes on to write the content, which takes a while.
+    demo.wait_until("the network", |event| event["step"] == "network");
     demo.signal("INT");
     demo.end().assert_code(130);
     assert_eq!(tree(&desk.path("")).into_keys().count(), 0);
