@@ -94,3 +94,34 @@ fn a_seed_of_damaged_content_says_how_to_repair_it() {
     desk.run(&["verify", "film.mkv.torrent", "share"])
         .assert_refused(7, &["1 of 31 pieces"]);
 }
+
+/// It is the user's own doing, and may be undone.
+#[test]
+fn a_seed_whose_content_is_cut_off_stays_and_serves_it_when_it_is_back() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(60, LENGTH));
+    desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    seed.wait_for("seeding");
+    let get = [
+        "get",
+        "film.mkv.torrent",
+        "-o",
+        "out",
+        "--peer",
+        &seed.address(),
+        "--timeout",
+        "2",
+    ];
+
+    let content = fs::OpenOptions::new()
+        .write(true)
+        .open(desk.path("share/film.mkv"));
+    content.unwrap().set_len(LENGTH as u64 / 2).unwrap();
+    desk.run(&get).assert_refused(7, &["film.mkv", "resumes"]);
+
+    desk.write("share/film.mkv", noise(60, LENGTH));
+    desk.run(&get).assert_done();
+    assert!(seed.is_alive());
+    assert_same(&desk.path("share"), &desk.path("out"));
+}

@@ -266,3 +266,31 @@ fn a_lookup_names_those_who_have_it() {
     let asked = |event: &&serde_json::Value| event["step"] == "asked";
     assert!(lookup.events.iter().any(|event| asked(&event)), "{lookup}");
 }
+
+#[test]
+fn pieces_of_any_size_and_a_last_one_of_a_single_byte() {
+    let desk = Desk::new();
+    for (piece_length, length) in [
+        ("16K", 3 * 16_384 + 1),
+        ("256K", 262_144),
+        ("16M", (1 << 24) + 1),
+    ] {
+        let name = format!("share/{piece_length}");
+        desk.write(&name, noise(11, length));
+        let torrent = format!("{piece_length}.torrent");
+        let create = [
+            "create",
+            &name,
+            "-o",
+            &torrent,
+            "--piece-length",
+            piece_length,
+        ];
+        desk.run(&create).assert_code(0);
+        let mut seed = desk.start(&["seed", &torrent, "--data", "share"]);
+        let peer = seed.address();
+        desk.run(&["get", &torrent, "--peer", &peer, "-o", "out"])
+            .assert_done();
+    }
+    assert_same(&desk.path("share"), &desk.path("out"));
+}

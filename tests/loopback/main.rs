@@ -9,6 +9,7 @@ mod damaged_content;
 mod demo;
 mod disk;
 mod downloads;
+mod hostile_datagrams;
 mod hostile_leechers;
 mod hostile_seeds;
 mod hostile_torrents;
