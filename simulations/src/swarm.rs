@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use wire::{
     Bitfield, Block, Config, Direction, Event, Frame, Handshake, Info, InfoBuilder, Input, Link,
-    Progress, Reserved, Source, decode_frame,
+    Message, Progress, Reserved, Source, decode_frame,
 };
 
 use crate::scheduler::Scheduler;
@@ -249,7 +249,14 @@ impl Swarm {
                     self.send(index);
                 }
             }
-            Wish::Cancel(link, block) => self.peers[index].uplink.cancel(link, block),
+            Wish::Cancel(link, block, reject) => {
+                let is_held_back = self.peers[index].uplink.cancel(link, block);
+                if is_held_back && reject {
+                    let mut bytes = Vec::new();
+                    Message::Reject(block).encode(&mut bytes);
+                    self.fulfil(index, Wish::Send(link, Parcel::Message(bytes)));
+                }
+            }
             Wish::Store(link, block) => self.store(index, link, block),
             Wish::Discard(piece) => {
                 self.peers[index].stored.remove(&piece);

@@ -16,6 +16,9 @@ use crate::storage::{BlockBuffer, BlockPool};
 /// Reads before the session gets to see what came.
 const READS_PER_TURN: usize = 2;
 
+/// Blocks that a place is kept ready for, at most: twice what an engine has in flight. Those beyond are copied.
+const MAX_EXPECTED: usize = 1024;
+
 /// What one turn of a connection brought its session.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -137,21 +140,18 @@ impl Connection {
     fn take_orders(&mut self) -> io::Result<bool> {
         let mut orders = Vec::new();
         let open = self.mailbox.take(&mut orders);
-        let mut requests = Vec::new();
         for order in orders {
-            if let Order::Request(block) = order {
-                self.requested.push_back(block);
-                Message::Request(block).encode(&mut requests);
-                continue;
-            }
-            if !requests.is_empty() {
-                self.writer
-                    .push(Order::Send(std::mem::take(&mut requests)))?;
+            match order {
+                Order::Request(block) => {
+                    if self.requested.len() >= MAX_EXPECTED {
+                        self.requested.pop_front();
+                    }
+                    self.requested.push_back(block);
+                }
+                Order::Cancel(block) => forget(&mut self.requested, block),
+                _ => {}
             }
             self.writer.push(order)?;
-        }
-        if !requests.is_empty() {
-            self.writer.push(Order::Send(requests))?;
         }
         Ok(open)
     }
@@ -186,8 +186,10 @@ impl Connection {
                     || pool.take(),
                     |received| match received {
                         Received::Message(message) => {
-                            if matches!(message, Message::Choke) {
-                                requested.clear();
+                            match message {
+                                Message::Choke => requested.clear(),
+                                Message::Reject(block) => forget(requested, block),
+                                _ => {}
                             }
                             message.encode(&mut batch.frames);
                             batch.arrivals.push(Arrival::Message);
@@ -204,5 +206,12 @@ impl Connection {
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
         Ok(())
+    }
+}
+
+/// The block will not come.
+fn forget(requested: &mut VecDeque<Block>, block: Block) {
+    if let Some(at) = requested.iter().position(|&other| other == block) {
+        requested.remove(at);
     }
 }

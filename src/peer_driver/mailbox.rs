@@ -12,10 +12,12 @@ pub(crate) enum Order {
     Send(Vec<u8>),
     /// Send a request, and expect the block.
     Request(Block),
+    /// Take a request back, and do not expect the block.
+    Cancel(Block),
     /// Read this block from the disk and send it.
     Upload(Block),
-    /// Forget an upload that has not begun.
-    CancelUpload(Block),
+    /// Forget an upload that has not begun, and send a reject in its place if the peer knows such messages.
+    CancelUpload { block: Block, reject: bool },
 }
 
 /// A queue from a session, which never waits, to one connection.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use wire::{Block, encode_piece_header};
+use wire::{Block, Message, encode_piece_header};
 
 use super::mailbox::Order;
 use crate::storage::Storage;
@@ -78,28 +78,42 @@ impl Writer {
     /// The peer does not read what it is sent.
     pub(crate) fn push(&mut self, order: Order) -> io::Result<()> {
         match order {
-            Order::CancelUpload(block) => {
+            Order::CancelUpload { block, reject } => {
                 let upload = Order::Upload(block);
+                // BEP 6: one answer to each request. A block that is being read or written is that answer.
                 if let Some(at) = self.orders.iter().position(|order| *order == upload) {
                     self.orders.remove(at);
+                    if reject {
+                        self.push_message(Message::Reject(block))?;
+                    }
                 }
             }
-            Order::Send(bytes) => {
-                self.unread += bytes.len();
-                if self.unread > MAX_UNREAD {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the peer does not read what it is sent",
-                    ));
-                }
-                if let Some(Order::Send(last)) = self.orders.back_mut() {
-                    last.extend_from_slice(&bytes);
-                } else {
-                    self.orders.push_back(Order::Send(bytes));
-                }
-            }
-            Order::Request(_) => debug_assert!(false, "a request is encoded before it comes here"),
+            Order::Send(bytes) => self.push_messages(bytes)?,
+            Order::Request(block) => self.push_message(Message::Request(block))?,
+            Order::Cancel(block) => self.push_message(Message::Cancel(block))?,
             Order::Upload(_) => self.orders.push_back(order),
+        }
+        Ok(())
+    }
+
+    fn push_message(&mut self, message: Message<'_>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        self.push_messages(bytes)
+    }
+
+    fn push_messages(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.unread += bytes.len();
+        if self.unread > MAX_UNREAD {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the peer does not read what it is sent",
+            ));
+        }
+        if let Some(Order::Send(last)) = self.orders.back_mut() {
+            last.extend_from_slice(&bytes);
+        } else {
+            self.orders.push_back(Order::Send(bytes));
         }
         Ok(())
     }
@@ -241,5 +255,42 @@ impl Run {
                 uploaded.push(block);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Block = Block {
+        piece: 0,
+        offset: 0,
+        length: 1 << 14,
+    };
+
+    fn cancelled(writer: &mut Writer, block: Block, reject: bool) -> Option<Vec<u8>> {
+        let order = Order::CancelUpload { block, reject };
+        writer.push(order).expect("there is room");
+        writer.next_messages()
+    }
+
+    #[test]
+    fn an_upload_that_has_not_begun_is_rejected_in_its_place() {
+        let mut writer = Writer::new(Content::default());
+        writer.push(Order::Upload(FIRST)).expect("there is room");
+        let mut expected = Vec::new();
+        Message::Reject(FIRST).encode(&mut expected);
+        assert_eq!(cancelled(&mut writer, FIRST, true), Some(expected));
+        writer.push(Order::Upload(FIRST)).expect("there is room");
+        assert_eq!(cancelled(&mut writer, FIRST, false), None);
+    }
+
+    #[test]
+    fn an_upload_that_has_begun_is_not_rejected_as_well() {
+        let mut writer = Writer::new(Content::default());
+        writer.push(Order::Upload(FIRST)).expect("there is room");
+        // What the reading has taken off the queue will be sent.
+        assert_eq!(writer.orders.pop_front(), Some(Order::Upload(FIRST)));
+        assert_eq!(cancelled(&mut writer, FIRST, true), None);
     }
 }

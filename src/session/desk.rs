@@ -98,20 +98,24 @@ impl Outbox for Desk {
     }
 
     fn send(&mut self, link: Link, message: Message<'_>) {
-        if let Message::Request(block) = message {
-            return self.order(link, Order::Request(block));
-        }
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        self.order(link, Order::Send(bytes));
+        let order = match message {
+            Message::Request(block) => Order::Request(block),
+            Message::Cancel(block) => Order::Cancel(block),
+            message => {
+                let mut bytes = Vec::new();
+                message.encode(&mut bytes);
+                Order::Send(bytes)
+            }
+        };
+        self.order(link, order);
     }
 
     fn upload(&mut self, link: Link, block: Block) {
         self.order(link, Order::Upload(block));
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
-        self.order(link, Order::CancelUpload(block));
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
+        self.order(link, Order::CancelUpload { block, reject });
     }
 
     fn store(&mut self, _: Link, _: Block) {

@@ -194,7 +194,7 @@ impl Outbox for Completed {
         black_box(message);
     }
     fn upload(&mut self, _: Link, _: Block) {}
-    fn cancel_upload(&mut self, _: Link, _: Block) {}
+    fn cancel_upload(&mut self, _: Link, _: Block, _: bool) {}
     fn store(&mut self, _: Link, block: Block) {
         self.stored = Some(block);
     }

@@ -11,8 +11,9 @@ pub trait Outbox {
     fn send(&mut self, link: Link, message: Message<'_>);
     /// Read the block and send it; the answer is [`Input::Uploaded`](crate::Input::Uploaded).
     fn upload(&mut self, link: Link, block: Block);
-    /// Drop a block of `upload` that has not left yet. What the peer is to hear about it is sent by the engine.
-    fn cancel_upload(&mut self, link: Link, block: Block);
+    /// Drop a block of `upload` if it can still be held back, and if `reject` send [`Message::Reject`] in its place: each request has one answer
+    /// (BEP 6). A block that is on its way out goes on as if nothing had been said, [`Input::Uploaded`](crate::Input::Uploaded) included.
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool);
     /// The payload of the [`Input::Block`](crate::Input::Block) at hand is wanted: keep it. Without this call it is dropped.
     fn store(&mut self, link: Link, block: Block);
     /// Forget the stored blocks of a piece: it failed its check and is fetched again.

@@ -193,7 +193,12 @@ impl Outbox for Model {
         self.uploads.entry(link).or_default().push(block);
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
+        assert_eq!(
+            reject,
+            self.fast.contains(&link),
+            "BEP 6 is for those who speak it"
+        );
         let uploads = self.uploads.entry(link).or_default();
         let index = uploads
             .iter()

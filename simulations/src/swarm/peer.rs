@@ -70,7 +70,7 @@ impl Peer {
 pub(super) enum Wish {
     Connect(SocketAddr),
     Send(Link, Parcel),
-    Cancel(Link, Block),
+    Cancel(Link, Block, bool),
     Store(Link, Block),
     Discard(u32),
     Close(Link),
@@ -95,8 +95,8 @@ impl Outbox for Wishes {
         self.0.push(Wish::Send(link, Parcel::Block(block)));
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
-        self.0.push(Wish::Cancel(link, block));
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
+        self.0.push(Wish::Cancel(link, block, reject));
     }
 
     fn store(&mut self, link: Link, block: Block) {

@@ -57,9 +57,13 @@ impl Uplink {
         self.queue.pop_front()
     }
 
-    /// Drops a block that waits.
-    pub(super) fn cancel(&mut self, link: Link, block: Block) {
-        self.retain_waiting(|waiting| *waiting != (link, Parcel::Block(block)));
+    /// Drops a block that waits. Returns whether it did: what has begun to leave goes on.
+    pub(super) fn cancel(&mut self, link: Link, block: Block) -> bool {
+        let begun = usize::from(self.is_busy);
+        let parcel = (link, Parcel::Block(block));
+        let mut waiting = self.queue.iter().skip(begun);
+        let index = waiting.position(|waiting| *waiting == parcel);
+        index.is_some_and(|index| self.queue.remove(begun + index).is_some())
     }
 
     /// Drops all that waits for a connection that is ended.

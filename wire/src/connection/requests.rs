@@ -95,6 +95,11 @@ impl Requests {
         index.is_some_and(|index| self.withdrawn.remove(index).is_some())
     }
 
+    /// The peer choked: what came twice up to here may have been a block that crossed its reject.
+    pub(crate) fn forgive(&mut self) {
+        self.tolerated = GRACE;
+    }
+
     /// An answer came that was never asked for. BEP 6 has the connection closed; a few are forgiven.
     pub(crate) fn unexpected(&mut self) -> Result<(), CloseReason> {
         self.tolerated = self

@@ -140,6 +140,7 @@ impl Torrent {
             return;
         };
         connection.theirs.choking = true;
+        connection.requests.forgive();
         let Some(picker) = &mut self.picker else {
             return;
         };

@@ -182,7 +182,10 @@ impl Torrent {
     fn turned_away(&mut self, address: SocketAddr, reason: &CloseReason) {
         if !matches!(
             reason,
-            CloseReason::TooManyConnections | CloseReason::Duplicate | CloseReason::Silent { .. }
+            CloseReason::TooManyConnections
+                | CloseReason::Duplicate
+                | CloseReason::Silent { .. }
+                | CloseReason::UnrequestedBlocks
         ) {
             self.peers.avoid(address);
         }

@@ -139,7 +139,7 @@ impl Torrent {
         Ok(())
     }
 
-    /// BEP 6: even a request that is cancelled has its answer.
+    /// BEP 6: even a request that is cancelled has its answer, the block or a reject.
     pub(super) fn request_cancelled(
         &mut self,
         context: &mut Context<'_>,
@@ -251,10 +251,10 @@ fn choke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
     }
 }
 
-/// Does not serve a request that was queued.
+/// Does not serve a request that was queued, unless it is too late for that: only the driver knows.
 fn withdraw(context: &mut Context<'_>, link: Link, connection: &mut Connection, block: Block) {
-    context.out.cancel_upload(link, block);
-    if connection.speaks_fast() {
-        context.send(link, connection, Message::Reject(block));
-    }
+    connection.last_sent = context.now;
+    context
+        .out
+        .cancel_upload(link, block, connection.speaks_fast());
 }

@@ -33,7 +33,8 @@ pub(crate) enum Said {
     Port(u16),
     Extended(u8, Vec<u8>),
     Upload(Block),
-    CancelUpload(Block),
+    /// And whether it is to be rejected.
+    CancelUpload(Block, bool),
     Store(Block),
     Discard(u32),
     Close(CloseReason),
@@ -77,8 +78,8 @@ impl Outbox for Record {
         self.said.push((link, Said::Upload(block)));
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
-        self.said.push((link, Said::CancelUpload(block)));
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
+        self.said.push((link, Said::CancelUpload(block, reject)));
     }
 
     fn store(&mut self, link: Link, block: Block) {

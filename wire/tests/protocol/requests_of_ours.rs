@@ -61,6 +61,21 @@ fn unrequested_blocks_are_dropped_and_end_the_connection_when_they_go_on() {
 }
 
 #[test]
+fn a_choke_forgives_the_blocks_that_crossed_their_rejects() {
+    let (mut engine, requests) = Engine::fetching(FAST);
+    let strange = Block {
+        offset: 1,
+        ..requests[0]
+    };
+    for _ in 0..20 {
+        for _ in 0..50 {
+            assert_eq!(engine.block(strange), []);
+        }
+        assert_eq!(engine.hear(Message::Choke), []);
+    }
+}
+
+#[test]
 fn a_block_that_another_peer_was_asked_for_is_not_stored() {
     let (mut engine, requested) = Engine::fetching(FAST);
     let stranger = Link(2);

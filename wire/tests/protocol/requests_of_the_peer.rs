@@ -70,14 +70,14 @@ fn an_interested_peer_is_unchoked_at_once_and_served() {
 }
 
 #[test]
-fn a_cancelled_request_is_rejected() {
+fn a_cancelled_request_is_rejected_if_it_is_not_too_late() {
     let mut engine = Engine::seed();
     engine.connect(LINK, FAST);
     engine.hear(Message::Interested);
     engine.hear(Message::Request(block(3, 1)));
     assert_eq!(
         engine.hear(Message::Cancel(block(3, 1))),
-        [Said::CancelUpload(block(3, 1)), Said::Reject(block(3, 1))]
+        [Said::CancelUpload(block(3, 1), true)]
     );
     assert_eq!(engine.hear(Message::Cancel(block(3, 1))), []);
 }
@@ -120,19 +120,32 @@ fn the_queue_of_requests_is_bounded_as_advertised() {
 }
 
 #[test]
-fn a_choke_rejects_what_was_requested() {
+fn a_choke_takes_back_what_was_requested_and_has_it_rejected() {
+    for (reserved, rejects) in [(FAST, true), (PLAIN, false)] {
+        let mut engine = Engine::seed();
+        engine.connect(LINK, reserved);
+        engine.hear(Message::Interested);
+        engine.hear(Message::Request(block(0, 0)));
+        let said = engine.hear(Message::NotInterested);
+        assert_eq!(
+            said,
+            [Said::Choke, Said::CancelUpload(block(0, 0), rejects)]
+        );
+    }
+}
+
+#[test]
+fn a_block_that_left_before_the_choke_counts_as_sent() {
     let mut engine = Engine::seed();
     engine.connect(LINK, FAST);
     engine.hear(Message::Interested);
     engine.hear(Message::Request(block(0, 0)));
-    let said = engine.hear(Message::NotInterested);
+    engine.hear(Message::NotInterested);
+    let (link, block) = (LINK, block(0, 0));
+    assert_eq!(engine.input(Input::Uploaded { link, block }), []);
     assert_eq!(
-        said,
-        [
-            Said::Choke,
-            Said::CancelUpload(block(0, 0)),
-            Said::Reject(block(0, 0))
-        ]
+        engine.torrent.progress(engine.now).uploaded,
+        u64::from(BLOCK_LENGTH)
     );
 }
 

@@ -341,7 +341,7 @@ impl Swarm {
                 let genuine = self.nodes[node].manner != Manner::Liar;
                 self.enqueue(node, link, Parcel::Block { block, genuine });
             }
-            Wish::CancelUpload(link, block) => {
+            Wish::CancelUpload(link, block, reject) => {
                 let queued = |(to, parcel): &(Link, Parcel)| {
                     *to == link
                         && matches!(parcel, Parcel::Block { block: queued, .. } if *queued == block)
@@ -350,6 +350,11 @@ impl Swarm {
                 let uplink = &mut self.nodes[node].uplink;
                 if let Some(index) = uplink.iter().skip(1).position(queued) {
                     uplink.remove(index + 1);
+                    if reject {
+                        let mut bytes = Vec::new();
+                        Message::Reject(block).encode(&mut bytes);
+                        self.enqueue(node, link, Parcel::Message(bytes));
+                    }
                 }
             }
             Wish::Store(block) => {
@@ -563,7 +568,7 @@ enum Wish {
     Connect(SocketAddr),
     Send(Link, Vec<u8>),
     Upload(Link, Block),
-    CancelUpload(Link, Block),
+    CancelUpload(Link, Block, bool),
     Store(Block),
     Discard(u32),
     Close(Link, CloseReason),
@@ -588,8 +593,8 @@ impl Outbox for Wishes {
         self.0.push(Wish::Upload(link, block));
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
-        self.0.push(Wish::CancelUpload(link, block));
+    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
+        self.0.push(Wish::CancelUpload(link, block, reject));
     }
 
     fn store(&mut self, _: Link, block: Block) {
