@@ -44,6 +44,7 @@ pub(crate) struct PeerList {
     /// Those that wait, by time and importance.
     queue: BTreeSet<(Duration, Source, SocketAddr)>,
     dialling: BTreeSet<SocketAddr>,
+    connected: BTreeSet<SocketAddr>,
     banned: BTreeSet<Culprit>,
     /// The bans by age, so that the oldest makes room.
     bans: VecDeque<Culprit>,
@@ -95,9 +96,9 @@ impl PeerList {
         self.dialling.len()
     }
 
-    /// Addresses remembered.
-    pub(crate) fn len(&self) -> usize {
-        self.known.len()
+    /// Addresses where there may be something to be had, connected ones included.
+    pub(crate) fn prospects(&self) -> usize {
+        self.queue.len() + self.dialling.len() + self.connected.len()
     }
 
     /// Whether somebody is being dialled or could be now.
@@ -225,7 +226,10 @@ impl PeerList {
             State::Dialling { .. } => {
                 self.dialling.remove(&address);
             }
-            State::Connected | State::Avoided => {}
+            State::Connected => {
+                self.connected.remove(&address);
+            }
+            State::Avoided => {}
         }
         known.state = state;
         match state {
@@ -235,7 +239,10 @@ impl PeerList {
             State::Dialling { .. } => {
                 self.dialling.insert(address);
             }
-            State::Connected | State::Avoided => {}
+            State::Connected => {
+                self.connected.insert(address);
+            }
+            State::Avoided => {}
         }
     }
 }
@@ -287,11 +294,11 @@ mod tests {
         list.add(NOW, address(1), Source::Dht, 2);
         list.add(NOW, address(2), Source::Dht, 2);
         list.add(NOW, address(3), Source::Dht, 2);
-        assert_eq!(list.len(), 2);
+        assert_eq!(list.prospects(), 2);
         let dialled = list.dial(NOW).expect("somebody is dialled");
         list.failed(NOW, dialled);
         list.add(NOW, address(3), Source::Dht, 2);
-        assert_eq!(list.len(), 2);
+        assert_eq!(list.prospects(), 2);
         assert!([list.dial(NOW), list.dial(NOW)].contains(&Some(address(3))));
     }
 

@@ -31,7 +31,7 @@ pub struct Progress {
     pub seeds: usize,
     /// Addresses being dialled.
     pub dialling: usize,
-    /// Addresses known, connected ones included.
+    /// Addresses known where there may be a peer, dialled and connected ones included; our own and banned ones are not.
     pub known: usize,
 }
 
@@ -90,7 +90,7 @@ impl Torrent {
                 .filter(|connection| connection.is_seed())
                 .count(),
             dialling: self.peers.dialling(),
-            known: self.peers.len(),
+            known: self.peers.prospects(),
         }
     }
 

@@ -65,6 +65,8 @@ fn an_address_that_leads_back_to_us_is_dialled_once() {
     engine.input(Input::Candidates(&[address(9)], Source::Dht));
     engine.wait(seconds(3600));
     assert_eq!(engine.record.dialled, []);
+    let known = engine.torrent.progress(engine.now).known;
+    assert_eq!(known, 0, "we count ourselves among the peers");
 }
 
 #[test]
@@ -93,6 +95,32 @@ fn an_incoming_connection_that_ends_leaves_the_dial_to_its_address_alone() {
         address: address(1),
     });
     assert_eq!(engine.record.dialled, [address(1), address(2)]);
+}
+
+#[test]
+fn a_peer_that_sent_what_nobody_requested_is_dialled_again_later() {
+    let mut engine = Engine::leecher();
+    engine.input(Input::Candidates(&[address(1)], Source::Dht));
+    let handshake = Handshake {
+        reserved: PLAIN,
+        info_hash: engine.info.hash(),
+        peer_id: peer_id(1),
+    };
+    engine.input(Input::Connected {
+        link: LINK,
+        address: address(1),
+        direction: Direction::Outgoing,
+        handshake: &handshake,
+    });
+    let closed = (0..100)
+        .map(|_| engine.block(block(0, 0)))
+        .find(|said| !said.is_empty());
+    assert_eq!(
+        closed,
+        Some(vec![Said::Close(CloseReason::UnrequestedBlocks)])
+    );
+    engine.wait(seconds(10));
+    assert_eq!(engine.record.dialled, [address(1), address(1)]);
 }
 
 #[test]
