@@ -362,7 +362,12 @@ impl Driver {
                     from,
                     transaction: &transaction,
                 }),
-                Err(_) => {}
+                // Peers that speak uTP try it on this port, before TCP.
+                Err(_) => {
+                    if let Some(refusal) = wire::refuse_utp(&buffer[..length]) {
+                        self.desk.sockets.send(from, &refusal);
+                    }
+                }
             }
         }
     }
@@ -477,6 +482,17 @@ impl Sockets {
     }
 
     /// The socket that reaches this address.
+    /// Past the runtime, which knows of a fresh socket only later that it can be written to. What the system refuses is
+    /// lost, as any datagram may be.
+    fn send(&self, to: SocketAddr, datagram: &[u8]) {
+        let Some(socket) = self.reach(&to) else {
+            return;
+        };
+        if let Err(error) = SockRef::from(socket).send_to(datagram, &to.into()) {
+            tracing::trace!(%to, %error, "a datagram was not sent");
+        }
+    }
+
     fn reach(&self, address: &SocketAddr) -> Option<&UdpSocket> {
         match Family::of(address) {
             Family::V4 => self.v4.as_ref(),
@@ -505,17 +521,10 @@ struct Desk {
 
 impl Outbox for Desk {
     fn transmit(&mut self, to: SocketAddr, message: Message) {
-        let Some(socket) = self.sockets.reach(&to) else {
-            return;
-        };
         self.answered += u64::from(matches!(message.body, dht::Body::Response(_)));
         self.datagram.clear();
         dht::encode(&message, &mut self.datagram);
-        // Past the runtime, which knows of a fresh socket only later that it can be written to. What the system refuses is
-        // lost, as any datagram may be.
-        if let Err(error) = SockRef::from(socket).send_to(&self.datagram, &to.into()) {
-            tracing::trace!(%to, %error, "a datagram was not sent");
-        }
+        self.sockets.send(to, &self.datagram);
     }
 
     fn event(&mut self, event: Event) {

@@ -51,6 +51,7 @@ mod pipeline;
 mod rate;
 mod receiver;
 mod torrent;
+mod utp;
 
 pub use allowed_fast::allowed_fast_set;
 pub use bitfield::{Bitfield, BitfieldError};
@@ -77,3 +78,4 @@ pub use peer_id::PeerId;
 pub use peer_priority::peer_priority;
 pub use receiver::{MAX_SCATTER, ReceiveError, Received, Receiver};
 pub use torrent::{LinkView, Progress, Torrent};
+pub use utp::refuse_utp;
