@@ -20,6 +20,8 @@ use crate::{
 
 /// Requests that a peer takes if it does not say. BEP 10, "reqq", speaks of 250 in libtorrent.
 const DEFAULT_REQUEST_QUEUE: u32 = 250;
+/// How often in a row a peer may choke, reject what was requested, and be asked again as soon as it unchokes.
+const MAX_FORGIVEN_REJECTS: u32 = 3;
 /// Allowed-fast pieces remembered of one peer.
 const MAX_ALLOWED_FAST: usize = 64;
 
@@ -229,12 +231,17 @@ impl Connection {
         }
     }
 
-    /// The peer refused a request that it had no reason to refuse: each further time it is left alone for longer.
+    /// The peer refused a request: each further time without a block in between, it is left alone for longer.
     pub(crate) fn pause_after_reject(&mut self, now: Duration) {
         if self.paused_until <= now {
             self.rejects += 1;
             self.paused_until = now + Duration::from_secs(1 << self.rejects.min(6));
         }
+    }
+
+    /// It keeps refusing what we request: an unchoke alone is no reason to try again at once.
+    pub(crate) fn is_evasive(&self) -> bool {
+        self.rejects > MAX_FORGIVEN_REJECTS
     }
 
     /// The peer delivered what was asked for.

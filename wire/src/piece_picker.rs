@@ -248,13 +248,15 @@ impl PiecePicker {
 
     /// The peer does not go on with its pieces: they are anybody's.
     pub(crate) fn disown(&mut self, link: Link) {
-        for partial in self
-            .partials
-            .values_mut()
-            .filter(|partial| partial.owner == Some(link))
-        {
-            partial.owner = None;
-            partial.alone &= partial.contributors().is_empty();
+        for partial in self.partials.values_mut() {
+            partial.disown(link);
+        }
+    }
+
+    /// The peer does not go on with this piece.
+    pub(crate) fn disown_piece(&mut self, link: Link, piece: u32) {
+        if let Some(partial) = self.partials.get_mut(&piece) {
+            partial.disown(link);
         }
     }
 

@@ -51,6 +51,8 @@ pub struct Torrent {
     pressure: bool,
     /// Something can be requested that could not before: idle peers are to be looked at.
     stirred: bool,
+    /// When they are to be looked at for what was rejected.
+    stir_at: Option<Duration>,
     /// Nothing is due before this.
     deadline: Option<Duration>,
     downloaded: Meter,
@@ -78,6 +80,7 @@ impl Torrent {
             next_need: None,
             pressure: false,
             stirred: false,
+            stir_at: None,
             deadline: None,
             downloaded: Meter::default(),
             uploaded: Meter::default(),

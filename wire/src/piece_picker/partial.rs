@@ -59,6 +59,14 @@ impl Partial {
         &self.contributors
     }
 
+    /// The peer does not go on with it. What it has sent need not be fetched again, so that others may join.
+    pub(crate) fn disown(&mut self, link: Link) {
+        if self.owner == Some(link) {
+            self.owner = None;
+            self.alone &= self.contributors.is_empty();
+        }
+    }
+
     /// Requests up to `wanted` open blocks, in order, and returns how many there were.
     pub(crate) fn request_open(
         &mut self,

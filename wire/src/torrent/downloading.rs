@@ -1,5 +1,7 @@
 //! What is fetched from peers.
 
+use std::time::Duration;
+
 use super::{Context, Torrent};
 use crate::blame::Verdict;
 use crate::connection::{Pieces, Statement};
@@ -9,6 +11,8 @@ use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
 
 /// A peer that brings a piece within this many seconds fetches pieces for itself.
 const WHOLE_PIECE_SECONDS: u64 = 10;
+/// How long rejected blocks wait before other peers are asked for them.
+const REJECTS_GATHER: Duration = Duration::from_millis(50);
 
 impl Torrent {
     /// The storage has been checked.
@@ -158,8 +162,10 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        connection.theirs.choking = false;
-        connection.paused_until = context.now;
+        let was_choking = std::mem::replace(&mut connection.theirs.choking, false);
+        if was_choking && !connection.is_evasive() {
+            connection.paused_until = context.now;
+        }
         connection.searched = None;
         self.refill(context, link);
     }
@@ -182,14 +188,15 @@ impl Torrent {
             };
         }
         picker.release(block, context.rng);
+        picker.disown_piece(link, block.piece);
         if connection.theirs.choking {
             connection.allowed.retain(|&piece| piece != block.piece);
-        } else {
-            connection.pause_after_reject(context.now);
-            let resume = connection.paused_until;
-            self.wake_by(resume);
         }
-        self.stirred = true;
+        connection.pause_after_reject(context.now);
+        let resume = connection.paused_until;
+        // Rejects come in swarms: the others are looked at once for many.
+        let stir = *self.stir_at.get_or_insert(context.now + REJECTS_GATHER);
+        self.wake_by(resume.min(stir));
         Ok(())
     }
 

@@ -28,6 +28,14 @@ impl Torrent {
         }
         self.dial(context);
         self.call_for_peers(context);
+        match self.stir_at {
+            Some(at) if at <= context.now => {
+                self.stir_at = None;
+                self.stirred = true;
+            }
+            Some(at) => self.wake_by(at),
+            None => {}
+        }
         if self.stirred {
             self.stirred = false;
             self.refill_all(context);

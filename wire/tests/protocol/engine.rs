@@ -260,6 +260,10 @@ pub(crate) fn requests(said: &[Said]) -> Vec<Block> {
         .collect()
 }
 
+pub(crate) fn milliseconds(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
 pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -2,7 +2,9 @@
 
 use wire::{Bitfield, Block, CloseReason, ExtensionHandshake, Input, Link, Message};
 
-use crate::engine::{ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, only, requests, seconds};
+use crate::engine::{
+    ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, milliseconds, only, requests, seconds,
+};
 
 #[test]
 fn blocks_are_expected_in_the_order_of_the_requests() {
@@ -121,6 +123,47 @@ fn a_rejected_request_is_not_repeated_at_once() {
     assert_eq!(said, []);
     let said = only(engine.wait(seconds(3)));
     assert!(!requests(&said).is_empty(), "it never tries again");
+}
+
+#[test]
+fn a_peer_that_rejects_everything_is_left_alone_however_often_it_unchokes() {
+    let (mut engine, mut outstanding) = Engine::fetching(FAST);
+    let mut requested = 0;
+    for round in 0..1000 {
+        for block in std::mem::take(&mut outstanding) {
+            outstanding.extend(requests(&engine.hear(Message::Reject(block))));
+        }
+        if round % 2 == 0 {
+            engine.hear(Message::Choke);
+        }
+        outstanding.extend(requests(&engine.hear(Message::Unchoke)));
+        outstanding.extend(requests(&only(engine.wait(milliseconds(10)))));
+        requested += outstanding.len();
+    }
+    assert!(requested <= 16 * 8, "{requested} requests in ten seconds");
+    engine.wait(seconds(70));
+    let asked = engine.torrent.expected(LINK).count();
+    assert!(asked > 0, "it never gets another chance");
+}
+
+#[test]
+fn what_a_peer_rejects_is_requested_of_others_soon() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    let (other, first) = (Link(2), requested[0]);
+    let mut one = Bitfield::new(PIECES);
+    one.set(first.piece);
+    engine.connect(other, PLAIN);
+    for message in [Message::Bitfield(one.as_bytes()), Message::Unchoke] {
+        engine.input(Input::Received {
+            link: other,
+            message,
+        });
+    }
+    assert_eq!(engine.torrent.expected(other).next(), None);
+    assert_eq!(engine.hear(Message::Reject(first)), []);
+    engine.wait(milliseconds(100));
+    let asked: Vec<_> = engine.torrent.expected(other).collect();
+    assert_eq!(asked, [first]);
 }
 
 #[test]
