@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     reserved: Reserved,
     pub(crate) last_received: Duration,
     pub(crate) last_sent: Duration,
+    /// When a block last went either way, or the connection was established.
+    pub(crate) last_exchange: Duration,
 
     pub(crate) ours: Stance,
     pub(crate) theirs: Stance,
@@ -131,6 +133,7 @@ impl Connection {
             reserved: handshake.reserved,
             last_received: now,
             last_sent: now,
+            last_exchange: now,
             ours: INITIAL,
             theirs: INITIAL,
             choke_changed: now,

@@ -226,6 +226,7 @@ impl Torrent {
         match picker.received(block, link, connection.address) {
             Receipt::Wanted { asked } => {
                 context.out.store(link, block);
+                connection.last_exchange = context.now;
                 connection.downloaded.add(context.now, block.length);
                 self.downloaded.add(context.now, block.length);
                 if asked > u16::from(sent.is_some()) {

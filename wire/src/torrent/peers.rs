@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::metadata_exchange::METADATA_ID;
 use super::{Context, Torrent};
 use crate::connection::Connection;
+use crate::culprit::Culprit;
 use crate::{
     Bitfield, CloseReason, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake, Link,
     Message, Source,
@@ -13,6 +14,11 @@ use crate::{
 
 /// Two connections to one peer that are no further apart than this were dialled by both sides at once.
 const SIMULTANEOUS: Duration = Duration::from_secs(10);
+
+/// Connections to one host of the public network; several of its users may share it.
+const MAX_OF_ONE_HOST: usize = 4;
+/// A connection over which no block went for this long makes room for another if there is none.
+const IDLE: Duration = Duration::from_secs(60);
 
 impl Torrent {
     pub(super) fn candidates(
@@ -205,13 +211,12 @@ impl Torrent {
         if self.peers.is_banned(address) {
             return Err(CloseReason::Banned);
         }
-        let same = self
-            .connections
-            .iter()
-            .find(|(_, connection)| connection.peer_id == handshake.peer_id);
+        let same = self.connections.iter().find(|(_, connection)| {
+            // Anybody can take on a name, and so it takes the same host as well.
+            connection.peer_id == handshake.peer_id && connection.address.ip() == address.ip()
+        });
         if let Some((&older, connection)) = same {
             let gives_way = connection.direction != direction
-                && connection.address.ip() == address.ip()
                 && context.now.saturating_sub(connection.since) < SIMULTANEOUS
                 && self.keeps(direction, handshake);
             if !gives_way {
@@ -219,9 +224,45 @@ impl Torrent {
             }
             self.close(context, older, &CloseReason::Duplicate);
         }
-        if self.connections.len() >= context.config.max_connections {
+        let culprit = Culprit::at(address);
+        let same_host = self
+            .connections
+            .values()
+            .filter(|connection| Culprit::at(connection.address) == culprit)
+            .count();
+        if same_host >= MAX_OF_ONE_HOST {
             return Err(CloseReason::TooManyConnections);
         }
+        self.make_room(context, direction)
+    }
+
+    /// Sees to a place for a new connection: if there is none, the one that has exchanged nothing for the longest goes.
+    fn make_room(
+        &mut self,
+        context: &mut Context<'_>,
+        direction: Direction,
+    ) -> Result<(), CloseReason> {
+        let most = context.config.max_connections;
+        let incoming = self
+            .connections
+            .values()
+            .filter(|connection| connection.direction == Direction::Incoming)
+            .count();
+        // Whoever fetches keeps places for those whom it dials: the others may all be idlers.
+        let is_crowded =
+            direction == Direction::Incoming && !self.is_finished() && incoming >= most.div_ceil(2);
+        if self.connections.len() < most && !is_crowded {
+            return Ok(());
+        }
+        let idlest = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.direction == direction)
+            .min_by_key(|(_, connection)| connection.last_exchange)
+            .filter(|(_, connection)| context.now >= connection.last_exchange + IDLE)
+            .map(|(&link, _)| link);
+        let idlest = idlest.ok_or(CloseReason::TooManyConnections)?;
+        self.close(context, idlest, &CloseReason::TooManyConnections);
         Ok(())
     }
 

@@ -173,6 +173,7 @@ impl Torrent {
         }
         connection.refused = 0;
         connection.last_sent = context.now;
+        connection.last_exchange = context.now;
         connection.uploaded.add(context.now, block.length);
         self.uploaded.add(context.now, block.length);
     }

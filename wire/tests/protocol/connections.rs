@@ -35,7 +35,7 @@ fn a_second_connection_to_a_peer_is_ended_and_one_to_ourselves() {
         let handshake = handshake(name);
         let input = Input::Connected {
             link,
-            address: address(9),
+            address: SocketAddr::new(address(1).ip(), 9),
             direction: Direction::Incoming,
             handshake: &handshake,
         };
@@ -121,6 +121,96 @@ fn a_peer_that_sent_what_nobody_requested_is_dialled_again_later() {
     );
     engine.wait(seconds(10));
     assert_eq!(engine.record.dialled, [address(1), address(1)]);
+}
+
+/// A peer that dials us from this address. Returns whether it may stay.
+fn comes(engine: &mut Engine, link: u32, address: SocketAddr) -> bool {
+    let mut name = [0; 20];
+    name[..4].copy_from_slice(&link.to_be_bytes());
+    let handshake = Handshake {
+        reserved: PLAIN,
+        info_hash: engine.info.hash(),
+        peer_id: name.into(),
+    };
+    let link = Link(link);
+    let said = engine.input(Input::Connected {
+        link,
+        address,
+        direction: Direction::Incoming,
+        handshake: &handshake,
+    });
+    !said.contains(&(link, Said::Close(CloseReason::TooManyConnections)))
+}
+
+#[test]
+fn one_host_takes_few_of_the_connections() {
+    let mut engine = Engine::leecher();
+    let stays = (1..=100)
+        .filter(|&port| {
+            comes(
+                &mut engine,
+                port.into(),
+                SocketAddr::new(address(1).ip(), port),
+            )
+        })
+        .count();
+    assert_eq!(stays, 4);
+    assert!(comes(&mut engine, 200, address(2)));
+}
+
+#[test]
+fn idlers_leave_places_for_those_whom_we_dial() {
+    let mut engine = Engine::leecher();
+    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let stays = (1..=200)
+        .filter(|&port| comes(&mut engine, port.into(), local(port)))
+        .count();
+    assert_eq!(stays, 50);
+    engine.input(Input::Candidates(&[address(9)], Source::Dht));
+    assert_eq!(engine.record.dialled, [address(9)]);
+}
+
+#[test]
+fn the_idlest_connection_makes_room() {
+    let mut engine = Engine::seed();
+    engine.config.max_connections = 2;
+    engine.connect(LINK, PLAIN);
+    engine.connect(Link(2), PLAIN);
+    engine.hear(Message::Interested);
+    engine.hear(Message::Request(block(0, 0)));
+    engine.wait(seconds(30));
+    assert!(!comes(&mut engine, 3, address(3)), "nobody is idle yet");
+    let (link, block) = (LINK, block(0, 0));
+    engine.input(Input::Uploaded { link, block });
+    engine.wait(seconds(40));
+    assert!(comes(&mut engine, 3, address(3)), "the idle one stays");
+    assert_eq!(engine.connected(), 2);
+    assert!(
+        engine
+            .torrent
+            .links(engine.now)
+            .any(|view| view.link == LINK),
+        "the one that is served had to go"
+    );
+}
+
+#[test]
+fn a_name_of_another_peer_ends_nobodys_connection() {
+    let mut engine = Engine::leecher();
+    engine.connect(LINK, PLAIN);
+    let handshake = Handshake {
+        reserved: PLAIN,
+        info_hash: engine.info.hash(),
+        peer_id: peer_id(1),
+    };
+    let said = engine.input(Input::Connected {
+        link: Link(2),
+        address: address(2),
+        direction: Direction::Outgoing,
+        handshake: &handshake,
+    });
+    assert_eq!(said, []);
+    assert_eq!(engine.connected(), 2);
 }
 
 #[test]
