@@ -47,12 +47,16 @@ pub(super) fn files(total: u64) -> Vec<(&'static str, u64)> {
 /// Writes `total` bytes in files below `directory/NAME`, and returns that path.
 pub(super) fn write(directory: &Path, total: u64) -> io::Result<PathBuf> {
     let root = directory.join(NAME);
-    let mut generator = StdRng::seed_from_u64(SEED);
-    let mut chunk = vec![0; CHUNK];
+    // All are there before one is filled: Ctrl-C removes the directory meanwhile, and has to find it whole.
+    let mut open = Vec::new();
     for (path, length) in files(total) {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap_or(&root))?;
-        let mut file = File::create(path)?;
+        open.push((File::create(path)?, length));
+    }
+    let mut generator = StdRng::seed_from_u64(SEED);
+    let mut chunk = vec![0; CHUNK];
+    for (mut file, length) in open {
         let mut left = length;
         while left > 0 {
             let (part, _) = chunk.split_at_mut(left.min(CHUNK as u64) as usize);
