@@ -60,7 +60,7 @@ pub enum Error {
         after: Duration,
     },
     /// Peers were found, but none gave metadata that match the info-hash.
-    #[error("no metadata for {info_hash} within {} s: {connected} of {known} peers connected, none gave an info dictionary that matches", after.as_secs_f32().ceil())]
+    #[error("no metadata for {info_hash} within {} s: {}", after.as_secs_f32().ceil(), met(*connected, *known))]
     NoMetadata {
         /// What was looked for.
         info_hash: InfoHash,
@@ -132,4 +132,18 @@ pub enum Error {
     /// The torrent or its node was stopped while the work was under way.
     #[error("stopped before it was done")]
     ShutDown,
+}
+
+/// How far it came with the peers, for a sentence.
+fn met(connected: usize, known: usize) -> String {
+    let peers = if known == 1 {
+        "1 peer is".to_owned()
+    } else {
+        format!("{known} peers are")
+    };
+    if connected == 0 {
+        format!("{peers} known, none could be connected")
+    } else {
+        format!("{peers} known, {connected} connected, none gave an info dictionary that matches")
+    }
 }

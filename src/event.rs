@@ -74,7 +74,7 @@ pub struct Progress {
 pub enum Event {
     /// The work went into another phase.
     Phase(Phase),
-    /// The first byte of a handshake with this peer was answered.
+    /// This peer is connected: both handshakes are exchanged.
     Connected(SocketAddr),
     /// The info dictionary is here and matches the info-hash.
     Metadata(Arc<Info>),
@@ -113,4 +113,15 @@ pub enum Event {
         /// Since the start of the command.
         elapsed: Duration,
     },
+}
+
+/// How a download ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The file, or the directory of a torrent with several.
+    pub path: PathBuf,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// From the call of [`Node::get`](crate::Node::get) to the last verified byte.
+    pub elapsed: Duration,
 }

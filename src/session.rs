@@ -1,38 +1,36 @@
 //! One torrent at work: the task that owns the engine and brings it together with peers, disk and DHT.
 
+mod checking;
 mod completion;
-mod content;
 mod desk;
 mod discovery;
 mod intake;
+mod opening;
 mod patience;
 mod standing;
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use wire::{Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame};
 
-use crate::dht_driver::Dht;
-use crate::event::{Event, Phase, Progress};
-use crate::peer_driver::{Arrival, Batch, Connection, Content, Door, News, dial};
-use crate::state::StateDir;
-use crate::storage::{BlockPool, Outcome, Storage, StorageError};
+use crate::event::{Event, Phase};
+use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
+use crate::storage::{BlockPool, Outcome, StorageError};
 use crate::{Error, Finished};
-use completion::sealed;
-use content::{Checked, Checking};
+use checking::{Checked, Checking, Inventory};
+use completion::Completion;
 use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
-use patience::Patience;
-use standing::Reached;
+pub(crate) use opening::{Begin, Command, Opening, Owner};
+use standing::{Sight, Standing};
 
 /// Batches from the connections that wait for the session. A full queue stops their reading.
 pub(crate) const INBOX: usize = 64;
@@ -41,82 +39,6 @@ const POOLED_BLOCKS: usize = 512;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// How soon a disk that is behind is looked at again.
 const PRESSURE_INTERVAL: Duration = Duration::from_millis(2);
-
-/// What the owner of a torrent may ask of its session.
-#[derive(Debug)]
-pub(crate) enum Command {
-    AddPeers(Vec<SocketAddr>, wire::Source),
-    /// End, with everything that was verified on the disk.
-    Stop(oneshot::Sender<()>),
-}
-
-/// What is there when a session begins.
-#[derive(Debug)]
-pub(crate) enum Begin {
-    /// Nothing but the info-hash; the rest comes from peers.
-    Hash(InfoHash),
-    /// The info dictionary; what is on the disk is to be checked.
-    Info(Arc<Info>),
-    /// Content that is said to be complete; that is to be checked.
-    Content(Arc<Storage>),
-    /// Everything, checked.
-    Complete(Arc<Storage>),
-}
-
-impl Begin {
-    pub(crate) fn info_hash(&self) -> InfoHash {
-        match self {
-            Begin::Hash(info_hash) => *info_hash,
-            Begin::Info(info) => info.hash(),
-            Begin::Content(storage) | Begin::Complete(storage) => storage.info().hash(),
-        }
-    }
-
-    fn info(&self) -> Option<&Arc<Info>> {
-        match self {
-            Begin::Hash(_) => None,
-            Begin::Info(info) => Some(info),
-            Begin::Content(storage) | Begin::Complete(storage) => Some(storage.info()),
-        }
-    }
-
-    /// The torrent is fetched, not served only.
-    fn is_download(&self) -> bool {
-        matches!(self, Begin::Hash(_) | Begin::Info(_))
-    }
-}
-
-/// How a torrent is opened.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) begin: Begin,
-    pub(crate) directory: PathBuf,
-    /// An earlier run has begun to fetch it.
-    pub(crate) resumed: bool,
-    /// How long nothing may move before it fails; `None` waits for ever.
-    pub(crate) timeout: Option<Duration>,
-    /// Since when the user is waiting.
-    pub(crate) started: Instant,
-    pub(crate) door: Door,
-    pub(crate) inbox: mpsc::Receiver<News>,
-    pub(crate) dht: Dht,
-    /// Our listening port, of TCP and UDP.
-    pub(crate) port: u16,
-    /// The addresses to dial from, at most one a family.
-    pub(crate) local: Vec<IpAddr>,
-    pub(crate) state: Option<Arc<StateDir>>,
-}
-
-/// The session's ends of the channels to the torrent's owner.
-#[derive(Debug)]
-pub(crate) struct Owner {
-    pub(crate) commands: mpsc::Receiver<Command>,
-    pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) progress: watch::Sender<Progress>,
-    pub(crate) info: watch::Sender<Option<Arc<Info>>>,
-    pub(crate) phase: watch::Sender<Option<Phase>>,
-    pub(crate) outcome: oneshot::Sender<Result<Finished, Error>>,
-}
 
 pub(crate) struct Session {
     info_hash: InfoHash,
@@ -132,22 +54,13 @@ pub(crate) struct Session {
     pool: BlockPool,
     /// While the disk is being checked.
     checking: Option<Checking>,
-    /// While the metadata is being kept for a later run.
-    keeping: Option<JoinHandle<()>>,
-    /// While the last touches are put to a download.
-    sealing: Option<JoinHandle<Result<(), StorageError>>>,
     /// While something is missing.
     intake: Option<Intake>,
     outcomes: mpsc::UnboundedSender<Outcome>,
     discovery: Option<Discovery>,
-    phase: watch::Sender<Option<Phase>>,
-    patience: Patience,
-    reached: Reached,
-    events: mpsc::Sender<Event>,
-    progress: watch::Sender<Progress>,
+    standing: Standing,
+    completion: Completion,
     info: watch::Sender<Option<Arc<Info>>>,
-    /// Taken when the download has ended, well or badly.
-    outcome: Option<oneshot::Sender<Result<Finished, Error>>>,
 }
 
 /// What woke the session.
@@ -158,6 +71,8 @@ enum Wake {
     Outcome(Outcome),
     Checked(Checked),
     Sealed(Result<(), StorageError>),
+    /// The way into the DHT looks different.
+    Entrance,
     Tick,
     /// The engine's deadline, or the disk's.
     Deadline,
@@ -196,20 +111,14 @@ impl Session {
             content: Content::default(),
             pool: BlockPool::new(POOLED_BLOCKS),
             checking: None,
-            keeping: None,
-            sealing: None,
             intake: None,
             outcomes,
             discovery: (!private)
                 .then(|| Discovery::start(opening.dht.clone(), info_hash, opening.port)),
-            phase,
-            patience: Patience::new(opening.timeout),
-            reached: Reached::default(),
+            standing: Standing::new(events, phase, progress, opening.timeout),
+            completion: Completion::new(opening.state.clone(), outcome),
             opening,
-            events,
-            progress,
             info,
-            outcome: Some(outcome),
         };
         let result = session.drive(&mut commands, &mut verdicts).await;
         session.close(result, verdicts).await
@@ -228,8 +137,7 @@ impl Session {
             self.settle()?;
             let wake = tokio::select! {
                 wake = self.wake(commands, verdicts, &mut ticks) => wake,
-                // The phase may depend on it.
-                Ok(()) = entrance.changed() => Wake::Deadline,
+                Ok(()) = entrance.changed() => Wake::Entrance,
             };
             match wake {
                 Wake::News(news) => self.news(news),
@@ -241,26 +149,30 @@ impl Session {
                     peers.retain(|peer| !self.is_ourselves(peer));
                     self.handle(Input::Candidates(&peers, wire::Source::Dht));
                 }
-                Wake::Found(Found::Announced(nodes)) => self.tell(Event::Announced { nodes }),
+                Wake::Found(Found::Announced(nodes)) => {
+                    self.standing.tell(Event::Announced { nodes })
+                }
                 Wake::Outcome(Outcome::Checked { piece, valid }) => {
                     self.handle(Input::PieceChecked { piece, valid });
                 }
                 Wake::Outcome(Outcome::Failed { piece, error }) => {
-                    tracing::error!(piece, %error, "a piece could not be written");
+                    tracing::debug!(piece, %error, "a piece could not be written");
                     return Err(error.into());
                 }
                 Wake::Checked(Checked::Pieces(pieces)) => {
-                    self.patience.moved();
-                    self.tell(Event::Checked { pieces });
+                    self.standing.moved();
+                    self.standing.tell(Event::Checked { pieces });
                 }
                 Wake::Checked(Checked::Done(result)) => self.start(result?)?,
                 Wake::Sealed(result) => {
-                    self.sealing = None;
                     result?;
                     self.done();
                 }
+                // `settle` looks at it.
+                Wake::Entrance => {}
                 Wake::Tick => {
-                    self.report();
+                    let figures = self.engine.progress(self.epoch.elapsed());
+                    self.standing.report(figures);
                     self.lose_patience()?;
                 }
                 Wake::Deadline => self.handle(Input::Timeout),
@@ -285,7 +197,7 @@ impl Session {
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
             Some(found) = optional(&mut self.discovery, Discovery::next) => Wake::Found(found),
             Some(checked) = optional(&mut self.checking, Checking::next) => Wake::Checked(checked),
-            Some(result) = optional(&mut self.sealing, sealed) => Wake::Sealed(result),
+            result = self.completion.sealed() => Wake::Sealed(result),
             _ = ticks.tick() => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
@@ -304,6 +216,7 @@ impl Session {
             Begin::Content(storage) => {
                 let storage = Arc::clone(storage);
                 self.info.send_replace(Some(Arc::clone(storage.info())));
+                self.announce();
                 self.checking = Some(Checking::of_seed(storage));
                 Ok(())
             }
@@ -311,7 +224,12 @@ impl Session {
                 let storage = Arc::clone(storage);
                 let pieces = storage.info().geometry().pieces();
                 self.info.send_replace(Some(Arc::clone(storage.info())));
-                self.start((storage, Bitfield::full(pieces)))
+                self.announce();
+                self.start(Inventory {
+                    storage,
+                    have: Bitfield::full(pieces),
+                    set_aside: Vec::new(),
+                })
             }
         }
     }
@@ -319,31 +237,36 @@ impl Session {
     /// The info dictionary is here: what does the disk have of it?
     fn info_known(&mut self, info: Arc<Info>) {
         if info.is_private() {
-            // BEP 27: from now on nobody is asked, nobody is told.
+            // BEP 27: from now on nobody is asked.
             self.discovery = None;
             self.config.dht_port = None;
         }
-        if let Some(state) = self.opening.state.clone() {
-            let info = Arc::clone(&info);
-            self.keeping = Some(spawn_blocking(move || {
-                if let Err(error) = state.save_info(info.hash(), info.raw()) {
-                    tracing::warn!(%error, "could not keep the metadata for the next run");
-                }
-            }));
-        }
+        self.announce();
+        self.completion.keep(Arc::clone(&info));
         self.info.send_replace(Some(Arc::clone(&info)));
-        self.tell(Event::Metadata(Arc::clone(&info)));
-        self.patience.moved();
+        self.standing.tell(Event::Metadata(Arc::clone(&info)));
+        self.standing.moved();
         let directory = self.opening.directory.clone();
         self.checking = Some(Checking::of_download(info, directory, self.opening.resumed));
     }
 
+    /// Tells the DHT that we are here. Not before it is known whether anybody may be told.
+    fn announce(&mut self) {
+        if let Some(discovery) = &mut self.discovery {
+            discovery.announce();
+        }
+    }
+
     /// The disk has been checked: fetch what is missing, serve what is there.
-    fn start(&mut self, (storage, have): (Arc<Storage>, Bitfield)) -> Result<(), Error> {
-        if let Some(checking) = self.checking.take() {
-            for (from, to) in checking.into_set_aside() {
-                self.tell(Event::SetAside { from, to });
-            }
+    fn start(&mut self, inventory: Inventory) -> Result<(), Error> {
+        let Inventory {
+            storage,
+            have,
+            set_aside,
+        } = inventory;
+        self.checking = None;
+        for (from, to) in set_aside {
+            self.standing.tell(Event::SetAside { from, to });
         }
         if !have.is_full() && !self.opening.begin.is_download() {
             return Err(Error::Incomplete {
@@ -356,7 +279,7 @@ impl Session {
             self.intake = Some(Intake::start(&storage, self.outcomes.clone())?);
         }
         let _ = self.content.set(storage);
-        self.patience.moved();
+        self.standing.moved();
         self.handle(Input::Start { have });
         Ok(())
     }
@@ -483,7 +406,7 @@ impl Session {
                 break;
             }
         }
-        self.enter_phase();
+        self.observe();
         Ok(())
     }
 
@@ -496,12 +419,14 @@ impl Session {
                     reason,
                 });
             }
-            wire::Event::PieceCompleted { .. } => self.patience.moved(),
+            wire::Event::PieceCompleted { .. } => self.standing.moved(),
             wire::Event::Finished => self.finish(),
-            wire::Event::PeerConnected { address, .. } => self.tell(Event::Connected(address)),
+            wire::Event::PeerConnected { address, .. } => {
+                self.standing.tell(Event::Connected(address))
+            }
             wire::Event::PeerBanned { address, reason } => {
                 tracing::info!(%address, %reason, "banned a peer");
-                self.tell(Event::Banned {
+                self.standing.tell(Event::Banned {
                     peer: address,
                     reason: reason.to_string(),
                 });
@@ -520,6 +445,74 @@ impl Session {
         Ok(())
     }
 
+    /// Everything is there. A download is sealed before anybody hears of it.
+    fn finish(&mut self) {
+        self.intake = None;
+        if !self.opening.begin.is_download() {
+            self.done();
+        } else if let Some(storage) = self.content.get() {
+            self.completion.seal(Arc::clone(storage));
+        }
+    }
+
+    fn done(&mut self) {
+        let Some(storage) = self.content.get() else {
+            return;
+        };
+        let finished = Finished {
+            path: storage.path().to_owned(),
+            bytes: storage.info().total_length(),
+            elapsed: self.opening.started.elapsed(),
+        };
+        let figures = self.engine.progress(self.epoch.elapsed());
+        self.standing.report(figures);
+        if self.opening.begin.is_download() {
+            self.standing.tell(Event::Done {
+                path: finished.path.clone(),
+                bytes: finished.bytes,
+                elapsed: finished.elapsed,
+            });
+        }
+        self.completion.end(Ok(finished));
+    }
+
+    /// Sees how things stand, and tells if they stand otherwise than before.
+    fn observe(&mut self) {
+        let figures = self.engine.progress(self.epoch.elapsed());
+        let dht = &self.opening.dht;
+        let changed = self.standing.observe(Sight {
+            connected: figures.connected,
+            known: figures.known,
+            asks_dht: self.discovery.is_some() && dht.knows_somebody(),
+            dht_ready: dht.entrance().borrow().ready,
+            metadata: self.engine.info().is_some(),
+            complete: self.engine.have().map(Bitfield::is_full),
+        });
+        if changed && let Some(phase) = self.standing.phase() {
+            // So that whoever shows the phase has its figures.
+            self.standing.report(figures);
+            self.standing.tell(Event::Phase(phase));
+        }
+    }
+
+    /// Fails if nothing has moved for too long, or cannot ever.
+    fn lose_patience(&self) -> Result<(), Error> {
+        let entrance = self.opening.dht.entrance();
+        if self.standing.phase() == Some(Phase::Bootstrap)
+            && self.opening.begin.is_download()
+            && let Some((host, source)) = entrance.borrow().closed()
+        {
+            return Err(Error::Resolve {
+                host: host.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            });
+        }
+        let info = self.engine.info().map(Arc::as_ref);
+        self.standing
+            .given_up(self.info_hash, info, self.opening.dht.asked())
+            .map_or(Ok(()), Err)
+    }
+
     /// Ends the session; what was received is written before anybody hears of the end.
     async fn close(
         mut self,
@@ -533,24 +526,17 @@ impl Session {
             // It joins a thread that may be writing.
             let _ = spawn_blocking(move || drop(intake)).await;
         }
-        if let Some(keeping) = self.keeping.take() {
-            let _ = keeping.await;
-        }
+        self.completion.settle().await;
         match result {
             Ok(stopped) => {
-                self.end(Err(Error::ShutDown));
+                self.completion.end(Err(Error::ShutDown));
                 stopped
             }
             Err(error) => {
-                self.end(Err(error));
+                self.completion.end(Err(error));
                 None
             }
         }
-    }
-
-    /// Whoever does not listen misses something; nobody waits for him.
-    fn tell(&self, event: Event) {
-        let _ = self.events.try_send(event);
     }
 }
 

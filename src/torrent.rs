@@ -1,30 +1,17 @@
 //! The handle on a torrent that is at work in a node.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::{Info, InfoHash};
 
 use crate::session::{Command, Owner};
-use crate::{Error, Event, Phase, Progress};
+use crate::{Error, Event, Finished, Phase, Progress};
 
 /// Events that wait for the owner; if he does not take them, later ones are lost.
 const EVENTS: usize = 1024;
 const COMMANDS: usize = 64;
-
-/// How a download ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// The file, or the directory of a torrent with several.
-    pub path: PathBuf,
-    /// Bytes in all.
-    pub bytes: u64,
-    /// From the call of [`Node::get`](crate::Node::get) to the last verified byte.
-    pub elapsed: Duration,
-}
 
 /// A torrent at work in a node, being fetched or served. Dropping it stops it.
 #[derive(Debug)]

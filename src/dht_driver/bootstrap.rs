@@ -54,7 +54,7 @@ async fn resolve(
                 return;
             }
             Err(error) => {
-                tracing::warn!(%host, %error, "a bootstrap host does not resolve; trying again");
+                tracing::info!(%host, %error, "a bootstrap host does not resolve; trying again");
                 entrance.send_modify(|entrance| {
                     entrance.unresolved += usize::from(!failed);
                     entrance.failure = Some((host.clone(), Arc::new(error)));

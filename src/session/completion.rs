@@ -1,27 +1,55 @@
-//! The end of a download.
+//! The end of a download, and what is kept until then.
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
+use wire::Info;
 
-use super::Session;
-use crate::storage::StorageError;
-use crate::{Error, Event, Finished};
+use crate::state::StateDir;
+use crate::storage::{Storage, StorageError};
+use crate::{Error, Finished};
 
-impl Session {
-    /// Everything is there. A download is sealed before anybody hears of it.
-    pub(super) fn finish(&mut self) {
-        self.intake = None;
-        let Some(storage) = self.content.get() else {
+#[derive(Debug)]
+pub(super) struct Completion {
+    state: Option<Arc<StateDir>>,
+    /// While the metadata is being kept for a later run.
+    keeping: Option<JoinHandle<()>>,
+    /// While the last touches are put to a download.
+    sealing: Option<JoinHandle<Result<(), StorageError>>>,
+    /// Taken when the download has ended, well or badly.
+    outcome: Option<oneshot::Sender<Result<Finished, Error>>>,
+}
+
+impl Completion {
+    pub(super) fn new(
+        state: Option<Arc<StateDir>>,
+        outcome: oneshot::Sender<Result<Finished, Error>>,
+    ) -> Self {
+        Completion {
+            state,
+            keeping: None,
+            sealing: None,
+            outcome: Some(outcome),
+        }
+    }
+
+    /// Keeps the metadata, so that a later run can go on without its peers.
+    pub(super) fn keep(&mut self, info: Arc<Info>) {
+        let Some(state) = self.state.clone() else {
             return;
         };
-        if !self.opening.begin.is_download() {
-            return self.done();
-        }
-        let storage = Arc::clone(storage);
-        let state = self.opening.state.clone();
+        self.keeping = Some(spawn_blocking(move || {
+            if let Err(error) = state.save_info(info.hash(), info.raw()) {
+                tracing::warn!(%error, "could not keep the metadata for the next run");
+            }
+        }));
+    }
+
+    /// Puts the last touches to the files. [`Completion::sealed`] tells when it is done.
+    pub(super) fn seal(&mut self, storage: Arc<Storage>) {
+        let state = self.state.clone();
         let keeping = self.keeping.take();
-        let info_hash = self.info_hash;
         self.sealing = Some(tokio::spawn(async move {
             if let Some(keeping) = keeping {
                 let _ = keeping.await;
@@ -30,7 +58,7 @@ impl Session {
                 storage.finish()?;
                 if let Some(state) = state {
                     // Left behind, it costs a few bytes.
-                    let _ = state.forget_info(info_hash);
+                    let _ = state.forget_info(storage.info().hash());
                 }
                 Ok(())
             };
@@ -40,36 +68,27 @@ impl Session {
         }));
     }
 
-    pub(super) fn done(&mut self) {
-        let Some(storage) = self.content.get() else {
-            return;
+    /// Waits for the end of [`Completion::seal`]. Can be dropped and called again.
+    pub(super) async fn sealed(&mut self) -> Result<(), StorageError> {
+        let Some(sealing) = &mut self.sealing else {
+            return std::future::pending().await;
         };
-        let finished = Finished {
-            path: storage.path().to_owned(),
-            bytes: storage.info().total_length(),
-            elapsed: self.opening.started.elapsed(),
-        };
-        self.report();
-        if self.opening.begin.is_download() {
-            self.tell(Event::Done {
-                path: finished.path.clone(),
-                bytes: finished.bytes,
-                elapsed: finished.elapsed,
-            });
-        }
-        self.end(Ok(finished));
+        let result = sealing.await.unwrap_or(Err(StorageError::Interrupted));
+        self.sealing = None;
+        result
     }
 
+    /// Says how it ended. Only the first time counts.
     pub(super) fn end(&mut self, result: Result<Finished, Error>) {
         if let Some(outcome) = self.outcome.take() {
             let _ = outcome.send(result);
         }
     }
-}
 
-/// Waits for the last touches.
-pub(super) async fn sealed(
-    sealing: &mut JoinHandle<Result<(), StorageError>>,
-) -> Result<(), StorageError> {
-    sealing.await.unwrap_or(Err(StorageError::Interrupted))
+    /// Waits for what is being written.
+    pub(super) async fn settle(&mut self) {
+        if let Some(keeping) = self.keeping.take() {
+            let _ = keeping.await;
+        }
+    }
 }

@@ -31,13 +31,16 @@ pub(super) struct Discovery {
     port: u16,
     /// The lookup that is under way.
     lookup: Option<mpsc::Receiver<Event>>,
-    next_announce: Instant,
+    /// Whether it is known that we may be found.
+    announcing: bool,
+    /// When the DHT is asked or told next.
+    due: Option<Instant>,
     /// Peers that announce themselves to our own node.
     announced_to_us: mpsc::Receiver<SocketAddr>,
 }
 
 impl Discovery {
-    /// Begins with an announce: it looks for peers on its way.
+    /// Begins to ask for peers.
     pub(super) fn start(dht: Dht, info_hash: InfoHash, port: u16) -> Self {
         Discovery {
             announced_to_us: dht.watch(info_hash),
@@ -45,7 +48,17 @@ impl Discovery {
             info_hash,
             port,
             lookup: None,
-            next_announce: Instant::now(),
+            announcing: false,
+            due: Some(Instant::now()),
+        }
+    }
+
+    /// Announces ourselves from now on. It looks for peers on its way.
+    pub(super) fn announce(&mut self) {
+        if !self.announcing {
+            self.announcing = true;
+            self.lookup = None;
+            self.due = Some(Instant::now());
         }
     }
 
@@ -65,7 +78,7 @@ impl Discovery {
                     Some(Event::LookupEnded { report, .. }) => {
                         self.lookup = None;
                         if report.announced_to > 0 {
-                            self.next_announce = Instant::now() + ANNOUNCE_INTERVAL;
+                            self.due = Some(Instant::now() + ANNOUNCE_INTERVAL);
                             return Found::Announced(report.announced_to);
                         }
                     }
@@ -73,13 +86,26 @@ impl Discovery {
                     None => self.lookup = None,
                 },
                 Some(peer) = self.announced_to_us.recv() => return Found::Peers(vec![peer]),
-                () = sleep_until(self.next_announce), if self.lookup.is_none() => {
-                    let port = AnnouncedPort::Implied(self.port);
-                    self.lookup = Some(self.dht.lookup(self.info_hash, Goal::Announce(port)));
-                    self.next_announce = Instant::now() + RETRY;
+                () = due(self.due), if self.lookup.is_none() => {
+                    let now = Instant::now();
+                    let (goal, again) = if self.announcing {
+                        let port = AnnouncedPort::Implied(self.port);
+                        (Goal::Announce(port), Some(now + RETRY))
+                    } else {
+                        (Goal::GetPeers, None)
+                    };
+                    self.due = again;
+                    self.lookup = Some(self.dht.lookup(self.info_hash, goal));
                 }
             }
         }
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

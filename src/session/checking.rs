@@ -17,15 +17,17 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Checking {
     checked: watch::Receiver<u32>,
-    done: mpsc::Receiver<Result<Found, StorageError>>,
+    done: mpsc::Receiver<Result<Inventory, StorageError>>,
     cancel: Arc<AtomicBool>,
-    set_aside: Vec<(PathBuf, PathBuf)>,
 }
 
-struct Found {
-    storage: Arc<Storage>,
-    have: Bitfield,
-    set_aside: Vec<(PathBuf, PathBuf)>,
+/// What the disk has.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    pub(super) storage: Arc<Storage>,
+    pub(super) have: Bitfield,
+    /// Files of the user's that stood in the way, and what they are called now.
+    pub(super) set_aside: Vec<(PathBuf, PathBuf)>,
 }
 
 /// How a check goes on.
@@ -33,7 +35,7 @@ struct Found {
 pub(super) enum Checked {
     /// So many pieces have been looked at.
     Pieces(u32),
-    Done(Result<(Arc<Storage>, Bitfield), StorageError>),
+    Done(Result<Inventory, StorageError>),
 }
 
 impl Checking {
@@ -49,7 +51,7 @@ impl Checking {
             } else {
                 Vec::new()
             };
-            Ok(Found {
+            Ok(Inventory {
                 storage,
                 have,
                 set_aside,
@@ -61,7 +63,7 @@ impl Checking {
     pub(super) fn of_seed(storage: Arc<Storage>) -> Self {
         Self::start(move |progress, cancel| {
             let have = check(&storage, progress, cancel)?;
-            Ok(Found {
+            Ok(Inventory {
                 storage,
                 have,
                 set_aside: Vec::new(),
@@ -70,7 +72,7 @@ impl Checking {
     }
 
     fn start(
-        look: impl FnOnce(&watch::Sender<u32>, &AtomicBool) -> Result<Found, StorageError>
+        look: impl FnOnce(&watch::Sender<u32>, &AtomicBool) -> Result<Inventory, StorageError>
         + Send
         + 'static,
     ) -> Self {
@@ -85,7 +87,6 @@ impl Checking {
             checked,
             done,
             cancel,
-            set_aside: Vec::new(),
         }
     }
 
@@ -93,18 +94,10 @@ impl Checking {
     pub(super) async fn next(&mut self) -> Checked {
         tokio::select! {
             biased;
-            Some(result) = self.done.recv() => Checked::Done(result.map(|found| {
-                self.set_aside = found.set_aside;
-                (found.storage, found.have)
-            })),
+            Some(result) = self.done.recv() => Checked::Done(result),
             Ok(()) = self.checked.changed() => Checked::Pieces(*self.checked.borrow_and_update()),
             else => std::future::pending().await,
         }
-    }
-
-    /// Files of the user's that stood in the way, and what they are called now.
-    pub(super) fn into_set_aside(mut self) -> Vec<(PathBuf, PathBuf)> {
-        std::mem::take(&mut self.set_aside)
     }
 }
 
