@@ -1,7 +1,7 @@
 //! Whom we know of, whom to dial next, and whom never again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::Source;
@@ -15,6 +15,8 @@ const DIAL_LIFETIME: Duration = Duration::from_secs(60);
 /// Addresses given up after so many failed dials in a row, unless the user named them.
 const MAX_FAILURES: u32 = 6;
 const MAX_BANS: usize = 4096;
+/// Addresses remembered of one host of the public network, unless the user named them.
+const MAX_OF_ONE_HOST: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -67,7 +69,10 @@ impl PeerList {
             }
             return;
         }
-        if self.known.len() >= most && !self.evict() {
+        if source != Source::User && self.known_at(address) >= MAX_OF_ONE_HOST {
+            return;
+        }
+        if self.known.len() >= most && !self.evict(address) {
             return;
         }
         self.known.insert(
@@ -198,8 +203,42 @@ impl PeerList {
             })
     }
 
-    /// Makes room by forgetting the one that waits longest because dialling it failed.
-    fn evict(&mut self) -> bool {
+    /// Addresses remembered of the same host of the public network.
+    fn known_at(&self, address: SocketAddr) -> usize {
+        let culprit = Culprit::at(address);
+        let (first, last) = match culprit {
+            Culprit::Socket(_) => return 0,
+            Culprit::Host(ip) => (SocketAddr::new(ip, 0), SocketAddr::new(ip, u16::MAX)),
+        };
+        self.known.range(first..=last).count()
+    }
+
+    /// Makes room for another address by forgetting the one that waits longest because dialling it failed, else one of the host of which most
+    /// are remembered.
+    fn evict(&mut self, newcomer: SocketAddr) -> bool {
+        self.evict_failed() || self.evict_of_the_greatest(newcomer)
+    }
+
+    fn evict_of_the_greatest(&mut self, newcomer: SocketAddr) -> bool {
+        let mut waiting: BTreeMap<IpAddr, (usize, SocketAddr)> = BTreeMap::new();
+        for &(_, source, address) in &self.queue {
+            if source != Source::User {
+                waiting.entry(address.ip()).or_insert((0, address)).0 += 1;
+            }
+        }
+        let greatest = waiting.values().max_by_key(|(count, _)| *count);
+        let Some(&(count, address)) = greatest else {
+            return false;
+        };
+        let of_newcomer = waiting.get(&newcomer.ip()).map_or(0, |&(count, _)| count);
+        let is_greater = count > of_newcomer + 1;
+        if is_greater {
+            self.forget(address);
+        }
+        is_greater
+    }
+
+    fn evict_failed(&mut self) -> bool {
         let last = self.queue.last().map(|&(.., address)| address);
         let failed = last.filter(|address| {
             self.known
@@ -300,6 +339,35 @@ mod tests {
         list.add(NOW, address(3), Source::Dht, 2);
         assert_eq!(list.prospects(), 2);
         assert!([list.dial(NOW), list.dial(NOW)].contains(&Some(address(3))));
+    }
+
+    #[test]
+    fn one_host_fills_few_places() {
+        let mut list = PeerList::default();
+        let of_one = |port| SocketAddr::new(address(1).ip(), port);
+        for port in 1..=1000 {
+            list.add(NOW, of_one(port), Source::Dht, 2000);
+        }
+        assert_eq!(list.prospects(), MAX_OF_ONE_HOST);
+        list.add(NOW, of_one(2000), Source::User, 2000);
+        assert_eq!(list.dial(NOW), Some(of_one(2000)), "the user knows better");
+    }
+
+    #[test]
+    fn when_the_list_is_full_the_greatest_host_makes_room() {
+        let mut list = PeerList::default();
+        let of_one = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        for port in 1..=10 {
+            list.add(NOW, of_one(port), Source::Dht, 10);
+        }
+        for last in 1..=9 {
+            list.add(NOW, address(last), Source::Dht, 10);
+        }
+        assert_eq!(list.prospects(), 10);
+        list.add(NOW, of_one(11), Source::Dht, 10);
+        let dialled: BTreeSet<_> = std::iter::from_fn(|| list.dial(NOW)).collect();
+        let others = dialled.iter().filter(|other| other.ip() != of_one(1).ip());
+        assert_eq!(others.count(), 9, "{dialled:?}");
     }
 
     #[test]
