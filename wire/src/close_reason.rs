@@ -18,6 +18,9 @@ pub enum CloseReason {
     /// All connections are taken.
     #[error("all connections are in use")]
     TooManyConnections,
+    /// So much was found on the disk that a new connection tells it sooner.
+    #[error("what we have is told sooner on a new connection")]
+    TooMuchNews,
     /// There is another connection to the same peer.
     #[error("there is another connection to this peer")]
     Duplicate,

@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     /// When we last choked or unchoked.
     pub(crate) choke_changed: Duration,
 
+    /// Whether it knows our pieces.
+    pub(crate) told_pieces: bool,
     pub(crate) pieces: Pieces,
     /// How the picker counts it.
     pub(crate) counted_as_seed: bool,
@@ -137,6 +139,7 @@ impl Connection {
             ours: INITIAL,
             theirs: INITIAL,
             choke_changed: now,
+            told_pieces: false,
             pieces: pieces.map_or_else(
                 || Pieces::Claimed(Claims::default()),
                 |pieces| Pieces::Known(Bitfield::new(pieces)),

@@ -158,6 +158,11 @@ impl Torrent {
             .flat_map(|connection| connection.requests.iter())
     }
 
+    /// The storage is being checked: what we have is not known yet.
+    fn is_checking(&self) -> bool {
+        self.info.is_some() && self.picker.is_none()
+    }
+
     /// All pieces are there.
     fn is_finished(&self) -> bool {
         self.picker.as_ref().is_some_and(PiecePicker::is_finished)

@@ -11,6 +11,8 @@ use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
 
 /// A peer that brings a piece within this many seconds fetches pieces for itself.
 const WHOLE_PIECE_SECONDS: u64 = 10;
+/// Pieces found on the disk that are told one by one to a peer that was told that we have none.
+const MAX_NEWS: u32 = 2000;
 /// How long rejected blocks wait before other peers are asked for them.
 const REJECTS_GATHER: Duration = Duration::from_millis(50);
 
@@ -27,17 +29,15 @@ impl Torrent {
             Bitfield::new(geometry.pieces())
         };
         let mut picker = PiecePicker::new(geometry, have, context.rng);
-        for (&link, connection) in &mut self.connections {
+        for connection in self.connections.values_mut() {
             let Pieces::Known(bitfield) = &connection.pieces else {
                 continue;
             };
             connection.counted_as_seed = picker.peer_joined(bitfield);
             connection.wanted = bitfield.difference(picker.have()).count() as u32;
-            for piece in picker.have().iter_ones() {
-                context.out.send(link, Message::Have(piece));
-            }
         }
         self.picker = Some(picker);
+        self.tell_pieces(context);
         if self.is_finished() {
             context.out.event(Event::Finished);
             self.close_useless(context);
@@ -46,6 +46,29 @@ impl Torrent {
         self.fill_slots(context);
         self.dial(context);
         self.stirred = true;
+    }
+
+    /// Tells what was found on the disk: in one message those who came during the check, piece by piece those who came before it.
+    fn tell_pieces(&mut self, context: &mut Context<'_>) {
+        let links: Vec<_> = self.connections.keys().copied().collect();
+        let found = self.have().map_or(0, Bitfield::count_ones);
+        for link in links {
+            let Some(mut connection) = self.connections.remove(&link) else {
+                continue;
+            };
+            let believes_none = std::mem::replace(&mut connection.told_pieces, true);
+            if !believes_none {
+                self.state_pieces(context, link, &mut connection);
+            } else if found <= MAX_NEWS {
+                for piece in self.have().into_iter().flat_map(Bitfield::iter_ones) {
+                    context.send(link, &mut connection, Message::Have(piece));
+                }
+            }
+            self.connections.insert(link, connection);
+            if believes_none && found > MAX_NEWS {
+                self.close(context, link, &CloseReason::TooMuchNews);
+            }
+        }
     }
 
     /// A peer says what it has.
@@ -325,7 +348,7 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        if connection.is_interesting() && !connection.ours.interested {
+        if connection.told_pieces && connection.is_interesting() && !connection.ours.interested {
             connection.ours.interested = true;
             context.send(link, connection, Message::Interested);
         }

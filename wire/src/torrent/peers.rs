@@ -57,7 +57,8 @@ impl Torrent {
     }
 
     pub(super) fn may_dial(&self, context: &Context<'_>) -> bool {
-        !self.is_finished()
+        !self.is_checking()
+            && !self.is_finished()
             && self.peers.dialling() < context.config.max_dials
             && self.connections.len() + self.peers.dialling() < context.config.max_connections
     }
@@ -189,6 +190,7 @@ impl Torrent {
         if !matches!(
             reason,
             CloseReason::TooManyConnections
+                | CloseReason::TooMuchNews
                 | CloseReason::Duplicate
                 | CloseReason::Silent { .. }
                 | CloseReason::UnrequestedBlocks
@@ -272,7 +274,7 @@ impl Torrent {
         ours_is_greater == (direction == Direction::Outgoing)
     }
 
-    /// What is said first on every connection. BEP 10 handshake, our pieces (BEP 3, BEP 6), the DHT's port (BEP 5).
+    /// What is said first on every connection: the handshake of BEP 10, the DHT's port (BEP 5), and our pieces if we know them.
     fn greet(&self, context: &mut Context<'_>, link: Link, connection: &mut Connection) {
         if connection.speaks_extension() {
             let payload = self.extension_handshake(context, connection).encode();
@@ -285,6 +287,22 @@ impl Torrent {
                 },
             );
         }
+        if !self.is_checking() {
+            self.state_pieces(context, link, connection);
+        }
+        if let Some(port) = context.config.dht_port.filter(|_| connection.speaks_dht()) {
+            context.send(link, connection, Message::Port(port));
+        }
+    }
+
+    /// What we have. BEP 3 and BEP 6: "immediately after the handshake", and so before everything that depends on it.
+    pub(super) fn state_pieces(
+        &self,
+        context: &mut Context<'_>,
+        link: Link,
+        connection: &mut Connection,
+    ) {
+        connection.told_pieces = true;
         let nothing = Bitfield::new(0);
         let have = self.have().unwrap_or(&nothing);
         if connection.speaks_fast() && !have.is_empty() && have.is_full() {
@@ -293,9 +311,6 @@ impl Torrent {
             context.send(link, connection, Message::Bitfield(have.as_bytes()));
         } else if connection.speaks_fast() {
             context.send(link, connection, Message::HaveNone);
-        }
-        if let Some(port) = context.config.dht_port.filter(|_| connection.speaks_dht()) {
-            context.send(link, connection, Message::Port(port));
         }
     }
 

@@ -150,14 +150,20 @@ impl Engine {
         }
     }
 
-    /// An engine that has these pieces.
-    pub(crate) fn with(have: Bitfield) -> Self {
+    /// An engine that waits for its storage.
+    pub(crate) fn checking() -> Self {
         let mut engine = Self::blank();
         engine.torrent = Torrent::new(
             engine.info.hash(),
             peer_id(100),
             Some(Arc::clone(&engine.info)),
         );
+        engine
+    }
+
+    /// An engine that has these pieces.
+    pub(crate) fn with(have: Bitfield) -> Self {
+        let mut engine = Self::checking();
         engine.input(Input::Start { have });
         engine
     }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use wire::{Bitfield, CloseReason, Event, ExtensionHandshake, Input, Message, MetadataMessage};
+use wire::{
+    Bitfield, CloseReason, Event, ExtensionHandshake, InfoBuilder, Input, METADATA_PIECE_LENGTH,
+    Message, MetadataMessage, Torrent,
+};
 
-use crate::engine::{ALL, Engine, LINK, PIECES, Said, requests};
+use crate::engine::{ALL, Engine, LINK, PIECES, Said, only, peer_id, requests};
 
 #[test]
 fn what_a_peer_has_is_remembered_until_the_metadata_comes() {
@@ -34,6 +37,35 @@ fn what_a_peer_has_is_remembered_until_the_metadata_comes() {
 }
 
 #[test]
+fn what_the_disk_held_is_told_to_those_who_brought_the_metadata() {
+    let mut engine = Engine::blank();
+    engine.connect(LINK, ALL);
+    fetch_metadata(&mut engine);
+    let mut have = Bitfield::new(PIECES);
+    have.set(3);
+    have.set(5);
+    let said = only(engine.input(Input::Start { have }));
+    assert_eq!(said, [Said::Have(3), Said::Have(5)]);
+}
+
+#[test]
+fn a_peer_is_not_flooded_with_what_the_disk_held() {
+    let pieces = 3000;
+    let info = InfoBuilder::single_file("many", u64::from(pieces) << 14)
+        .piece_length(1 << 14)
+        .build(&vec![[0; 20]; pieces as usize]);
+    let info = Arc::new(info.expect("the torrent is well formed"));
+    let mut engine = Engine::blank();
+    engine.torrent = Torrent::new(info.hash(), peer_id(100), None);
+    engine.info = info;
+    engine.connect(LINK, ALL);
+    fetch_metadata(&mut engine);
+    let have = Bitfield::full(pieces);
+    let said = only(engine.input(Input::Start { have }));
+    assert_eq!(said, [Said::Close(CloseReason::TooMuchNews)]);
+}
+
+#[test]
 fn claims_that_do_not_fit_the_metadata_end_the_connection() {
     let mut engine = Engine::blank();
     engine.connect(LINK, ALL);
@@ -53,23 +85,25 @@ fn fetch_metadata(engine: &mut Engine) -> Vec<Said> {
         ..Default::default()
     };
     handshake.ids.ut_metadata = Some(9);
-    let said = engine.hear(Message::Extended {
+    let mut said = engine.hear(Message::Extended {
         id: 0,
         payload: &handshake.encode(),
     });
     let request = MetadataMessage::Request { piece: 0 }.encode();
-    assert_eq!(said, [Said::Extended(9, request)]);
+    assert_eq!(said.first(), Some(&Said::Extended(9, request)));
     let info = Arc::clone(&engine.info);
-    let data = MetadataMessage::Data {
-        piece: 0,
-        total_size: info.raw().len() as u32,
-        data: info.raw(),
+    for (piece, data) in (0..).zip(info.raw().chunks(METADATA_PIECE_LENGTH as usize)) {
+        let data = MetadataMessage::Data {
+            piece,
+            total_size: info.raw().len() as u32,
+            data,
+        }
+        .encode();
+        said = engine.hear(Message::Extended {
+            id: 1,
+            payload: &data,
+        });
     }
-    .encode();
-    let said = engine.hear(Message::Extended {
-        id: 1,
-        payload: &data,
-    });
     assert!(
         engine
             .record

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use wire::{
     Bitfield, BitfieldError, CloseReason, Event, ExtensionHandshake, InfoBuilder, Input, Link,
-    Message, Torrent,
+    Message, Source, Torrent,
 };
 
-use crate::engine::{ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, peer_id, requests};
+use crate::engine::{
+    ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, address, block, only, peer_id, requests,
+};
 
 #[test]
 fn a_connection_begins_with_the_extension_handshake_and_the_pieces() {
@@ -29,6 +31,21 @@ fn a_connection_begins_with_the_extension_handshake_and_the_pieces() {
     let mut engine = Engine::leecher();
     assert_eq!(engine.connect(Link(1), PLAIN), []);
     assert_eq!(engine.connect(Link(2), FAST), [Said::HaveNone]);
+}
+
+#[test]
+fn who_comes_during_the_check_is_told_our_pieces_after_it() {
+    let mut engine = Engine::checking();
+    engine.input(Input::Candidates(&[address(9)], Source::Dht));
+    assert_eq!(engine.record.dialled, [], "nobody is dialled yet");
+    let said = engine.connect(LINK, ALL);
+    assert!(matches!(said[..], [Said::Extended(0, _)]), "{said:?}");
+    assert_eq!(engine.hear(Message::HaveAll), []);
+    let mut have = Bitfield::full(PIECES);
+    have.clear(7);
+    let said = only(engine.input(Input::Start { have }));
+    assert_eq!(said, [Said::Bitfield, Said::Interested]);
+    assert_eq!(engine.record.dialled, [address(9)]);
 }
 
 #[test]
