@@ -68,3 +68,36 @@ fn without_a_peer_a_private_torrent_says_what_it_needs() {
     .assert_refused(3, &["private", "never looked up", "--peer"]);
     assert_eq!(dht.asked_about(&private.info_hash()), []);
 }
+
+/// From an info-hash alone nobody can know, so it is looked up; but nobody is told before the metadata say that they may be.
+#[test]
+fn a_torrent_that_turns_out_to_be_private_is_not_announced() {
+    let desk = Desk::new();
+    let (private, public) = torrents(&desk);
+    let torrents = ["private.torrent", "public.torrent"];
+    let mut seed = desk.start(&["seed", torrents[0], torrents[1], "--data", "share"]);
+    let peer = seed.address();
+    let dht = FakeDhtNode::naming(&[]);
+    let mut fetching = Vec::new();
+    for sample in [&private, &public] {
+        let mut get = desk.start(&[
+            "get",
+            &sample.info_hash(),
+            "-o",
+            "out",
+            "--bootstrap",
+            &dht.address(),
+            "--peer",
+            &peer,
+            "--keep-seeding",
+        ]);
+        get.wait_for("done");
+        fetching.push(get);
+    }
+    dht.wait_for("announce_peer", &public.info_hash());
+    let asked = dht.asked_about(&private.info_hash());
+    assert!(
+        asked.iter().all(|query| query.method != "announce_peer"),
+        "{asked:?}"
+    );
+}
