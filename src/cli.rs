@@ -1,6 +1,7 @@
 //! The command line: arguments in, sentences, events and an exit code out.
 
 mod completions;
+mod content;
 mod create;
 mod demo;
 mod exit_code;
@@ -20,13 +21,14 @@ mod show;
 mod source;
 mod status_line;
 mod style;
+mod timeout;
 mod units;
 mod verify;
 
 use std::{env, process};
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{FalseyValueParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use exit_code::ExitCode;
 use failure::Failure;
@@ -131,16 +133,32 @@ fn refuse(refusal: &clap::Error) -> ExitCode {
     if !refusal.use_stderr() {
         return ExitCode::Done;
     }
-    if env::args_os().any(|argument| argument == "--json") {
-        let whole = refusal.to_string();
-        let sentence = whole
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        Output::new(true, true).error_event(ExitCode::Usage, sentence);
+    if wants_json() {
+        Output::new(true, true).error_event(ExitCode::Usage, &refusal_sentence(refusal));
     }
     ExitCode::Usage
+}
+
+/// Whether events are wanted, although the arguments make no sense.
+fn wants_json() -> bool {
+    let variable = || {
+        let value = env::var_os("TRACKLESS_JSON")?;
+        let parser = FalseyValueParser::new();
+        parser.parse_ref(&Cli::command(), None, &value).ok()
+    };
+    env::args_os().any(|argument| argument == "--json") || variable().unwrap_or(false)
+}
+
+/// What the parser says first, in one line; hints and usage follow it.
+fn refusal_sentence(refusal: &clap::Error) -> String {
+    let whole = refusal.to_string();
+    let first: Vec<&str> = whole
+        .trim_start_matches("error: ")
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(str::trim)
+        .collect();
+    first.join(" ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The real binary, as far as it goes without a network: making, showing and checking torrents, and what wrong use gets.
+//! The real binary, as far as it goes without others: making, showing and checking torrents, what wrong use gets, and
+//! the demo, which brings its own network.
 
 use std::fs;
 use std::path::Path;
@@ -191,6 +192,12 @@ fn a_magnet_link_is_shown_without_asking_anybody() {
     );
 }
 
+/// Standard error in one line, whatever was broken to be read.
+fn said(output: &Output) -> String {
+    let text = stderr(output);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Wrong use ends before anything is opened, with a sentence that names what is wrong.
 #[test]
 fn wrong_use_exits_2_and_says_what_is_wrong() {
@@ -202,11 +209,19 @@ fn wrong_use_exits_2_and_says_what_is_wrong() {
         (&["get", "magnet:?dn=nothing"], "urn:btih"),
         (&["get", "missing.torrent"], "missing.torrent"),
         (&["seed", "missing"], "missing"),
-        (&["create", "missing"], "missing"),
+        (&["create", "missing"], "cannot read missing: "),
+        (
+            &["create", "äpfel", "-o", "nowhere/a.torrent"],
+            "cannot write nowhere/a.torrent: there is no directory nowhere",
+        ),
+        (&["show", HASH], "an info-hash alone has nothing to show"),
         (&["show", "missing.torrent"], "missing.torrent"),
         (&["get", HASH, "--bootstrap", "localhost"], "HOST:PORT"),
         (&["get", HASH, "--peer", "localhost:0"], "1 to 65535"),
         (&["get", HASH, "--listen", "localhost"], "127.0.0.1:6881"),
+        (&["get", HASH, "--timeout", "-1"], "0 to wait for ever"),
+        (&["lookup", HASH, "--timeout", "-1"], "0 to wait for ever"),
+        (&["get"], "<INFOHASH|MAGNET|FILE.torrent>"),
         (
             &["create", "äpfel", "--piece-length", "100K"],
             "power of two",
@@ -233,10 +248,12 @@ fn wrong_use_exits_2_and_says_what_is_wrong() {
         assert_eq!(events.len(), 1, "{arguments:?}");
         assert_eq!(events[0]["event"], "error");
         assert_eq!(events[0]["code"], 2);
-        assert!(
-            events[0]["message"].as_str().unwrap().len() > 10,
-            "{arguments:?}"
-        );
+        let message = events[0]["message"].as_str().unwrap();
+        assert!(said(&refused).contains(message), "{arguments:?}: {message}");
+        for dialect in ["os error", "entity not found"] {
+            assert!(!message.contains(dialect), "{message}");
+        }
+        assert!(message.contains(sentence), "{arguments:?}: {message}");
     }
 }
 
@@ -253,6 +270,15 @@ fn a_seed_of_a_torrent_file_has_to_know_where_the_content_is() {
     let refused = trackless(directory.path(), &["seed", "a.torrent"]);
     assert_eq!(code(&refused), 2);
     assert!(stderr(&refused).contains("--data"), "{}", stderr(&refused));
+
+    let wrong = ["seed", "a.torrent", "--data", "äpfel/more"];
+    let refused = trackless(directory.path(), &wrong);
+    assert_eq!(code(&refused), 2);
+    assert!(
+        stderr(&refused).contains("there is no äpfel/more/äpfel; --data is the directory"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[test]
@@ -293,7 +319,8 @@ fn the_environment_sets_flags_and_the_command_line_overrides_it() {
             .env_clear();
         command
             .env("TRACKLESS_JSON", "1")
-            .env("TRACKLESS_OUTPUT", "from-environment.torrent");
+            .env("TRACKLESS_OUTPUT", "a-directory-of-get")
+            .env("TRACKLESS_TORRENT_FILE", "from-environment.torrent");
         command.output().unwrap()
     };
     assert_eq!(
@@ -304,6 +331,7 @@ fn the_environment_sets_flags_and_the_command_line_overrides_it() {
         events(&run(&["create", "äpfel", "-o", "given.torrent"]))[0]["path"],
         "given.torrent"
     );
+    assert_eq!(events(&run(&["get"]))[0]["event"], "error");
 }
 
 #[test]
@@ -337,5 +365,27 @@ fn every_shell_gets_its_completions() {
         let script = trackless(directory.path(), &["completions", shell]);
         assert_eq!(code(&script), 0);
         assert!(stdout(&script).contains("keep-seeding"), "{shell}");
+    }
+}
+
+#[test]
+fn the_demo_tells_a_story_that_fits_the_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = trackless(directory.path(), &["demo", "--nodes", "4", "--size", "1"]);
+    assert_eq!(code(&demo), 0, "{}", stderr(&demo));
+    let (steps, story) = (stderr(&demo), stdout(&demo));
+    assert!(story.contains(" 1 peer found"), "{story}");
+    assert!(
+        steps.contains("✓ download") && !steps.contains("✓ seed"),
+        "{steps}"
+    );
+    // The commands to try next are as long as the path of the program.
+    let program = env!("CARGO_BIN_EXE_trackless");
+    for line in steps.lines().chain(story.lines()) {
+        let length = line
+            .replace(program, "target/release/trackless")
+            .chars()
+            .count();
+        assert!(length <= 100, "{length}: {line}");
     }
 }

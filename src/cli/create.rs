@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
         short,
         long,
         value_name = "FILE.torrent",
-        env = "TRACKLESS_OUTPUT",
+        env = "TRACKLESS_TORRENT_FILE",
         hide_env_values = true
     )]
     output: Option<PathBuf>,
@@ -70,11 +70,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let wanted = arguments.output.as_deref();
-    if let Some(path) = wanted.filter(|path| path.is_file() && !arguments.force) {
-        // Known before anything is hashed.
-        return Err(Failure::Exists {
-            path: path.to_owned(),
-        });
+    if let Some(path) = wanted {
+        check_destination(path, arguments.force)?;
     }
     let options = CreateOptions {
         piece_length: arguments.piece_length,
@@ -115,13 +112,6 @@ pub(crate) fn hash(
     options: &CreateOptions,
     output: &Output,
 ) -> Result<Metainfo, Failure> {
-    if !path.exists() {
-        let source = std::io::ErrorKind::NotFound.into();
-        return Err(Failure::Read {
-            path: path.to_owned(),
-            source,
-        });
-    }
     let status = StatusLine::new(output);
     status.label("hash");
     let metainfo = trackless::create(path, options, &|hashed, total| {
@@ -142,17 +132,39 @@ fn destination(wanted: Option<&Path>, name: &str) -> PathBuf {
     }
 }
 
+/// Finds what makes writing impossible as far as it is known before anything is hashed.
+fn check_destination(path: &Path, replace: bool) -> Result<(), Failure> {
+    let directory = directory_of(path);
+    if path.is_file() && !replace {
+        Err(Failure::Exists {
+            path: path.to_owned(),
+        })
+    } else if !path.is_dir() && !directory.is_dir() {
+        Err(Failure::Usage(format!(
+            "cannot write {}: there is no directory {}",
+            path.display(),
+            directory.display()
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Whole or not at all, and never over something that the user did not say.
 fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Failure> {
     let failure = |source| Failure::Write {
         path: path.to_owned(),
         source,
     };
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = temporary_file(directory).map_err(failure)?;
+    // Its error names the temporary file, of which the user knows nothing.
+    let mut file =
+        temporary_file(directory_of(path)).map_err(|error| failure(error.kind().into()))?;
     file.write_all(content).map_err(failure)?;
     let persisted = if replace {
         file.persist(path)

@@ -94,6 +94,10 @@ impl Demo<'_> {
         let metainfo = self.content().await?;
         let _seed = self.seed(seeder, &metainfo).await?;
 
+        let lookup = self
+            .ask(known.local_address(), metainfo.info.hash())
+            .await?;
+
         let fetcher = Node::builder()
             .listen(LOOPBACK)
             .bootstrap(known.local_address().to_string())
@@ -104,9 +108,6 @@ impl Demo<'_> {
             .await?;
         self.compare(metainfo.info.files().len()).await?;
 
-        let lookup = self
-            .ask_again(known.local_address(), metainfo.info.hash())
-            .await?;
         let story = Story {
             nodes: self.nodes,
             info_hash: metainfo.info.hash(),
@@ -227,12 +228,10 @@ impl Demo<'_> {
         loop {
             let step = narrator.follow(&mut torrent, interrupt).await;
             let now = narrator.elapsed();
-            if let Some((phase, entered)) = phase.take() {
-                self.step(
-                    phase.name(),
-                    what(phase, self.bytes),
-                    now.saturating_sub(entered),
-                );
+            if let Some((phase, entered)) = phase.take()
+                && let Some(what) = what(phase, self.bytes)
+            {
+                self.step(phase.name(), what, now.saturating_sub(entered));
             }
             match step {
                 Step::Phase(next) => phase = Some((next, now)),
@@ -277,8 +276,8 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// One who is as new as the fetcher was asks the same question, to count the steps.
-    async fn ask_again(&self, known: SocketAddr, info_hash: InfoHash) -> Result<Asked, Failure> {
+    /// One who is as new as the fetcher asks the same question before it, to count the steps.
+    async fn ask(&self, known: SocketAddr, info_hash: InfoHash) -> Result<Asked, Failure> {
         let node = Node::builder()
             .listen(LOOPBACK)
             .bootstrap(known.to_string())
@@ -356,19 +355,23 @@ struct Asked {
     first_peer: Duration,
 }
 
-/// What a phase of the download was about, for somebody who sees it for the first time.
-fn what(phase: Phase, bytes: u64) -> String {
-    match phase {
-        Phase::Bootstrap => "the fetching node knows one address; it answers".to_owned(),
-        Phase::Lookup => "the DHT names somebody who has the 20 bytes".to_owned(),
-        Phase::Connect => "a peer is there".to_owned(),
-        Phase::Metadata => {
-            "names, lengths and hashes come from the peer and match the info-hash".to_owned()
+/// What a phase of the download was about, for somebody who sees it for the first time; nobody waits for the last.
+fn what(phase: Phase, bytes: u64) -> Option<String> {
+    let fixed = match phase {
+        Phase::Bootstrap => "the fetching node knows one address; it answers",
+        Phase::Lookup => "the DHT names somebody who has the 20 bytes",
+        Phase::Connect => "a peer is there",
+        Phase::Metadata => "names, lengths and hashes come from the peer and match the info-hash",
+        Phase::Verify => "nothing is here yet",
+        Phase::Download => {
+            return Some(format!(
+                "{} fetched, each piece verified",
+                units::bytes(bytes)
+            ));
         }
-        Phase::Verify => "nothing is here yet".to_owned(),
-        Phase::Download => format!("{} fetched, each piece verified", units::bytes(bytes)),
-        Phase::Seed => "served to others".to_owned(),
-    }
+        Phase::Seed => return None,
+    };
+    Some(fixed.to_owned())
 }
 
 /// Work for the disk and the hash, beside the sockets.

@@ -35,7 +35,8 @@ Exit codes:
   130  interrupted; what was fetched is kept
 
 Every flag has an environment variable: --listen is TRACKLESS_LISTEN, --state-dir is
-TRACKLESS_STATE_DIR. NO_COLOR=1 switches colours off.";
+TRACKLESS_STATE_DIR; --output is TRACKLESS_OUTPUT for `get`, which wants a directory, and
+TRACKLESS_TORRENT_FILE for `create`. NO_COLOR=1 switches colours off.";
 
 impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {

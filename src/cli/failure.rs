@@ -7,7 +7,7 @@ use wire::{InfoHash, MetainfoError};
 
 use super::units;
 
-/// One sentence for the person at the keyboard; [`super::exit_code::ExitCode`] has the number for the script.
+/// One sentence for the person at the keyboard, by [`Failure::sentence`]; [`super::exit_code::ExitCode`] has the number for the script.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -48,4 +48,38 @@ pub(crate) enum Failure {
     Runtime(io::Error),
     #[error("interrupted{0}")]
     Interrupted(&'static str),
+}
+
+/// What the standard library puts behind the system's words; the number follows, and a bracket.
+const NUMBER: &str = " (os error ";
+
+impl Failure {
+    /// What happened, without numbers that say nothing to people.
+    pub(crate) fn sentence(&self) -> String {
+        let whole = self.to_string();
+        let mut parts = whole.split(NUMBER);
+        let mut sentence = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit());
+            sentence.push_str(rest.strip_prefix(')').unwrap_or(rest));
+        }
+        sentence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_the_words_of_the_system_and_not_its_number() {
+        let failure = Failure::Node(trackless::Error::Bind {
+            address: ([127, 0, 0, 1], 1).into(),
+            source: io::Error::from_raw_os_error(2),
+        });
+        assert!(failure.to_string().contains("(os error 2)"));
+        let sentence = failure.sentence();
+        assert!(!sentence.contains("os error"), "{sentence}");
+        assert!(sentence.contains("; choose another"), "{sentence}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -16,6 +16,7 @@ use super::network::{self, NetworkArguments, Role};
 use super::output::Output;
 use super::source;
 use super::style::{GOOD, paint};
+use super::timeout::Timeout;
 
 /// What Ctrl-C leaves.
 const KEPT: &str = "; what was fetched is kept, the same command resumes";
@@ -62,8 +63,15 @@ pub(crate) struct Arguments {
     )]
     peer: Vec<HostPort>,
     /// Give up when nothing moves for so long; 0 for never.
-    #[arg(long, value_name = "SECS", env = "TRACKLESS_TIMEOUT", hide_env_values = true, default_value = "120", value_parser = parse_timeout)]
-    timeout: Duration,
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TRACKLESS_TIMEOUT",
+        hide_env_values = true,
+        default_value = "120",
+        allow_negative_numbers = true
+    )]
+    timeout: Timeout,
     /// Go on serving the content when it is complete, until Ctrl-C.
     #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = FalseyValueParser::new())]
     keep_seeding: bool,
@@ -86,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let options = GetOptions {
         directory: arguments.output,
         peers: interrupt.or(addresses(&arguments.peer, output)).await?,
-        timeout: Some(arguments.timeout).filter(|timeout| !timeout.is_zero()),
+        timeout: arguments.timeout.limit(),
     };
     let fetching = Fetching {
         node: &node,
@@ -122,7 +130,8 @@ impl Fetching<'_> {
                 Step::Done(path) => {
                     done = true;
                     self.output.result(path.display());
-                    self.output.note(paint(GOOD, "complete and verified"));
+                    self.output
+                        .note(paint(GOOD, narrator.outcome(&torrent.progress())));
                     self.summary(&narrator, &torrent);
                     if !self.keep_seeding {
                         return Ok(torrent.stop().await?);
@@ -159,31 +168,8 @@ async fn addresses(peers: &[HostPort], output: &Output) -> Vec<SocketAddr> {
     for peer in peers {
         match network::resolve(peer).await {
             Ok(resolved) => addresses.extend(resolved),
-            Err(error) => output.warning(error),
+            Err(error) => output.warning(Failure::from(error).sentence()),
         }
     }
     addresses
-}
-
-/// Seconds, with decimals if need be.
-pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "write seconds: 30, 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "write a number of seconds that a clock can count".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_is_seconds_with_decimals_and_never_negative() {
-        assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
-        assert_eq!(parse_timeout("0.5"), Ok(Duration::from_millis(500)));
-        for wrong in ["-1", "soon", "NaN", "1e300"] {
-            assert!(parse_timeout(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -10,13 +10,13 @@ use trackless::{LookupEvent, Node};
 use wire::InfoHash;
 
 use super::failure::Failure;
-use super::get::parse_timeout;
 use super::interrupt::Interrupt;
 use super::network::{NetworkArguments, Role};
 use super::output::Output;
 use super::report::{Report, Step};
 use super::source;
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
+use super::timeout::Timeout;
 use super::units;
 
 /// Ask the DHT who has a torrent.
@@ -39,9 +39,16 @@ pub(crate) struct Arguments {
     /// Show every query: asked, answered, stalled, failed.
     #[arg(long, env = "TRACKLESS_TRACE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     trace: bool,
-    /// Give up when no DHT node has answered after so long.
-    #[arg(long, value_name = "SECS", env = "TRACKLESS_TIMEOUT", hide_env_values = true, default_value = "15", value_parser = parse_timeout)]
-    timeout: Duration,
+    /// Give up when no DHT node has answered after so long; 0 for never.
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TRACKLESS_TIMEOUT",
+        hide_env_values = true,
+        default_value = "15",
+        allow_negative_numbers = true
+    )]
+    timeout: Timeout,
     #[command(flatten)]
     network: NetworkArguments,
 }
@@ -64,7 +71,8 @@ async fn ask(
     arguments: &Arguments,
     output: &Output,
 ) -> Result<(), Failure> {
-    node.bootstrapped(arguments.timeout).await?;
+    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
+    node.bootstrapped(patience).await?;
     let mut trace = Trace {
         output,
         steps: arguments.trace,

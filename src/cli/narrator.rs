@@ -17,6 +17,9 @@ use super::units;
 /// Time between two looks at the figures.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A shorter download says nothing about how fast a longer one would be.
+const MEASURABLE: Duration = Duration::from_millis(50);
+
 /// Where a torrent has come to.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -41,6 +44,17 @@ pub(crate) struct Narrator {
     peers: usize,
     /// Pieces looked at while what lies on the disk is checked.
     checked: u32,
+    /// The figures that were told last.
+    told: Progress,
+    /// Pieces that the disk had already, and their bytes.
+    kept: Kept,
+}
+
+/// What did not have to be fetched.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    pieces: u32,
+    bytes: u64,
 }
 
 impl Narrator {
@@ -53,6 +67,8 @@ impl Narrator {
             times: PhaseTimes::default(),
             peers: 0,
             checked: 0,
+            told: Progress::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -94,6 +110,12 @@ impl Narrator {
         let now = self.elapsed();
         match event {
             Event::Phase(phase) => {
+                if self.times.current() == Some(Phase::Verify) {
+                    self.kept = Kept {
+                        pieces: self.told.pieces_done,
+                        bytes: self.told.done,
+                    };
+                }
                 self.times.enter(*phase, now);
                 self.status.label(phase.name());
                 self.output.event(&Report::phase(*phase, now));
@@ -110,6 +132,7 @@ impl Narrator {
                 self.output.event(&Report::Checked { pieces: *pieces });
             }
             Event::Progress(progress) => {
+                self.told = *progress;
                 self.output.event(&Report::progress(progress));
                 self.show(progress);
             }
@@ -162,6 +185,11 @@ impl Narrator {
             .show(done, total, || figures(phase, progress, checked));
     }
 
+    /// The first words about a download that is complete.
+    pub(crate) fn outcome(&self, progress: &Progress) -> String {
+        outcome(self.kept, progress)
+    }
+
     /// The table of phases, and how fast it went.
     pub(crate) fn summary(&self, progress: &Progress) -> Vec<String> {
         let now = self.elapsed();
@@ -171,7 +199,8 @@ impl Narrator {
             .spent(now)
             .into_iter()
             .find(|(phase, _)| *phase == Phase::Download);
-        if let Some((_, time)) = download.filter(|_| progress.downloaded > 0) {
+        let is_measurable = |time| progress.downloaded > 0 && time >= MEASURABLE;
+        if let Some((_, time)) = download.filter(|&(_, time)| is_measurable(time)) {
             lines.push(format!(
                 "  {}  {:>12} from {}",
                 paint(FAINT, format_args!("{:<10}", "rate")),
@@ -180,6 +209,23 @@ impl Narrator {
             ));
         }
         lines
+    }
+}
+
+/// How much of a complete download had to be fetched, if it was not all of it.
+fn outcome(kept: Kept, progress: &Progress) -> String {
+    let pieces = progress.pieces.saturating_sub(kept.pieces);
+    let bytes = progress.total.saturating_sub(kept.bytes);
+    if pieces == 0 {
+        "complete and verified: everything was here already".to_owned()
+    } else if kept.pieces == 0 {
+        "complete and verified".to_owned()
+    } else {
+        format!(
+            "complete and verified: {pieces} of {} pieces fetched ({})",
+            progress.pieces,
+            units::bytes(bytes)
+        )
     }
 }
 
@@ -251,6 +297,23 @@ mod tests {
         assert_eq!(
             figures(Phase::Download, &HALF, 0),
             "32.0 MiB of 64.0 MiB  8.0 MiB/s  1 peer  4 s left"
+        );
+    }
+
+    #[test]
+    fn the_outcome_says_what_had_to_be_fetched() {
+        let kept = |pieces: u32| {
+            let bytes = u64::from(pieces) << 18;
+            outcome(Kept { pieces, bytes }, &HALF)
+        };
+        assert_eq!(kept(0), "complete and verified");
+        assert_eq!(
+            kept(255),
+            "complete and verified: 1 of 256 pieces fetched (256.0 KiB)"
+        );
+        assert_eq!(
+            kept(256),
+            "complete and verified: everything was here already"
         );
     }
 

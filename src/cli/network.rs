@@ -1,6 +1,6 @@
 //! What the commands that open a socket have in common: the flags, and how a node comes of them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -35,8 +35,9 @@ pub(crate) async fn resolve(host: &HostPort) -> Result<Vec<SocketAddr>, trackles
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Node")]
 pub(crate) struct NetworkArguments {
-    /// Listen here: one port for UDP and TCP. Port 0 takes any free one. [default: 6881, or the next free port]
-    #[arg(long, value_name = "ADDR:PORT", env = "TRACKLESS_LISTEN", hide_env_values = true, value_parser = parse_listen)]
+    /// Listen here: one port for UDP and TCP. Port 0 takes any free one; a port alone is that port of every IPv4
+    /// address of this machine. [default: 6881, or the next free port]
+    #[arg(long, value_name = "[ADDR:]PORT", env = "TRACKLESS_LISTEN", hide_env_values = true, value_parser = parse_listen)]
     listen: Option<SocketAddr>,
     /// A DHT node to start from; give it once for each. Without it, and with --listen not on loopback, the
     /// well-known routers of the public network; `none` for nobody at all.
@@ -161,8 +162,12 @@ pub(crate) fn listening(node: &Node) -> Report<'static> {
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
     text.parse().map_err(|_| {
-        "write an address of this machine and a port: 127.0.0.1:6881, [::1]:6881, 0.0.0.0:0 for any free port".to_owned()
+        "write an address of this machine and a port, or a port alone: 127.0.0.1:6881, [::1]:6881, 6881, 0 for any free port"
+            .to_owned()
     })
 }
 
@@ -197,6 +202,14 @@ mod tests {
             hosts(&["--bootstrap", "a:1", "--bootstrap", "b:2,c:3"]),
             ["a:1", "b:2", "c:3"]
         );
+    }
+
+    #[test]
+    fn a_port_alone_is_open_to_everybody() {
+        assert_eq!(parse_listen("7003"), Ok(([0, 0, 0, 0], 7003).into()));
+        assert_eq!(parse_listen("[::1]:0").unwrap().port(), 0);
+        assert!(parse_listen("70000").is_err());
+        assert_eq!(hosts(&["--listen", "7003"]), PUBLIC);
     }
 
     #[test]

@@ -67,11 +67,13 @@ impl Output {
     /// The last words of a command that failed.
     pub(crate) fn failure(&self, failure: &Failure) {
         let code = ExitCode::from(failure);
-        self.error_event(code, &failure.to_string());
+        // Names in it may be from the network.
+        let sentence = printable(&failure.sentence());
+        self.error_event(code, &sentence);
         if code == ExitCode::Interrupted {
-            self.note(paint(FAINT, failure));
+            self.note(paint(FAINT, sentence));
         } else {
-            self.warning(format_args!("{} {failure}", paint(BAD, "error:")));
+            self.warning(format_args!("{} {sentence}", paint(BAD, "error:")));
         }
     }
 

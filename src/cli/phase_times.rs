@@ -8,6 +8,9 @@ use trackless::Phase;
 use super::style::{FAINT, paint};
 use super::units;
 
+/// A phase shorter than this is left out of the table.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
 /// Phases in the order they were entered, each with the time since the start of the command.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PhaseTimes {
@@ -51,7 +54,7 @@ impl PhaseTimes {
             .collect()
     }
 
-    /// The table for people, a line a phase.
+    /// The table for people, a line a phase that took long enough to speak of.
     pub(crate) fn table(&self, now: Duration) -> Vec<String> {
         let line = |name: &str, time| {
             format!(
@@ -63,6 +66,7 @@ impl PhaseTimes {
         let mut lines: Vec<String> = self
             .spent(now)
             .into_iter()
+            .filter(|&(_, time)| time >= NOTICEABLE)
             .map(|(phase, time)| line(phase.name(), time))
             .collect();
         lines.push(line("total", now));
@@ -108,9 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn the_table_ends_with_the_total() {
+    fn the_table_has_the_phases_that_took_time_and_ends_with_the_total() {
         let mut times = PhaseTimes::default();
         times.enter(Phase::Bootstrap, Duration::ZERO);
+        times.enter(Phase::Lookup, Duration::from_millis(250));
+        times.enter(Phase::Connect, Duration::from_micros(250_999));
+        times.enter(Phase::Metadata, Duration::from_micros(250_999));
         let table: Vec<String> = times
             .table(seconds(2))
             .iter()
@@ -118,7 +125,11 @@ mod tests {
             .collect();
         assert_eq!(
             table,
-            ["  bootstrap        2.000 s", "  total            2.000 s"]
+            [
+                "  bootstrap       250.0 ms",
+                "  metadata         1.749 s",
+                "  total            2.000 s"
+            ]
         );
     }
 }

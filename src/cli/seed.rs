@@ -1,5 +1,6 @@
 //! `trackless seed`: share files.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use tokio::task::{self, JoinSet};
 use trackless::{CreateOptions, Node, Torrent};
 use wire::{HostPort, Info, Metainfo};
 
+use super::content;
 use super::create;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -33,7 +35,7 @@ pub(crate) struct Arguments {
     /// Files or directories, each of them a torrent; with --data, .torrent files.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// The PATHs are .torrent files and their content lies below this directory.
+    /// The PATHs are .torrent files, and this is the directory that holds their content, or the content itself.
     #[arg(
         long,
         value_name = "DIR",
@@ -78,20 +80,46 @@ impl Offer {
             Offer::Torrent(metainfo, _) => &metainfo.nodes,
         }
     }
+
+    /// Whether both are one torrent, however the user wrote it.
+    fn is_same(&self, other: &Offer) -> bool {
+        match (self, other) {
+            (Offer::Files(one), Offer::Files(other)) => {
+                // A link has the content of what it leads to, and a name of its own.
+                let key = |path: &Path| {
+                    (
+                        path.canonicalize().ok(),
+                        path.file_name().map(OsString::from),
+                    )
+                };
+                key(one) == key(other)
+            }
+            (Offer::Torrent(one, _), Offer::Torrent(other, _)) => {
+                one.info.hash() == other.info.hash()
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Arguments {
     /// Reads what was named, before anything is started.
     fn offers(&self) -> Result<Vec<Offer>, Failure> {
-        self.paths.iter().map(|path| self.offer(path)).collect()
+        let mut offers: Vec<Offer> = Vec::new();
+        for path in &self.paths {
+            let offer = self.offer(path)?;
+            if !offers.iter().any(|known| known.is_same(&offer)) {
+                offers.push(offer);
+            }
+        }
+        Ok(offers)
     }
 
     fn offer(&self, path: &Path) -> Result<Offer, Failure> {
         if let Some(data) = &self.data {
-            return Ok(Offer::Torrent(
-                Box::new(source::torrent_file(path)?),
-                data.clone(),
-            ));
+            let metainfo = source::torrent_file(path)?;
+            let directory = content::directory(&metainfo.info, data)?;
+            return Ok(Offer::Torrent(Box::new(metainfo), directory));
         }
         if path
             .extension()
@@ -103,18 +131,13 @@ impl Arguments {
                 path.display()
             )));
         }
-        // `.` and `..` have no name; what they stand for has one.
-        let named = if path.file_name().is_some() {
-            Ok(path.to_owned())
-        } else {
-            path.canonicalize()
-        };
-        named
-            .and_then(|path| path.metadata().map(|_| Offer::Files(path)))
-            .map_err(|source| Failure::Read {
+        match path.metadata() {
+            Ok(_) => Ok(Offer::Files(content::named(path))),
+            Err(source) => Err(Failure::Read {
                 path: path.to_owned(),
                 source,
-            })
+            }),
+        }
     }
 }
 
@@ -207,5 +230,39 @@ async fn serve(
                 return signal.end_of_service();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        seed: Arguments,
+    }
+
+    #[test]
+    fn what_is_named_twice_is_offered_once() {
+        let desk = tempfile::tempdir().unwrap();
+        let path = |name: &str| desk.path().join(name).into_os_string();
+        std::fs::create_dir(path("one")).unwrap();
+        std::fs::create_dir(path("two")).unwrap();
+        let line = [
+            "trackless".into(),
+            path("one"),
+            path("two"),
+            path("one/"),
+            path("two/../one"),
+        ];
+        let offers = Line::parse_from(line).seed.offers().unwrap();
+        let offered = offers.iter().map(|offer| match offer {
+            Offer::Files(path) => path.as_os_str(),
+            Offer::Torrent(_, directory) => directory.as_os_str(),
+        });
+        assert_eq!(offered.collect::<Vec<_>>(), [path("one"), path("two")]);
     }
 }

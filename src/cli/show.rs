@@ -70,6 +70,11 @@ struct FileEntry {
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let description = if source::is_magnet(&arguments.torrent) {
         Description::of_magnet(&source::magnet(&arguments.torrent)?)
+    } else if source::is_info_hash(&arguments.torrent) {
+        return Err(Failure::Usage(
+            "an info-hash alone has nothing to show: see who has it with `trackless lookup`, fetch it with `trackless get`"
+                .to_owned(),
+        ));
     } else {
         Description::of_metainfo(&source::torrent_file(Path::new(&arguments.torrent))?)
     };

@@ -39,6 +39,11 @@ pub(crate) fn is_magnet(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
+/// Whether the text is an info-hash, and not the name of a file.
+pub(crate) fn is_info_hash(text: &str) -> bool {
+    text.parse::<InfoHash>().is_ok() && !Path::new(text).exists()
+}
+
 /// Reads a magnet link.
 pub(crate) fn magnet(text: &str) -> Result<Magnet, Failure> {
     text.parse()

@@ -46,11 +46,12 @@ impl Plain {
     }
 
     /// Whether a line would say too little: soon after the last one, or of work that may be over in a moment.
-    fn is_early(&self, total: u64) -> bool {
-        match &self.last {
-            Some((written, _)) => written.elapsed() < PLAIN_INTERVAL,
-            None => total > 0 && self.since.elapsed() < PLAIN_INTERVAL,
-        }
+    fn is_early(&self, now: Instant) -> bool {
+        let last = self
+            .last
+            .as_ref()
+            .map_or(self.since, |(written, _)| *written);
+        now.saturating_duration_since(last) < PLAIN_INTERVAL
     }
 }
 
@@ -104,7 +105,8 @@ impl StatusLine {
             }
             Shape::Plain(plain) => {
                 let Ok(mut plain) = plain.lock() else { return };
-                if plain.is_early(total) {
+                let now = Instant::now();
+                if plain.is_early(now) {
                     return;
                 }
                 let percent = done.saturating_mul(100).checked_div(total);
@@ -115,7 +117,7 @@ impl StatusLine {
                 if plain.last.as_ref().is_none_or(|(_, said)| *said != line) {
                     self.output.note(line.trim_end());
                 }
-                plain.last = Some((Instant::now(), line));
+                plain.last = Some((now, line));
             }
         }
     }
@@ -146,6 +148,17 @@ fn filling() -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_over_in_a_moment_is_not_worth_a_plain_line() {
+        let mut plain = Plain::new("lookup");
+        let start = plain.since;
+        assert!(plain.is_early(start + PLAIN_INTERVAL / 2));
+        assert!(!plain.is_early(start + PLAIN_INTERVAL));
+        plain.last = Some((start + PLAIN_INTERVAL, String::new()));
+        assert!(plain.is_early(start + PLAIN_INTERVAL * 3 / 2));
+        assert!(!plain.is_early(start + PLAIN_INTERVAL * 2));
+    }
 
     #[test]
     fn the_templates_are_understood() {

@@ -35,7 +35,11 @@ fn every_flag_can_be_set_from_the_environment_by_its_name() {
             else {
                 continue;
             };
-            let expected = format!("TRACKLESS_{}", long.replace('-', "_").to_uppercase());
+            let expected = match (command.get_name(), long) {
+                // `get` has an output too, and it is a directory.
+                ("create", "output") => "TRACKLESS_TORRENT_FILE".to_owned(),
+                _ => format!("TRACKLESS_{}", long.replace('-', "_").to_uppercase()),
+            };
             let variable = argument
                 .get_env()
                 .map(|name| name.to_string_lossy().into_owned());
@@ -47,6 +51,44 @@ fn every_flag_can_be_set_from_the_environment_by_its_name() {
             );
         }
     }
+}
+
+#[test]
+fn a_variable_has_one_meaning_in_every_command() {
+    let mut root = Cli::command();
+    root.build();
+    let mut meanings = std::collections::BTreeMap::new();
+    for argument in root
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+    {
+        let Some(variable) = argument.get_env() else {
+            continue;
+        };
+        let meaning = argument.get_value_names();
+        let first = meanings.entry(variable).or_insert(meaning);
+        assert_eq!(*first, meaning, "{}", variable.display());
+    }
+}
+
+#[test]
+fn a_wrong_timeout_gets_a_sentence_of_ours() {
+    for command in ["get", "lookup"] {
+        for wrong in ["-1", "soon"] {
+            let refusal = parse(&[command, HASH, "--timeout", wrong]).unwrap_err();
+            let sentence = super::refusal_sentence(&refusal);
+            assert!(sentence.ends_with("0 to wait for ever"), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn the_sentence_of_a_refusal_is_one_whole_line() {
+    let sentence = super::refusal_sentence(&parse(&["get"]).unwrap_err());
+    assert!(
+        sentence.ends_with("<INFOHASH|MAGNET|FILE.torrent>"),
+        "{sentence}"
+    );
 }
 
 #[test]

@@ -29,11 +29,15 @@ pub(crate) fn average(count: u64, time: Duration) -> u64 {
     (count as f64 / time.as_secs_f64().max(0.001)) as u64
 }
 
-/// `0.020 s`, `59.9 s`, `3 min 05 s`, `2 h 03 min`; cut, not rounded.
+/// `0.4 ms`, `20.0 ms`, `1.234 s`, `59.9 s`, `3 min 05 s`, `2 h 03 min`; cut, not rounded.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{seconds}.{:03} s", time.subsec_millis()),
+        0 => {
+            let tenths = time.subsec_micros() / 100;
+            format!("{}.{} ms", tenths / 10, tenths % 10)
+        }
+        1..10 => format!("{seconds}.{:03} s", time.subsec_millis()),
         10..60 => format!("{seconds}.{} s", time.subsec_millis() / 100),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
@@ -88,7 +92,10 @@ mod tests {
 
     #[test]
     fn times_get_coarser_as_they_grow() {
-        assert_eq!(time(Duration::from_millis(20)), "0.020 s");
+        assert_eq!(time(Duration::from_micros(450)), "0.4 ms");
+        assert_eq!(time(Duration::from_millis(20)), "20.0 ms");
+        assert_eq!(time(Duration::from_micros(999_999)), "999.9 ms");
+        assert_eq!(time(Duration::from_millis(1234)), "1.234 s");
         assert_eq!(time(Duration::from_millis(59_999)), "59.9 s");
         assert_eq!(time(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(

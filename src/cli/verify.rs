@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use wire::{Bitfield, Info};
 
+use super::content;
 use super::failure::Failure;
 use super::output::{Output, printable};
 use super::report::Report;
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let info = source::torrent_file(&arguments.torrent)?.info;
-    let path = content(&info, &arguments.path)?;
+    let path = content::find(&info, &arguments.path)?;
     let start = Instant::now();
     let have = check(&info, &path, output)?;
 
@@ -73,28 +74,6 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         files: files.len(),
         wrong: wrong.len(),
         pieces,
-    })
-}
-
-/// The torrent's file or directory: the path itself, or NAME below it.
-fn content(info: &Info, path: &Path) -> Result<PathBuf, Failure> {
-    let below = path.join(info.name());
-    if path.is_dir() && below.exists() && (info.is_single_file() || below.is_dir()) {
-        return Ok(below);
-    }
-    if info.is_single_file() && path.is_dir() {
-        return Err(Failure::Usage(format!(
-            "there is no {} in {}",
-            info.name(),
-            path.display()
-        )));
-    }
-    if path.exists() {
-        return Ok(path.to_owned());
-    }
-    Err(Failure::Read {
-        path: path.to_owned(),
-        source: std::io::ErrorKind::NotFound.into(),
     })
 }
 
