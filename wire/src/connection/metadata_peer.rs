@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::{CloseReason, ExtensionHandshake};
@@ -11,6 +12,9 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(20);
 /// How often the whole metadata is served to one peer, and some requests on top for small ones.
 const SERVINGS: u32 = 3;
 const EXTRA_SERVINGS: u32 = 16;
+/// Pieces sent to one peer at a time, and how long until the next ones: 5 MB a second.
+const BATCH: usize = 16;
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// Requests refused before the peer counts as hostile.
 const MAX_REFUSALS: u32 = 1000;
 
@@ -24,6 +28,11 @@ pub(crate) struct MetadataPeer {
     asked: Vec<(u32, Duration)>,
     paused_until: Duration,
     served: u32,
+    /// Requests that wait for their answer.
+    queued: VecDeque<u32>,
+    /// Pieces that may be sent before `batch_over`.
+    batch: usize,
+    batch_over: Duration,
 }
 
 impl MetadataPeer {
@@ -101,5 +110,26 @@ impl MetadataPeer {
             return Err(CloseReason::MetadataFlood);
         }
         Ok(self.served <= most)
+    }
+
+    /// The piece is sent when its turn comes.
+    pub(crate) fn queue(&mut self, piece: u32) {
+        self.queued.push_back(piece);
+    }
+
+    /// The pieces whose turn it is: a few at a time, so that they do not all lie in memory for a peer that does not read.
+    pub(crate) fn next_batch(&mut self, now: Duration) -> Vec<u32> {
+        if now >= self.batch_over {
+            self.batch = BATCH;
+            self.batch_over = now + BATCH_INTERVAL;
+        }
+        let count = self.batch.min(self.queued.len());
+        self.batch -= count;
+        self.queued.drain(..count).collect()
+    }
+
+    /// When the next turn is, if something waits.
+    pub(crate) fn batch_due(&self) -> Option<Duration> {
+        (!self.queued.is_empty()).then_some(self.batch_over)
     }
 }

@@ -69,6 +69,7 @@ impl Torrent {
         self.wake_by(silent.min(quiet));
         self.look_after_requests(context, link);
         self.request_metadata(context, link);
+        self.send_metadata(context, link);
     }
 
     /// Gives what a peer does not deliver in time to others. It keeps its oldest request, and if it does not answer that either, it gets a rest.

@@ -195,30 +195,40 @@ impl Torrent {
         let Some(id) = connection.metadata.id else {
             return Ok(());
         };
-        let metadata = self.info.as_ref().map(|info| info.raw());
-        let total_size = metadata.map_or(0, |metadata| metadata.len() as u32);
-        let served = connection
-            .metadata
-            .serve(total_size.div_ceil(METADATA_PIECE_LENGTH))?;
-        let data = metadata
-            .filter(|_| served)
-            .and_then(|metadata| metadata_piece(metadata, piece));
-        let answer = match data {
-            Some(data) => MetadataMessage::Data {
-                piece,
-                total_size,
-                data,
-            },
-            None => MetadataMessage::Reject { piece },
-        };
-        context.send(
-            link,
-            connection,
-            Message::Extended {
-                id,
-                payload: &answer.encode(),
-            },
-        );
+        let size = self.info.as_ref().map_or(0, |info| info.raw().len() as u32);
+        let pieces = size.div_ceil(METADATA_PIECE_LENGTH);
+        if connection.metadata.serve(pieces)? && piece < pieces {
+            connection.metadata.queue(piece);
+            self.send_metadata(context, link);
+        } else {
+            let payload = &MetadataMessage::Reject { piece }.encode();
+            context.send(link, connection, Message::Extended { id, payload });
+        }
         Ok(())
+    }
+
+    /// Sends a peer the pieces of the metadata whose turn it is.
+    pub(super) fn send_metadata(&mut self, context: &mut Context<'_>, link: Link) {
+        let (Some(connection), Some(info)) = (self.connections.get_mut(&link), &self.info) else {
+            return;
+        };
+        let Some(id) = connection.metadata.id else {
+            return;
+        };
+        for piece in connection.metadata.next_batch(context.now) {
+            let Some(data) = metadata_piece(info.raw(), piece) else {
+                continue;
+            };
+            let payload = &MetadataMessage::Data {
+                piece,
+                total_size: info.raw().len() as u32,
+                data,
+            }
+            .encode();
+            context.send(link, connection, Message::Extended { id, payload });
+        }
+        if let Some(at) = connection.metadata.batch_due() {
+            self.wake_by(at);
+        }
     }
 }

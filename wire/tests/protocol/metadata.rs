@@ -7,7 +7,7 @@ use wire::{
     Message, MetadataMessage, Torrent,
 };
 
-use crate::engine::{ALL, Engine, LINK, PIECES, Said, only, peer_id, requests};
+use crate::engine::{ALL, Engine, LINK, PIECES, Said, only, peer_id, requests, seconds};
 
 #[test]
 fn what_a_peer_has_is_remembered_until_the_metadata_comes() {
@@ -127,10 +127,13 @@ fn metadata_is_served_and_not_endlessly() {
     let request = MetadataMessage::Request { piece: 0 }.encode();
     let mut answers = Vec::new();
     while answers.len() < 5000 {
-        let said = engine.hear(Message::Extended {
+        let mut said = engine.hear(Message::Extended {
             id: 1,
             payload: &request,
         });
+        if said.is_empty() {
+            said = only(engine.wait(seconds(1)));
+        }
         let Said::Extended(9, payload) = &said[0] else {
             assert_eq!(said, [Said::Close(CloseReason::MetadataFlood)]);
             break;
@@ -144,6 +147,49 @@ fn metadata_is_served_and_not_endlessly() {
         "the same peer is served for ever"
     );
     assert!(answers.len() < 5000, "the connection is never ended");
+}
+
+#[test]
+fn large_metadata_is_not_queued_whole_for_one_peer() {
+    let pieces = 100_000u32;
+    let info = InfoBuilder::single_file("many", u64::from(pieces) << 14)
+        .piece_length(1 << 14)
+        .build(&vec![[0; 20]; pieces as usize]);
+    let mut engine = Engine::blank();
+    engine.info = Arc::new(info.expect("the torrent is well formed"));
+    engine.torrent = Torrent::new(
+        engine.info.hash(),
+        peer_id(100),
+        Some(Arc::clone(&engine.info)),
+    );
+    engine.connect(LINK, ALL);
+    let mut handshake = ExtensionHandshake::default();
+    handshake.ids.ut_metadata = Some(9);
+    let hello = Message::Extended {
+        id: 0,
+        payload: &handshake.encode(),
+    };
+    engine.hear(hello);
+    let all = engine
+        .info
+        .raw()
+        .len()
+        .div_ceil(METADATA_PIECE_LENGTH as usize);
+    let mut sent = 0;
+    for piece in 0..all {
+        let request = MetadataMessage::Request {
+            piece: piece as u32,
+        }
+        .encode();
+        let message = Message::Extended {
+            id: 1,
+            payload: &request,
+        };
+        sent += engine.hear(message).len();
+    }
+    assert_eq!(sent, 16, "of {all}");
+    sent += engine.wait(seconds(1)).len();
+    assert_eq!(sent, all, "what waits is sent soon");
 }
 
 #[test]
