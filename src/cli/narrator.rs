@@ -318,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_check_found_was_kept_and_what_came_later_was_fetched() {
+        let mut narrator = Narrator::new(&Output::new(false, true), Instant::now());
+        let told = |pieces_done| {
+            Event::Progress(Progress {
+                pieces_done,
+                ..HALF
+            })
+        };
+        for event in [
+            Event::Phase(Phase::Verify),
+            told(200),
+            Event::Phase(Phase::Connect),
+            Event::Phase(Phase::Download),
+            told(256),
+            Event::Phase(Phase::Seed),
+        ] {
+            narrator.hear(&event);
+        }
+        let outcome = narrator.outcome(&HALF);
+        assert!(outcome.contains("56 of 256 pieces fetched"), "{outcome}");
+    }
+
+    #[test]
     fn a_download_that_stands_still_promises_no_end() {
         let stuck = Progress {
             download_rate: 0,
