@@ -150,7 +150,7 @@ impl Session {
                     self.handle(Input::Candidates(&peers, wire::Source::Dht));
                 }
                 Wake::Found(Found::Announced(nodes)) => {
-                    self.standing.tell(Event::Announced { nodes })
+                    self.standing.tell(Event::Announced { nodes });
                 }
                 Wake::Outcome(Outcome::Checked { piece, valid }) => {
                     self.handle(Input::PieceChecked { piece, valid });
@@ -422,7 +422,7 @@ impl Session {
             wire::Event::PieceCompleted { .. } => self.standing.moved(),
             wire::Event::Finished => self.finish(),
             wire::Event::PeerConnected { address, .. } => {
-                self.standing.tell(Event::Connected(address))
+                self.standing.tell(Event::Connected(address));
             }
             wire::Event::PeerBanned { address, reason } => {
                 tracing::info!(%address, %reason, "banned a peer");
