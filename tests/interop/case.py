@@ -115,14 +115,22 @@ class Run:
         address = None
         for client in [*self._neighbours, self._node]:
             client.machine.bootstrap = address
-            process = client.node()
-            address = wait_until(lambda: client.node_address(process), START)  # noqa: B023, called at once
-            node_id = address and wait_until(lambda: krpc.node_id(address), START)  # noqa: B023
-            if not node_id:
-                raise Failed(f"the DHT node of {client.name} does not answer")
+            address, node_id = self._start_node(client)
             dht[address] = node_id
         self._seeder.machine.bootstrap = self._fetcher.machine.bootstrap = address
         return dht
+
+    @staticmethod
+    def _start_node(client):
+        """Starts a DHT node and waits until it has found others, if there are any; its address and id."""
+        process = client.node()
+        address = wait_until(lambda: client.node_address(process), START)
+        node_id = address and wait_until(lambda: krpc.node_id(address), START)
+        if not node_id:
+            raise Failed(f"the DHT node of {client.name} does not answer")
+        if client.machine.bootstrap and not wait_until(lambda: krpc.names_others(address), START):
+            raise Failed(f"the DHT node of {client.name} names nobody, not even the node that it started from")
+        return address, node_id
 
     def _seed(self, dht):
         """Starts the seed; the info-hash."""

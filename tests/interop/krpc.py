@@ -15,6 +15,12 @@ def node_id(address):
     return answer.get(b"id") if answer else None
 
 
+def names_others(address):
+    """Whether the DHT node at `address` knows others to name."""
+    answer = _ask(address, "find_node", {"target": OUR_ID})
+    return bool(answer and answer.get(b"nodes"))
+
+
 def peers(address, info_hash):
     """The (ip, port) pairs that the DHT node at `address` itself holds for the info-hash."""
     answer = _ask(address, "get_peers", {"info_hash": info_hash}) or {}

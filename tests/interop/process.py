@@ -48,7 +48,7 @@ class Process:
                     continue
         return self.status
 
-    def tail(self, lines=12):
+    def tail(self, lines=8):
         """The last lines of what it said."""
         said = []
         for path in (self.out, self.err):

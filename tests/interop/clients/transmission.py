@@ -64,6 +64,9 @@ class Transmission(Client):
             "dht-enabled": True,
             "lpd-enabled": False,
             "pex-enabled": False,
+            # Where uTP is refused, version 3 closes the TCP connection that it opens instead, and tries no other for a
+            # quarter of an hour.
+            "utp-enabled": False,
             "port-forwarding-enabled": False,
             "rpc-bind-address": self.machine.address,
             "rpc-port": RPC_PORT,
