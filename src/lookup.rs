@@ -38,8 +38,8 @@ pub enum LookupEvent {
     },
     /// Peers that were not known before.
     Peers {
-        /// Who named them; our own address, unspecified, if they had announced themselves to us.
-        from: SocketAddr,
+        /// Who named them; `None` if they had announced themselves to us.
+        from: Option<SocketAddr>,
         /// Their addresses.
         peers: Vec<SocketAddr>,
     },
@@ -101,7 +101,6 @@ impl Lookup {
                     });
                 }
                 Event::Peers { from, peers, .. } => {
-                    let from = from.unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
                     return Some(LookupEvent::Peers { from, peers });
                 }
                 Event::LookupEnded { report, .. } => {

@@ -160,15 +160,14 @@ impl Trace<'_> {
                 );
             }
             LookupEvent::Peers { from, peers } => {
+                let source = from.map_or("announced itself to us".to_owned(), |node| {
+                    format!("named by {node}")
+                });
                 self.output.event(&Report::Peers { peers, seconds });
                 for peer in peers {
                     if self.steps {
-                        self.output.result(row(
-                            now,
-                            paint(ACCENT, "peer    "),
-                            peer,
-                            format_args!("named by {from}"),
-                        ));
+                        self.output
+                            .result(row(now, paint(ACCENT, "peer    "), peer, &source));
                     } else {
                         self.output.result(peer);
                     }
