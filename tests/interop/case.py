@@ -195,6 +195,6 @@ def run(case, number, tools, directory):
         try:
             attempt.go()
             failure = None
-        except (Failed, OSError) as error:
+        except (Failed, OSError, ValueError) as error:
             failure = str(error)
         return attempt.times, failure, attempt.said()

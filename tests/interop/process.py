@@ -6,10 +6,14 @@ import subprocess
 import time
 
 
+#: Those that run.
+RUNNING = set()
+
+
 class Process:
     """Standard output and standard error go to `NAME.out` and `NAME.err` in a directory."""
 
-    def __init__(self, name, argv, directory, environment=None):
+    def __init__(self, name, argv, directory):
         self.name = name
         self.out = directory / f"{name}.out"
         self.err = directory / f"{name}.err"
@@ -21,8 +25,9 @@ class Process:
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**clean, "LC_ALL": "C.UTF-8", "HOME": str(directory), **(environment or {})},
+                env={**clean, "LC_ALL": "C.UTF-8", "HOME": str(directory)},
             )
+        RUNNING.add(self)
 
     @property
     def pid(self):
@@ -46,7 +51,11 @@ class Process:
                     self._child.wait(patience)
                 except subprocess.TimeoutExpired:
                     continue
-        return self.status
+        RUNNING.discard(self)
+
+    def kill(self):
+        """Ends it at once."""
+        self._child.kill()
 
     def tail(self, lines=8):
         """The last lines of what it said."""

@@ -10,6 +10,7 @@ import argparse
 import concurrent.futures
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ import network
 from case import Case, Tools, run
 from cases import CASES
 from clients import CLIENTS
+from process import RUNNING
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def main():
     arguments = parse()
     network.enter()
+    signal.signal(signal.SIGTERM, give_up)
+    signal.signal(signal.SIGINT, give_up)
     tools = Tools(arguments.trackless.resolve(), arguments.tools.resolve())
     directory = Path(tempfile.mkdtemp(prefix="trackless-interop-"))
     start = time.monotonic()
@@ -46,6 +50,13 @@ def main():
             shutil.rmtree(directory, ignore_errors=True)
     print(f"{len(cases) - failed} passed, {failed} failed in {time.monotonic() - start:.0f} s")
     return 1 if failed or not cases else 0
+
+
+def give_up(number, _frame):
+    """Leaves no program behind."""
+    for process in list(RUNNING):
+        process.kill()
+    os._exit(128 + number)
 
 
 def parse():

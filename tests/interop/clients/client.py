@@ -25,9 +25,9 @@ class Machine:
         """The directory that has, or gets, the torrent's content under the torrent's name."""
         return self.directory / "content"
 
-    def start(self, argv, environment=None):
+    def start(self, argv):
         """Starts a program here."""
-        process = Process(Path(argv[0]).name, network.inside(self.namespace, argv), self.directory, environment)
+        process = Process(Path(argv[0]).name, network.inside(self.namespace, argv), self.directory)
         self.processes.append(process)
         return process
 
