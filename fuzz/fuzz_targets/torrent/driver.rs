@@ -178,7 +178,7 @@ impl Outbox for Driver {
         );
     }
 
-    fn cancel_upload(&mut self, link: Link, block: Block) {
+    fn cancel_upload(&mut self, link: Link, block: Block, _: bool) {
         let uploads = &mut self.connection(link).uploads;
         let position = uploads
             .iter()
