@@ -62,6 +62,8 @@ enum Command {
 pub(crate) struct Entrance {
     /// Somebody has answered.
     pub(crate) ready: bool,
+    /// Contacts in the routing tables, as of a moment ago.
+    pub(crate) contacts: usize,
     /// Our addresses as others see them, at most one a family.
     pub(crate) external: Vec<IpAddr>,
     /// Hosts that were named.
@@ -444,6 +446,10 @@ impl Driver {
             .statistics
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = (self.node.id(), figures);
+        let contacts = stats.contacts_v4 + stats.contacts_v6;
+        self.entrance.send_if_modified(|entrance| {
+            std::mem::replace(&mut entrance.contacts, contacts) != contacts
+        });
     }
 
     fn save(&self) {

@@ -486,7 +486,10 @@ impl Session {
             asks_dht: self.discovery.is_some() && dht.knows_somebody(),
             dht_ready: dht.entrance().borrow().ready,
             metadata: self.engine.info().is_some(),
-            complete: self.engine.have().map(Bitfield::is_full),
+            complete: self
+                .engine
+                .have()
+                .map(|have| have.is_full() && self.completion.is_over()),
         });
         if changed && let Some(phase) = self.standing.phase() {
             // So that whoever shows the phase has its figures.

@@ -85,6 +85,11 @@ impl Completion {
         }
     }
 
+    /// Whether it was said how it ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.is_none()
+    }
+
     /// Waits for what is being written.
     pub(super) async fn settle(&mut self) {
         if let Some(keeping) = self.keeping.take() {

@@ -4,16 +4,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::{AnnouncedPort, Event};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use wire::InfoHash;
 
-use crate::dht_driver::{Dht, Goal};
+use crate::dht_driver::{Dht, Entrance, Goal};
 
 /// An announce holds for 45 minutes at most nodes, 30 at some.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// BEP 5: an announce goes to the k closest nodes.
+const ENOUGH: usize = dht::Config::K;
+/// The same where the network is so small that not even those remember for sure.
+const FEW_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon an announce that nobody took is repeated.
 const RETRY: Duration = Duration::from_secs(10);
+/// How soon somebody new is told, where the network is that small.
+const GREETING: Duration = Duration::from_millis(100);
 
 /// What the DHT said.
 #[derive(Debug)]
@@ -33,6 +39,10 @@ pub(super) struct Discovery {
     lookup: Option<mpsc::Receiver<Event>>,
     /// Whether it is known that we may be found.
     announcing: bool,
+    /// Nodes that hold our announce.
+    holders: usize,
+    /// Who else there is to tell.
+    entrance: watch::Receiver<Entrance>,
     /// When the DHT is asked or told next.
     due: Option<Instant>,
     /// Peers that announce themselves to our own node.
@@ -44,11 +54,13 @@ impl Discovery {
     pub(super) fn start(dht: Dht, info_hash: InfoHash, port: u16) -> Self {
         Discovery {
             announced_to_us: dht.watch(info_hash),
+            entrance: dht.entrance(),
             dht,
             info_hash,
             port,
             lookup: None,
             announcing: false,
+            holders: 0,
             due: Some(Instant::now()),
         }
     }
@@ -77,15 +89,24 @@ impl Discovery {
                     Some(Event::Peers { peers, .. }) => return Found::Peers(peers),
                     Some(Event::LookupEnded { report, .. }) => {
                         self.lookup = None;
-                        if report.announced_to > 0 {
-                            self.due = Some(Instant::now() + ANNOUNCE_INTERVAL);
-                            return Found::Announced(report.announced_to);
+                        let holders = report.announced_to;
+                        if holders > 0 {
+                            let pause = if holders < ENOUGH { FEW_INTERVAL } else { ANNOUNCE_INTERVAL };
+                            self.due = Some(Instant::now() + pause);
+                            if std::mem::replace(&mut self.holders, holders) != holders {
+                                return Found::Announced(holders);
+                            }
                         }
                     }
                     Some(_) => {}
                     None => self.lookup = None,
                 },
                 Some(peer) = self.announced_to_us.recv() => return Found::Peers(vec![peer]),
+                // In a network of a few nodes those who hold our announce may be gone when the next one comes and asks.
+                Ok(()) = self.entrance.changed(), if self.announcing && self.holders < ENOUGH => {
+                    let soon = Instant::now() + GREETING;
+                    self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+                }
                 () = due(self.due), if self.lookup.is_none() => {
                     let now = Instant::now();
                     let (goal, again) = if self.announcing {

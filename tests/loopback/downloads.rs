@@ -90,6 +90,20 @@ fn two_nodes_are_a_network() {
     assert_same(&desk.path("share"), &desk.path("out"));
 }
 
+/// The only node that held the seed's announce is gone when the second one asks.
+#[test]
+fn two_nodes_are_a_network_again_after_one_of_them_was_another() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(9, 300_000));
+    let mut seed = desk.start(&["seed", "share/film.mkv"]);
+    let (info_hash, address) = (seed.seeding(), seed.address());
+    for out in ["first", "second", "third"] {
+        let get = desk.run(&["get", &info_hash, "--bootstrap", &address, "-o", out]);
+        get.assert_done();
+        assert_same(&desk.path("share"), &desk.path(out));
+    }
+}
+
 #[test]
 fn a_get_that_comes_before_the_seed_finds_it_when_it_comes() {
     let desk = Desk::new();
