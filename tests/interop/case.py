@@ -143,7 +143,9 @@ class Run:
                 raise Failed(f"{self.case.seeder} does not share")
             return info_hash
         choosy = any(CLIENTS[name].only_near_nodes for name in self.case.clients)
-        torrent, info_hash = self._payload.torrent(near=dht.values() if choosy else ())
+        # Near a neighbour, not near the node itself: rqbit stores only what shares 20 bits with its own id.
+        neighbours = list(dht.values())[: self.case.neighbour_count]
+        torrent, info_hash = self._payload.torrent(near=neighbours if choosy else ())
         path = self._seeder.machine.directory / "the.torrent"
         path.write_bytes(torrent)
         self._seeder.seed(path)
