@@ -274,7 +274,7 @@ impl Driver {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Stop(done)) => break Some(done),
-                    Some(command) => self.command(command),
+                    Some(command) => self.obey(command),
                     None => break None,
                 },
                 () = readable(self.desk.sockets.v4.as_ref()) => self.receive(Family::V4, &mut buffer),
@@ -300,7 +300,7 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::Lookup {
                 info_hash,
@@ -535,5 +535,37 @@ impl Outbox for Desk {
 
     fn event(&mut self, event: Event) {
         self.events.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrance(hosts: usize, unresolved: usize, ready: bool) -> Entrance {
+        Entrance {
+            ready,
+            hosts,
+            unresolved,
+            failure: (unresolved > 0).then(|| {
+                let error = std::io::Error::other("no such name");
+                ("nowhere.invalid:1".to_owned(), Arc::new(error))
+            }),
+            ..Entrance::default()
+        }
+    }
+
+    #[test]
+    fn the_way_in_is_closed_only_if_no_host_resolves_and_nobody_answers() {
+        assert!(entrance(2, 2, false).closed().is_some());
+        assert!(entrance(2, 1, false).closed().is_none());
+        assert!(
+            entrance(2, 2, true).closed().is_none(),
+            "a saved node answered"
+        );
+        assert!(
+            entrance(0, 0, false).closed().is_none(),
+            "others may come to us"
+        );
     }
 }

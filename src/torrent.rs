@@ -112,14 +112,10 @@ impl Torrent {
 
     /// Stops it. What was verified is on the disk when this returns, and another [`Node::get`](crate::Node::get) goes on
     /// from there.
-    ///
-    /// # Errors
-    /// None at present.
-    pub async fn stop(self) -> Result<(), Error> {
+    pub async fn stop(self) {
         let (done, stopped) = oneshot::channel();
         if self.commands.send(Command::Stop(done)).await.is_ok() {
             let _ = stopped.await;
         }
-        Ok(())
     }
 }

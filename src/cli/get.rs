@@ -134,12 +134,13 @@ impl Fetching<'_> {
                         .note(paint(GOOD, narrator.outcome(&torrent.progress())));
                     self.summary(&narrator, &torrent);
                     if !self.keep_seeding {
-                        return Ok(torrent.stop().await?);
+                        torrent.stop().await;
+                        return Ok(());
                     }
                     self.output.note("serving it to others until Ctrl-C");
                 }
                 Step::Signalled(signal) => {
-                    torrent.stop().await?;
+                    torrent.stop().await;
                     return if done {
                         signal.end_of_service()
                     } else {

@@ -226,7 +226,7 @@ async fn serve(
             Step::Phase(_) | Step::Done(_) => {}
             Step::Ended => return Ok(torrent.finished().await.map(drop)?),
             Step::Signalled(signal) => {
-                torrent.stop().await?;
+                torrent.stop().await;
                 return signal.end_of_service();
             }
         }

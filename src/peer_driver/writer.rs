@@ -293,4 +293,44 @@ mod tests {
         assert_eq!(writer.orders.pop_front(), Some(Order::Upload(FIRST)));
         assert_eq!(cancelled(&mut writer, FIRST, true), None);
     }
+
+    #[test]
+    fn a_peer_that_reads_nothing_is_given_up() {
+        let mut writer = Writer::new(Content::default());
+        let mebibyte = || Order::Send(vec![0; 1 << 20]);
+        for _ in 0..4 {
+            writer.push(mebibyte()).unwrap();
+        }
+        let error = writer.push(mebibyte()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_block_counts_as_sent_with_its_last_byte() {
+        let short = Block {
+            length: 16,
+            ..FIRST
+        };
+        let blocks = [
+            short,
+            Block {
+                offset: 16,
+                ..short
+            },
+        ];
+        let run = Run {
+            blocks: blocks.to_vec(),
+            bytes: Vec::new(),
+        };
+        let sent = |before, after| {
+            let mut blocks = Vec::new();
+            run.finished(before, after, &mut blocks);
+            blocks
+        };
+        let one = HEADER + 16;
+        assert_eq!(sent(0, one - 1), []);
+        assert_eq!(sent(one - 1, one), blocks[..1]);
+        assert_eq!(sent(one, one + 5), []);
+        assert_eq!(sent(0, 2 * one), blocks);
+    }
 }
