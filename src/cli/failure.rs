@@ -27,8 +27,9 @@ pub(crate) enum Failure {
         source: MetainfoError,
     },
     #[error(
-        "nobody has announced {info_hash}: {responded} DHT nodes answered, none of them knows a peer; \
-         a torrent that was seeded just now takes a moment to be found"
+        "nobody has announced {info_hash}: {} answered, none of them knows a peer; \
+         a torrent that was seeded just now takes a moment to be found",
+        units::count(*responded, "DHT node")
     )]
     NobodyHasIt {
         info_hash: InfoHash,
