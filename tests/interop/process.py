@@ -61,6 +61,9 @@ class Process:
         """The last lines of what it said."""
         said = []
         for path in (self.out, self.err):
+            # One that was never started has said nothing.
+            if not path.exists():
+                continue
             text = path.read_text("utf8", "replace").strip().splitlines()
             said += [f"    {path.name}: {line[:300]}" for line in text[-lines:]]
         return said
