@@ -194,7 +194,8 @@ impl World {
         self.driver.pressure = false;
         self.handle(Input::Pressure(false));
         let limit = self.driver.now + Duration::from_secs(20 * 60);
-        let mut seed = Link(0);
+        // No connection of the script has this name.
+        let mut seed = Link(u32::MAX);
         while !self.driver.finished {
             assert!(self.driver.now < limit, "stuck: {:?}", self.torrent);
             while let Some((address, _)) = self.driver.dialling.pop_first() {
