@@ -88,10 +88,16 @@ impl PeerList {
 
     /// The next address to dial; it counts as being dialled from here on.
     pub(crate) fn dial(&mut self, now: Duration) -> Option<SocketAddr> {
-        let &(not_before, _, address) = self.queue.first()?;
-        if not_before > now {
-            return None;
-        }
+        let address = loop {
+            let &(not_before, _, address) = self.queue.first()?;
+            if not_before > now {
+                return None;
+            }
+            if !self.is_banned(address) {
+                break address;
+            }
+            self.forget(address);
+        };
         self.set(address, State::Dialling { since: now });
         Some(address)
     }
@@ -178,7 +184,10 @@ impl PeerList {
     }
 
     pub(crate) fn ban(&mut self, address: SocketAddr) {
-        self.forget(address);
+        // A dial goes on whatever we think of the address, and counts until it is answered.
+        if !self.dialling.contains(&address) {
+            self.forget(address);
+        }
         let culprit = Culprit::at(address);
         if self.banned.insert(culprit) {
             self.bans.push_back(culprit);
@@ -305,6 +314,19 @@ mod tests {
         assert_eq!(list.dial(NOW), Some(address(1)));
         assert_eq!(list.dial(NOW), None);
         assert_eq!(list.dialling(), 2);
+    }
+
+    #[test]
+    fn a_dial_to_a_banned_address_counts_until_it_is_answered() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::Dht, 10);
+        assert_eq!(list.dial(NOW), Some(address(1)));
+        list.ban(address(1));
+        assert_eq!(list.dialling(), 1);
+        list.failed(NOW, address(1));
+        assert_eq!(list.dialling(), 0);
+        assert_eq!(list.dial(NOW + LONGEST_BACKOFF), None);
+        assert_eq!(list.prospects(), 0);
     }
 
     #[test]
