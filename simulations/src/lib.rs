@@ -24,14 +24,24 @@
 //! ```
 
 mod digest;
+mod findings;
 mod network;
 mod occurrence;
+mod plan;
 mod scheduler;
 mod swarm;
 mod world;
 
 pub use digest::Digest;
+pub use findings::{
+    AttackRow, BucketRow, Findings, Kind, LookupRow, MessageCount, NodeRow, Sample, Success,
+    SwarmFindings,
+};
 pub use network::{Conditions, Network, address};
 pub use occurrence::Occurrence;
+pub use plan::{
+    BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, LatencyPlan, LifePlan,
+    LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, Start, SwarmPlan, WorkloadPlan,
+};
 pub use swarm::{Manner, Role, Swarm, virtual_torrent};
 pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};
