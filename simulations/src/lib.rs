@@ -23,6 +23,11 @@
 //! assert_ne!(run(2).1, digest);
 //! ```
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the world is about to call it")
+)]
+mod attacker;
 mod digest;
 mod findings;
 mod network;
