@@ -102,7 +102,7 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 }
 
 /// The address type of one family: what a routing table stores.
-pub(crate) trait Endpoint: Copy + Eq + Into<SocketAddr> {}
+pub(crate) trait Endpoint: Copy + Ord + Into<SocketAddr> {}
 
 impl Endpoint for SocketAddrV4 {}
 

@@ -133,6 +133,8 @@ pub struct LookupReport {
     pub peers: usize,
     /// Nodes that hold the announce.
     pub announced_to: usize,
+    /// The longest chain of answers that led to one of `closest`; a node of our own table is one hop away. 0 if nobody answered.
+    pub hops: u8,
     /// From the input that started it to its end.
     pub elapsed: Duration,
     /// The nearest nodes that answered, nearest first, at most 8 a family.

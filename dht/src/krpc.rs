@@ -15,6 +15,10 @@ use crate::message::{
     Token, TransactionId, Want,
 };
 
+mod length;
+
+pub use length::encoded_length;
+
 /// The most peers that are read from one message, whatever it holds: as many as fit a datagram of an Ethernet frame.
 const MAX_VALUES: usize = 180;
 /// The most bytes that are kept of the text of an error.

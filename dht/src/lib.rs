@@ -74,7 +74,7 @@ pub use address::Family;
 pub use config::Config;
 pub use event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 pub use id::{Distance, Id, ParseIdError};
-pub use krpc::{DecodeError, decode, encode};
+pub use krpc::{DecodeError, decode, encode, encoded_length};
 pub use limiter::{Limiter, Limits};
 pub use message::{
     AnnouncedPort, Body, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Query, Response,

@@ -168,6 +168,13 @@ impl Lookup {
                 failed: self.tally.failed,
                 peers: self.peers.len(),
                 announced_to: self.tally.announced_to,
+                hops: self
+                    .traversals
+                    .iter()
+                    .flatten()
+                    .map(Traversal::hops)
+                    .max()
+                    .unwrap_or(0),
                 elapsed: now.saturating_sub(self.started),
                 closest: self
                     .traversals

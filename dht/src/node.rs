@@ -127,6 +127,27 @@ impl Node {
         }
     }
 
+    /// A node as a long life would have left it: these contacts have answered it, at the times that stand with them (not after `now`). In a long life
+    /// these are spread evenly over [`Config::questionable_after`], and over more where there are more contacts than maintenance comes round to in that time.
+    ///
+    /// Of those that cannot stand in one routing table (full buckets, one contact an IP, one a network in deep buckets) the ones heard of last do.
+    /// Its maintenance is at a point of its course drawn at random, so that nodes made at once do not act in step. [`Input::Timeout`] gives its first deadline.
+    pub fn established(
+        id: Id,
+        contacts: impl IntoIterator<Item = (NodeInfo, Duration)>,
+        config: &Config,
+        now: Duration,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let tables = Tables::filled(id, contacts, config);
+        let maintenance = Maintenance::under_way(now, config, rng);
+        Self {
+            tables,
+            maintenance,
+            ..Self::new(Some(id), rng)
+        }
+    }
+
     /// Takes one input at the time `now`, counted from an epoch of the driver's choice (less than 136 years ago) and never going back.
     ///
     /// What is to be sent and told goes to `out`. Returns when [`Input::Timeout`] is due if nothing else comes before: later than

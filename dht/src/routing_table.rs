@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -62,6 +63,52 @@ impl<A: Endpoint> RoutingTable<A> {
             contacts: Vec::new(),
             spares: Vec::new(),
         }
+    }
+
+    /// The table of somebody whom these nodes have answered, at the times that stand with them. Their order does not matter: of those that
+    /// cannot stand in one table by the rules of [`insert`](Self::insert), the ones heard of last do. Nobody becomes a spare.
+    pub(crate) fn filled(
+        own: Id,
+        nodes: impl IntoIterator<Item = (NodeInfo<A>, Duration)>,
+        config: &Config,
+    ) -> Self {
+        let mut table = Self::new(own);
+        let contacts = nodes.into_iter().map(|(node, seen)| Contact {
+            node,
+            failures: 0,
+            seen: seen.as_secs() as u32,
+        });
+        let mut offered: Vec<_> = contacts.filter(|contact| contact.node.id != own).collect();
+        offered.sort_unstable_by_key(|contact| (contact.node.address, Reverse(contact.seen)));
+        offered.dedup_by(|other, kept| {
+            same_host(&other.node.address.into(), &kept.node.address.into())
+        });
+        let bucket_of = |contact: &Contact<A>| table.bucket_of(&contact.node.id);
+        offered.sort_unstable_by_key(|contact| {
+            (bucket_of(contact), Reverse(contact.seen), contact.node.id)
+        });
+        let (mut sizes, mut contacts) = ([0; BUCKETS], Vec::with_capacity(offered.len()));
+        let mut chosen: Vec<Contact<A>> = Vec::new();
+        for rivals in offered.chunk_by(|one, other| bucket_of(one) == bucket_of(other)) {
+            let bucket = rivals.first().map_or(0, bucket_of);
+            chosen.clear();
+            for contact in rivals {
+                if chosen.len() < config.bucket_size(bucket)
+                    && !chosen.iter().any(|other| other.node.id == contact.node.id)
+                    && !is_crowded(bucket, &chosen, &contact.node.address.into(), config)
+                {
+                    chosen.push(*contact);
+                }
+            }
+            chosen.sort_unstable_by_key(|contact| contact.node.id);
+            contacts.extend_from_slice(&chosen);
+            if let Some(size) = sizes.get_mut(bucket) {
+                *size = chosen.len() as u8;
+            }
+        }
+        contacts.shrink_to_fit();
+        (table.sizes, table.contacts) = (sizes, contacts);
+        table
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -147,12 +194,10 @@ impl<A: Endpoint> RoutingTable<A> {
             let rival = rival.node.id;
             self.remove(&rival);
         }
-        // In a deep bucket one network may not hold two places.
         let bucket = self.bucket_of(&node.id);
         let range = self.range(bucket);
         let rivals = self.contacts.get(range.clone()).unwrap_or_default();
-        let crowded = |contact: &Contact<A>| same_network(&contact.node.address.into(), &address);
-        if bucket >= config.first_buckets.len() && rivals.iter().any(crowded) {
+        if is_crowded(bucket, rivals, &address, config) {
             return Insertion::Refused;
         }
         if range.len() < config.bucket_size(bucket) {
@@ -310,6 +355,17 @@ impl<A: Endpoint> RoutingTable<A> {
             self.spares.push(contact);
         }
     }
+}
+
+/// In a deep bucket one network may not hold two places: whether one of these contacts holds that of a node at `address`.
+fn is_crowded<A: Endpoint>(
+    bucket: usize,
+    contacts: &[Contact<A>],
+    address: &SocketAddr,
+    config: &Config,
+) -> bool {
+    let crowds = |contact: &Contact<A>| same_network(&contact.node.address.into(), address);
+    bucket >= config.first_buckets.len() && contacts.iter().any(crowds)
 }
 
 /// The `N` nearest of the contacts that were shown, nearest first.

@@ -44,6 +44,26 @@ impl Tables {
         }
     }
 
+    /// The tables of somebody whom these nodes have answered, at the times that stand with them.
+    pub(crate) fn filled(
+        own: Id,
+        nodes: impl IntoIterator<Item = (NodeInfo, Duration)>,
+        config: &Config,
+    ) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (NodeInfo { id, address }, seen) in nodes {
+            match address {
+                SocketAddr::V4(address) => v4.push((NodeInfo { id, address }, seen)),
+                SocketAddr::V6(address) => v6.push((NodeInfo { id, address }, seen)),
+            }
+        }
+        Self {
+            own,
+            v4: RoutingTable::filled(own, v4, config),
+            v6: (!v6.is_empty()).then(|| Box::new(RoutingTable::filled(own, v6, config))),
+        }
+    }
+
     pub(crate) const fn own_id(&self) -> Id {
         self.own
     }

@@ -24,6 +24,8 @@ pub(crate) struct Traversal {
 
 struct Candidate {
     node: NodeInfo,
+    /// Answers that led to it, its own counted: 1 for a node of our table.
+    hops: u8,
     state: State,
     token: Option<Token>,
     announce: State,
@@ -50,8 +52,8 @@ impl Traversal {
         }
     }
 
-    /// Adds a node that might be asked, unless it is known already.
-    pub(crate) fn add(&mut self, node: NodeInfo) {
+    /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it.
+    pub(crate) fn add(&mut self, node: NodeInfo, hops: u8) {
         let distance = node.id.distance(&self.target);
         let place = self
             .candidates
@@ -66,6 +68,7 @@ impl Traversal {
                 place,
                 Candidate {
                     node,
+                    hops,
                     state: State::Fresh,
                     token: None,
                     announce: State::Fresh,
@@ -145,14 +148,17 @@ impl Traversal {
                 .sum::<usize>()
     }
 
-    pub(crate) fn answered(&mut self, node: NodeInfo, token: Option<Token>) {
+    /// Takes note of an answer, and returns how many hops away it was.
+    pub(crate) fn answered(&mut self, node: NodeInfo, token: Option<Token>) -> u8 {
         self.entrances
             .retain(|(address, _)| *address != node.address);
-        self.add(node);
-        if let Some(candidate) = self.find(&node.address, Some(&node.id)) {
-            candidate.state = State::Answered;
-            candidate.token = token;
-        }
+        self.add(node, 1);
+        let Some(candidate) = self.find(&node.address, Some(&node.id)) else {
+            return 1;
+        };
+        candidate.state = State::Answered;
+        candidate.token = token;
+        candidate.hops
     }
 
     pub(crate) fn stalled(&mut self, address: &SocketAddr, id: Option<&Id>) {
@@ -211,11 +217,21 @@ impl Traversal {
 
     /// The nearest nodes that answered.
     pub(crate) fn closest(&self) -> impl Iterator<Item = NodeInfo> + '_ {
+        self.nearest_answered().map(|candidate| candidate.node)
+    }
+
+    /// The longest chain of answers that led to one of them.
+    pub(crate) fn hops(&self) -> u8 {
+        let hops = self.nearest_answered().map(|candidate| candidate.hops);
+        hops.max().unwrap_or(0)
+    }
+
+    fn nearest_answered(&self) -> impl Iterator<Item = &Candidate> + '_ {
         let answered = self
             .candidates
             .iter()
             .filter(|candidate| candidate.state == State::Answered);
-        answered.map(|candidate| candidate.node).take(Config::K)
+        answered.take(Config::K)
     }
 
     /// Turns from asking to telling.
@@ -296,7 +312,7 @@ mod tests {
         let mut traversal = Traversal::new(Id::new([0; 20]));
         numbers
             .into_iter()
-            .for_each(|number| traversal.add(node(number)));
+            .for_each(|number| traversal.add(node(number), 1));
         traversal
     }
 
@@ -311,7 +327,9 @@ mod tests {
         let mut traversal = traversal((1..=20).rev());
         assert_eq!(asked(&mut traversal), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(traversal.in_flight(), 8);
-        (1..=7).for_each(|number| traversal.answered(node(number), None));
+        for number in 1..=7 {
+            traversal.answered(node(number), None);
+        }
         assert!(!traversal.is_converged());
         traversal.stalled(&node(8).address, Some(&node(8).id));
         assert_eq!(asked(&mut traversal), [9]);
@@ -329,13 +347,36 @@ mod tests {
     }
 
     #[test]
+    fn hops_are_counted_along_the_answers() {
+        let mut traversal = traversal(20..=30);
+        assert_eq!(traversal.hops(), 0);
+        assert_eq!(traversal.answered(node(20), None), 1);
+        traversal.add(node(1), 2);
+        assert_eq!(traversal.answered(node(1), None), 2);
+        // Who was known already is as near as he was.
+        traversal.add(node(20), 3);
+        traversal.add(node(2), 3);
+        assert_eq!(
+            traversal.hops(),
+            2,
+            "those that were not asked do not count"
+        );
+        assert_eq!(traversal.answered(node(2), None), 3);
+        assert_eq!(traversal.hops(), 3);
+    }
+
+    #[test]
     fn one_public_address_is_asked_once_whatever_its_ids() {
         let mut traversal = traversal([]);
         for number in 1..=5 {
-            traversal.add(NodeInfo {
-                address: SocketAddr::from(([8, 8, 8, 8], number.into())),
-                ..node(number)
-            });
+            let address = SocketAddr::from(([8, 8, 8, 8], number.into()));
+            traversal.add(
+                NodeInfo {
+                    address,
+                    ..node(number)
+                },
+                1,
+            );
         }
         assert_eq!(asked(&mut traversal), [1]);
         traversal.failed(&"8.8.8.8:1".parse().unwrap(), Some(&node(1).id));
@@ -349,7 +390,7 @@ mod tests {
         traversal.add_entrance(node(5).address);
         assert_eq!(traversal.next(), Some((node(5).address, None)));
         assert!(!traversal.is_converged());
-        traversal.add(node(5));
+        traversal.add(node(5), 2);
         assert_eq!(traversal.next(), None);
         traversal.answered(node(5), None);
         assert!(traversal.is_converged());
@@ -360,7 +401,9 @@ mod tests {
     fn an_announce_goes_to_the_next_nearest_when_one_is_silent() {
         let mut traversal = traversal(1..=12);
         let token = Token::new(b"t");
-        (1..=12).for_each(|number| traversal.answered(node(number), token.clone()));
+        for number in 1..=12 {
+            traversal.answered(node(number), token.clone());
+        }
         let told: Vec<_> = std::iter::from_fn(|| traversal.next_announce())
             .map(|(node, _)| node)
             .collect();

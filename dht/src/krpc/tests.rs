@@ -77,6 +77,7 @@ fn packets_of_bep_5_both_ways() {
     for (packet, message) in vectors() {
         assert_eq!(decode(packet).as_ref(), Ok(&message));
         assert_eq!(encoded(&message), packet);
+        assert_eq!(encoded_length(&message), packet.len());
     }
 }
 
@@ -303,6 +304,7 @@ proptest! {
     fn decoding_undoes_encoding(message in messages()) {
         let packet = encoded(&message);
         prop_assert!(bencode::decode(&packet).unwrap().is_canonical());
+        prop_assert_eq!(encoded_length(&message), packet.len());
         prop_assert_eq!(decode(&packet), Ok(message));
     }
 

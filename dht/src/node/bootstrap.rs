@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
+use super::maintenance::NEARLY_EMPTY;
 use super::{Context, Node};
 use crate::address::{Family, may_name, scope};
 use crate::config::Config;
@@ -64,11 +65,18 @@ impl Node {
                 .iter()
                 .any(|host| host.address == address);
             if !known && scope(&address).is_some() && self.bootstrap.hosts.len() < MAX_HOSTS {
+                // Who knows the network already needs them later, and not at the same time as all others.
+                let next = if self.tables.len(Family::of(&address)) < NEARLY_EMPTY {
+                    context.now
+                } else {
+                    let share = context.rng.random_range(0.0..1.0);
+                    context.now + context.config.refresh_interval.mul_f64(share)
+                };
                 self.bootstrap.hosts.reserve_exact(1);
                 self.bootstrap.hosts.push(Host {
                     address,
                     attempts: 0,
-                    next: context.now,
+                    next,
                 });
             }
         }

@@ -115,7 +115,7 @@ impl Node {
         };
         for node in named.filter(|node| node.id != own) {
             if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
-                traversal.add(node);
+                traversal.add(node, 2);
             }
         }
         let key = lookup.key;
@@ -156,7 +156,7 @@ impl Node {
         let mut traversal = Traversal::new(lookup.target);
         let seeds = self.tables.closest::<SEEDS>(family, &lookup.target);
         let few = seeds.len() < Config::K;
-        seeds.into_iter().for_each(|node| traversal.add(node));
+        seeds.into_iter().for_each(|node| traversal.add(node, 1));
         // Who knows hardly anybody asks those who know many, with the question itself.
         if few && lookup.name.is_some() {
             self.bootstrap
@@ -359,16 +359,16 @@ impl Node {
             lookup.report_peers(Some(node.address), peers, context.out);
         }
         let family = Family::of(&node.address);
-        if let Some(traversal) = lookup.traversal(family) {
-            traversal.answered(node, response.token.clone());
-        }
+        let hops = lookup.traversal(family).as_mut().map_or(1, |traversal| {
+            traversal.answered(node, response.token.clone())
+        });
         for named in response.named() {
             let wanted = named.id != own
                 && may_name(&node.address, &named.address)
                 && !self.maintenance.is_quarantined(&named.address, now, config);
             if let (true, Some(traversal)) = (wanted, lookup.traversal(Family::of(&named.address)))
             {
-                traversal.add(named);
+                traversal.add(named, hops.saturating_add(1));
             }
         }
         let queries = if lookup.peers.is_empty() {

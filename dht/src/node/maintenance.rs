@@ -24,7 +24,7 @@ const RESTORED_PAUSE: Duration = Duration::from_millis(250);
 /// Nodes that did not answer that are remembered.
 const MAX_SUSPECTS: usize = 32;
 /// With fewer contacts than this, everybody is verified at once.
-const NEARLY_EMPTY: usize = 2 * Config::K;
+pub(super) const NEARLY_EMPTY: usize = 2 * Config::K;
 
 /// What waits for its time. Empty, it takes no memory outside itself.
 #[derive(Default)]
@@ -59,6 +59,25 @@ struct Suspect {
 }
 
 impl Maintenance {
+    /// Maintenance at a random point of its course.
+    pub(super) fn under_way(now: Duration, config: &Config, rng: &mut impl Rng) -> Self {
+        let interval = config.maintenance_interval;
+        let rounds = Family::ALL.map(|_| {
+            let remaining = config.refresh_interval.mul_f64(rng.random_range(0.0..1.0));
+            let elapsed = config.refresh_interval.saturating_sub(remaining);
+            Round {
+                // One bucket at most in each interval since the round began.
+                bucket: (elapsed.as_secs_f64() / interval.as_secs_f64()) as u8,
+                next: now + remaining,
+            }
+        });
+        Self {
+            next: now + interval.mul_f64(rng.random_range(0.0..1.0)),
+            rounds,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn deadline(&self, alone: bool) -> Option<Duration> {
         let newcomers = self.newcomers.iter().map(|newcomer| newcomer.due).min();
         let pace = (!alone).then_some(self.next);
@@ -234,6 +253,9 @@ impl Node {
 
     /// A round begins with our own neighbourhood.
     fn start_round<R: Rng, O: Outbox>(&mut self, family: Family, context: &mut Context<'_, R, O>) {
+        if self.tables.len(family) == 0 {
+            return;
+        }
         let next = context.now + context.config.refresh_interval;
         let round = self.maintenance.round(family);
         if round.next <= context.now {

@@ -152,6 +152,46 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_filled_table_obeys_the_rules_whatever_it_is_filled_with(
+        nodes in proptest::collection::vec((0u32..45, 0u32..4096, 0u64..100), 0..600),
+        narrow: bool,
+    ) {
+        let config = if narrow { Config { first_buckets: &[], ..Config::default() } } else { Config::default() };
+        let offered: Vec<_> = nodes
+            .into_iter()
+            .map(|(bits, host, seen)| (node(bits, host), Duration::from_secs(seen)))
+            .collect();
+        let table = Table::filled(Id::new([0; 20]), offered.iter().copied(), &config);
+        check(&table, &config);
+        prop_assert_eq!(table.contacts.capacity(), table.contacts.len());
+        prop_assert!(everybody(&table).iter().all(|node| offered.iter().any(|(offered, _)| offered == node)));
+    }
+
+    #[test]
+    fn a_filled_table_holds_those_heard_of_last(buckets in proptest::collection::vec(0u32..45, 0..600)) {
+        let config = Config::default();
+        // Each in a network of its own, and each heard of later than the one before.
+        let offered: Vec<_> = (0u32..)
+            .zip(buckets)
+            .map(|(number, bits)| {
+                let address = SocketAddrV4::new((0x0b00_0000 + (number << 8)).into(), 6881);
+                (NodeInfo { address, ..node(bits, number) }, Duration::from_secs(number.into()))
+            })
+            .collect();
+        let mut table = Table::filled(Id::new([0; 20]), offered.iter().copied(), &config);
+        let before = everybody(&table);
+        for (node, seen) in offered.iter().rev() {
+            let expected = if before.contains(node) { Insertion::Known } else { Insertion::Spare };
+            prop_assert_eq!(table.insert(*node, *seen, &config), expected);
+            let bucket = table.bucket_of(&node.id);
+            let later = offered.iter().filter(|(other, at)| at > seen && table.bucket_of(&other.id) == bucket).count();
+            prop_assert_eq!(before.contains(node), later < config.bucket_size(bucket));
+        }
+    }
+}
+
 #[test]
 fn a_contact_takes_32_bytes() {
     assert_eq!(size_of::<Contact<SocketAddrV4>>(), 32);

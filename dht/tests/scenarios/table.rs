@@ -1,6 +1,6 @@
 //! Who is believed, remembered and forgotten.
 
-use dht::{Body, Input, Message, Method, NodeInfo, Response, TransactionId};
+use dht::{Body, Input, Message, Method, Node, NodeInfo, Response, TransactionId};
 
 use crate::world::{World, local, public};
 use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, message, result};
@@ -205,6 +205,62 @@ fn nobody_on_the_public_network_leads_us_into_our_own() {
             .iter()
             .all(|(_, to, _)| *to == public(0))
     );
+}
+
+#[test]
+fn established_nodes_find_everything_at_once_and_do_not_act_in_step() {
+    let mut world = World::new(24);
+    world.now += 60 * MINUTE;
+    let addresses: Vec<_> = (0..200).map(public).collect();
+    let everybody: Vec<_> = addresses
+        .iter()
+        .map(|&address| NodeInfo {
+            id: dht::id_for(address.ip(), world.rng()),
+            address,
+        })
+        .collect();
+    for node in &everybody {
+        let (config, now) = (world.config.clone(), world.now);
+        let silent_for = (0..).map(|second: u32| 4 * second * SECOND);
+        let contacts = everybody.iter().copied().zip(silent_for);
+        let contacts =
+            contacts.map(|(contact, silent_for)| (contact, now.saturating_sub(silent_for)));
+        let established = Node::established(node.id, contacts, &config, now, world.rng());
+        assert!(established.stats().contacts_v4 > 150);
+        world.place(node.address, established, Input::Timeout);
+        world.input(node.address, Input::Bootstrap(&addresses[..1]));
+    }
+    assert!(
+        world.nodes.values().all(|member| member.sent.is_empty()),
+        "nothing has to be done at once"
+    );
+    let sent =
+        |world: &World| -> usize { world.nodes.values().map(|member| member.sent.len()).sum() };
+    // The first quarter of a round is as busy as the others.
+    let quarters: Vec<_> = (0..8)
+        .map(|_| {
+            let before = sent(&world);
+            world.run_for(225 * SECOND);
+            sent(&world) - before
+        })
+        .collect();
+    let (least, most) = (
+        quarters.iter().min().unwrap(),
+        quarters.iter().max().unwrap(),
+    );
+    assert!(*least * 4 > *most * 3, "{quarters:?}");
+    let target = hash(1);
+    world.input(
+        public(7),
+        Input::FindNode {
+            lookup: LOOKUP,
+            target,
+        },
+    );
+    world.run_until(public(7), ended).unwrap();
+    let (report, _) = result(&world, public(7));
+    let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
+    assert_eq!(found, world.nearest(&target, 8));
 }
 
 #[test]

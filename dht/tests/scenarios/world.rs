@@ -79,6 +79,11 @@ impl World {
     /// A node that knows the given bootstrap addresses.
     pub(crate) fn add(&mut self, address: SocketAddr, bootstrap: &[SocketAddr]) {
         let node = Node::new(None, &mut self.rng);
+        self.place(address, node, Input::Bootstrap(bootstrap));
+    }
+
+    /// A node stands where another may have stood, and is told something.
+    pub(crate) fn place(&mut self, address: SocketAddr, node: Node, input: Input<'_>) {
         self.nodes.insert(
             address,
             Member {
@@ -90,7 +95,7 @@ impl World {
                 sent: Vec::new(),
             },
         );
-        self.input(address, Input::Bootstrap(bootstrap));
+        self.input(address, input);
     }
 
     /// A network of `count` nodes of which each entered through the first.
