@@ -67,8 +67,8 @@ impl Config {
     /// Kademlia's k: nodes in a response, contacts in a deep bucket, nodes that an announce goes to. BEP 5, "Routing Table".
     pub const K: usize = MAX_NODES;
 
-    /// How many contacts a bucket holds.
-    pub(crate) fn bucket_size(&self, bucket: usize) -> usize {
+    /// How many contacts a bucket holds; the first one is that of the ids that share no leading bit with ours.
+    pub fn bucket_size(&self, bucket: usize) -> usize {
         self.first_buckets
             .get(bucket)
             .map_or(Self::K, |&size| usize::from(size))

@@ -62,7 +62,7 @@ impl Id {
     }
 
     /// The bit of a place, counted from the most significant one.
-    pub(crate) fn bit(&self, place: u32) -> bool {
+    pub fn bit(&self, place: u32) -> bool {
         let byte = self.0.get(place as usize / 8);
         byte.is_some_and(|byte| byte & (0x80 >> (place % 8)) != 0)
     }

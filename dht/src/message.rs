@@ -88,6 +88,20 @@ pub enum Method {
     },
 }
 
+impl Method {
+    /// The point whose neighbourhood is asked for, if one is.
+    pub const fn target(&self) -> Option<&Id> {
+        match self {
+            Self::Ping => None,
+            Self::FindNode { target, .. } => Some(target),
+            Self::GetPeers { info_hash, .. } | Self::AnnouncePeer { info_hash, .. } => {
+                Some(info_hash)
+            }
+            Self::Other { target, .. } => target.as_ref(),
+        }
+    }
+}
+
 /// The port of `announce_peer`. BEP 5, "`announce_peer`".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncedPort {
