@@ -49,6 +49,20 @@ pub struct Query {
     pub method: Method,
 }
 
+impl Query {
+    /// The point whose neighbourhood is asked for, or the torrent.
+    pub(crate) const fn target(&self) -> Option<&Id> {
+        match &self.method {
+            Method::Ping => None,
+            Method::FindNode { target, .. } => Some(target),
+            Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => {
+                Some(info_hash)
+            }
+            Method::Other { target, .. } => target.as_ref(),
+        }
+    }
+}
+
 /// The methods of BEP 5 with their arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {

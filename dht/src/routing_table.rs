@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -298,6 +299,25 @@ impl<A: Endpoint> RoutingTable<A> {
             }
         }
         false
+    }
+
+    /// Begins to load what [`find`](Self::find) and [`walk`](Self::walk) will look at in the bucket of `target`. Ids are spread evenly, so that
+    /// halving leads about to where the next bit of `target` says, and no load has to wait for another.
+    pub(crate) fn prefetch(&self, target: &Id) {
+        let bucket = self.bucket_of(target);
+        let mut rest = self.contacts.get(self.range(bucket)).unwrap_or_default();
+        let touch = |contact: Option<&Contact<A>>| black_box(contact.map(|contact| contact.seen));
+        for bit in bucket as u32 + 1.. {
+            let (lower, upper) = rest.split_at(rest.len() / 2);
+            touch(upper.first());
+            if rest.len() <= 8 {
+                touch(lower.first());
+                touch(lower.get(lower.len() / 2));
+                touch(upper.get(upper.len() / 2));
+                break;
+            }
+            rest = if target.bit(bit) { upper } else { lower };
+        }
     }
 
     /// Changes our id. Contacts that find no place under the new one are let go.

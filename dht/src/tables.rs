@@ -182,6 +182,11 @@ impl Tables {
         }
     }
 
+    /// Begins to load the contacts near `target`: those of IPv4, which nearly all messages are about.
+    pub(crate) fn prefetch(&self, target: &Id) {
+        self.v4.prefetch(target);
+    }
+
     pub(crate) fn closest<const N: usize>(
         &self,
         family: Family,

@@ -1,3 +1,4 @@
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -50,6 +51,11 @@ pub(crate) struct Patience {
 impl Transactions {
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Begins to load what [`finish`](Self::finish) will look at.
+    pub(crate) fn prefetch(&self) {
+        black_box(self.pending.first().map(|transaction| transaction.number));
     }
 
     /// Whether something is asked of this address right now.

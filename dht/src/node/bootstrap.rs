@@ -30,6 +30,10 @@ struct Host {
 }
 
 impl Bootstrap {
+    pub(super) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.hosts.iter().map(|host| host.next).min()
     }

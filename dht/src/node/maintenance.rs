@@ -78,6 +78,10 @@ impl Maintenance {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.newcomers.len() + self.suspects.len()
+    }
+
     pub(super) fn deadline(&self, alone: bool) -> Option<Duration> {
         let newcomers = self.newcomers.iter().map(|newcomer| newcomer.due).min();
         let pace = (!alone).then_some(self.next);
