@@ -227,3 +227,6 @@ fn acknowledgement(own: Id, to: SocketAddr, query: &Message) -> Message {
         body: Body::Response(Response::new(own)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use dht::{Body, Id, Message, Method, Query, TransactionId};
 use rand::{Rng, RngExt};
 
 /// What such a query is for. It stands in the transaction, so that its answer is known without a list of queries: those of a
-/// `dht::Node` have four bytes, these have eight.
+/// `dht::Node` have four bytes, these have one more in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Errand {
     /// To learn a token.
@@ -18,20 +18,20 @@ pub(super) enum Errand {
 impl Errand {
     const ALL: [Self; 3] = [Self::Bait, Self::Forgery, Self::Flood];
 
-    const fn mark(self) -> &'static [u8; 4] {
+    const fn mark(self) -> u8 {
         match self {
-            Self::Bait => b"bait",
-            Self::Forgery => b"forg",
-            Self::Flood => b"load",
+            Self::Bait => b'b',
+            Self::Forgery => b'f',
+            Self::Flood => b'l',
         }
     }
 
     /// A query of the node `id`.
     pub(super) fn query(self, id: Id, method: Method, rng: &mut impl Rng) -> Message {
-        let [a, b, c, d] = *self.mark();
-        let [e, f, g, h] = rng.random::<[u8; 4]>();
+        let mut transaction: [u8; 5] = rng.random();
+        transaction[0] = self.mark();
         Message {
-            transaction: TransactionId::new(&[a, b, c, d, e, f, g, h]).unwrap_or_default(),
+            transaction: TransactionId::new(&transaction).unwrap_or_default(),
             version: None,
             external: None,
             body: Body::Query(Query {
@@ -44,10 +44,11 @@ impl Errand {
 
     /// What a message answers, if it answers such a query.
     pub(super) fn answered_by(message: &Message) -> Option<Self> {
-        if matches!(message.body, Body::Query(_)) {
-            return None;
+        match (&message.body, message.transaction.as_bytes()) {
+            (Body::Response(_) | Body::Error(_), [mark, _, _, _, _]) => {
+                Self::ALL.into_iter().find(|errand| errand.mark() == *mark)
+            }
+            _ => None,
         }
-        let (mark, rest) = message.transaction.as_bytes().split_first_chunk::<4>()?;
-        (rest.len() == 4).then(|| Self::ALL.into_iter().find(|errand| errand.mark() == mark))?
     }
 }

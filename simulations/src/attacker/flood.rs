@@ -12,6 +12,8 @@ use super::errand::Errand;
 const VOLLEY: Duration = Duration::from_millis(50);
 /// How long one node is flooded before the next one is.
 const SIEGE: Duration = Duration::from_secs(10);
+/// How long it waits for somebody whom it could flood.
+const LONELY: Duration = Duration::from_secs(1);
 
 /// What a flooder is at: one contact after the other.
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ impl Flood {
             self.besieged = anybody.copied();
         }
         let Some(to) = self.besieged else {
-            return (0, Some(now + SIEGE));
+            return (0, Some(now + LONELY));
         };
         // Who was away does not make up for it.
         self.next = self.next.max(now.saturating_sub(VOLLEY));

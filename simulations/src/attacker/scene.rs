@@ -10,8 +10,8 @@ use crate::Plan;
 use crate::digest::hash_of;
 use crate::network::Generator;
 
-/// Addresses that nobody has, of which all enemies draw.
-const DEAD: usize = 1 << 14;
+/// Addresses that nobody has, of which all enemies draw: so many that hardly one is named twice to the same node.
+const DEAD: usize = 1 << 16;
 /// Leading bits that the id of a Sybil at a target shares with it. The nearest of a million honest ids shares about 20.
 const BITS_AT_TARGET: std::ops::RangeInclusive<u32> = 32..=40;
 
@@ -51,10 +51,10 @@ impl Scene {
             depth: parts.residents().max(1).ilog2(),
             flood_rate: plan.enemies.flood_rate,
         };
-        let mut has_enemies = false;
+        let mut invents = false;
         for node in 0..parts.residents() {
             let part = parts.of(node);
-            has_enemies |= part.is_enemy();
+            invents |= matches!(part, Part::Poisoner | Part::DeadNamer);
             match part {
                 Part::Honest if scene.victim.is_none() => {
                     scene.victim = Some((node, address(node)));
@@ -70,7 +70,7 @@ impl Scene {
             }
         }
         scene.sybils.sort_unstable_by_key(|sybil| sybil.id);
-        if has_enemies {
+        if invents {
             scene.dead = dead_addresses(plan.seed, is_taken);
         }
         scene
@@ -181,4 +181,66 @@ fn dead_addresses(seed: u64, is_taken: impl Fn(Ipv4Addr) -> bool) -> Vec<SocketA
         .collect();
     dead.sort_unstable();
     dead
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::EnemyPlan;
+
+    /// Each node is in a network of its own.
+    fn address(node: u32) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::from((20 << 24) + (node << 8) + 7), 6881)
+    }
+
+    fn scene(enemies: EnemyPlan) -> Scene {
+        let plan = Plan {
+            enemies,
+            ..Plan::default()
+        };
+        let parts = Parts::new(&plan, 500);
+        let attacked = vec![Id::new([0x5a; 20]), Id::new([0xa5; 20])];
+        let taken = |ip: Ipv4Addr| ip.octets()[0] == 128;
+        Scene::new(&plan, &parts, attacked, address, taken)
+    }
+
+    proptest! {
+        #[test]
+        fn the_nearest_sybils_are_found(
+            near: [u8; 20], bits in 0u32..60, seed: u64, share in 0.0..0.3, at_target in 0u32..20,
+        ) {
+            let scene = scene(EnemyPlan {
+                sybils: share,
+                targets: 2,
+                sybils_at_target: at_target,
+                ..EnemyPlan::default()
+            });
+            let mut rng = Generator::seed_from_u64(seed);
+            for point in [Id::new(near), Id::new([0x5a; 20]).random_at(bits, &mut rng)] {
+                let own = address(rng.random_range(0..540));
+                let mut all = scene.sybils.clone();
+                all.retain(|sybil| sybil.address != own);
+                all.sort_by_key(|sybil| sybil.id.distance(&point));
+                all.truncate(MAX_NODES);
+                prop_assert_eq!(scene.sybils_near(&point, own).to_vec(), all);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_has_an_address_that_is_invented() {
+        let scene = scene(EnemyPlan {
+            dead_namers: 0.1,
+            ..EnemyPlan::default()
+        });
+        let mut rng = Generator::seed_from_u64(1);
+        for _ in 0..10_000 {
+            let dead = scene.any_dead(&mut rng).unwrap();
+            assert!((129..168).contains(&dead.ip().octets()[0]), "{dead}");
+            assert!(scene.is_invented(&dead.into()));
+        }
+        assert!(!scene.is_invented(&address(5).into()));
+    }
 }

@@ -66,18 +66,19 @@ const KINDS: [(Part, &str); 8] = [
 
 /// A row for each kind of enemy that there is.
 pub(crate) fn rows<'a>(
-    attackers: impl Iterator<Item = &'a Attacker> + Clone,
+    attackers: impl IntoIterator<Item = &'a Attacker>,
     harm: &Harm,
 ) -> Vec<AttackRow> {
-    let row = |(part, what): (Part, &str)| {
-        let mut enemies = 0;
-        let mut total = Tally::default();
-        for attacker in attackers.clone() {
-            if discriminant(&attacker.part()) == discriminant(&part) {
-                enemies += 1;
-                total += attacker.tally();
+    let mut sums = KINDS.map(|_| (0, Tally::default()));
+    for attacker in attackers {
+        for ((part, _), (enemies, total)) in KINDS.iter().zip(&mut sums) {
+            if discriminant(part) == discriminant(&attacker.part()) {
+                *enemies += 1;
+                *total += attacker.tally();
             }
         }
+    }
+    let row = |((part, what), (enemies, total)): ((Part, &str), (u32, Tally))| {
         (enemies > 0).then(|| AttackRow {
             kind: part.name(),
             enemies,
@@ -91,5 +92,5 @@ pub(crate) fn rows<'a>(
             },
         })
     };
-    KINDS.into_iter().filter_map(row).collect()
+    KINDS.into_iter().zip(sums).filter_map(row).collect()
 }
