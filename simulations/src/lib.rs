@@ -48,5 +48,5 @@ pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, LatencyPlan, LifePlan,
     LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, Start, SwarmPlan, WorkloadPlan,
 };
-pub use swarm::{Manner, Role, Swarm, virtual_torrent};
+pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
 pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};

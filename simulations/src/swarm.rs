@@ -1,124 +1,159 @@
 //! Many peers of one torrent. Nothing is hashed and no payload exists: a block is genuine or not, by who sent it.
 
+mod bound;
+mod breach;
+mod carriage;
+mod invariants;
+mod lane;
+mod line;
+mod parcel;
+mod paths;
 mod peer;
+mod promises;
+mod role;
+mod storage;
+mod tally;
 mod uplink;
+mod virtual_torrent;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng;
 use wire::{
-    Bitfield, Block, Config, Direction, Event, Frame, Handshake, Info, InfoBuilder, Input, Link,
-    Message, Progress, Reserved, Source, decode_frame,
+    Bitfield, Block, Config, Direction, Event, Handshake, Info, Input, Link, Message, Progress,
+    Reserved, Source,
 };
 
+use self::bound::distribution_bound;
+pub use self::breach::{SwarmBreach, SwarmTraffic};
+use self::lane::Lane;
+use self::parcel::Parcel;
+pub use self::paths::Paths;
+use self::peer::Peer;
+pub use self::role::{Manner, Role};
+use self::tally::Tally;
+pub use self::virtual_torrent::virtual_torrent;
+use self::wishes::{Wish, Wishes};
+use crate::digest::hash_of;
+use crate::network::Generator;
 use crate::scheduler::Scheduler;
-use crate::{Digest, Network, Occurrence};
-use peer::{Peer, Wish, Wishes};
-use uplink::Parcel;
+use crate::{Digest, Occurrence, SwarmFindings};
 
 /// What it takes to hash a piece.
 const CHECK_TIME: Duration = Duration::from_millis(2);
 /// After how long a dial is given up.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a peer behaves, apart from what its engine does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// As it should.
-    Honest,
-    /// The payload that it sends is wrong.
-    Liar,
-    /// It promises as others do and serves nobody: the blocks that it should send never leave.
-    Freeloader,
-}
-
-/// What a peer brings along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// What it can send, to all together. At least 1.
-    pub bytes_per_second: u64,
-    /// How it behaves.
-    pub manner: Manner,
-    /// It has everything; otherwise it has nothing and knows only the info-hash.
-    pub is_seed: bool,
-}
-
 /// The peers of a torrent. A peer is known by the address that it listens at.
 ///
-/// Connections take the latency of the network between their ends and lose nothing, as TCP does.
-pub struct Swarm {
-    network: Network,
+/// Connections take the latency of the path between their ends and lose nothing, as TCP does; while a path is cut they are silent.
+/// Connections of one peer share its way out fairly, a parcel each in turn, and its way in as their parcels come.
+pub struct Swarm<P> {
+    paths: P,
+    seed: u64,
     info: Arc<Info>,
     config: Config,
     scheduler: Scheduler<Happening>,
     peers: Vec<Peer>,
-    indices: BTreeMap<SocketAddr, usize>,
+    indices: BTreeMap<SocketAddr, u32>,
+    /// Both directions of each connection, side by side.
+    lanes: Vec<Lane>,
+    /// Pairs of lanes that are not in use, by their first.
+    free_lanes: Vec<u32>,
+    /// Kept for its memory.
+    wishes: Wishes,
     occurrences: Vec<Occurrence<Event>>,
+    traffic: SwarmTraffic,
+    tally: Tally,
     digest: Digest,
+    is_checked: bool,
+    /// The last time that somebody came or went or something was cut off.
+    calm_since: Duration,
+    breach: Option<SwarmBreach>,
 }
 
 enum Happening {
     /// The handshake of the one who dialled arrives.
     Dialled {
-        from: usize,
-        to: usize,
-    },
-    /// That of the other one is back.
-    Answered {
-        from: usize,
-        link: Link,
+        from: u32,
+        to: u32,
     },
     /// Nobody answers.
     Unanswered {
-        from: usize,
-        to: SocketAddr,
+        from: u32,
+        to: u32,
     },
-    /// The first parcel of the uplink has left.
-    Sent(usize),
-    Arrived {
-        to: usize,
-        link: Link,
-        parcel: Parcel,
+    /// Nobody ever was at the address.
+    Misdialled {
+        from: u32,
+        address: Box<SocketAddr>,
     },
-    HungUp {
-        to: usize,
-        link: Link,
-    },
+    /// What was on the uplink of a peer has left.
+    Sent(u32),
+    /// The first in flight on a lane arrives.
+    Arrived(u32),
+    /// A whole piece was hashed.
     Checked {
-        by: usize,
+        by: u32,
         piece: u32,
-        valid: bool,
     },
-    Alarm(usize),
+    Alarm(u32),
 }
 
-impl Swarm {
-    /// Nobody yet. All peers will live by [`Config::default`].
-    pub fn new(network: Network, info: Arc<Info>) -> Self {
+impl<P: Paths> Swarm<P> {
+    /// Nobody yet. All peers will live by [`Config::default`]. What is left to chance follows from the seed.
+    pub fn new(paths: P, seed: u64, info: Arc<Info>) -> Self {
         Self {
-            network,
+            paths,
+            seed,
             info,
             config: Config::default(),
             scheduler: Scheduler::default(),
             peers: Vec::new(),
             indices: BTreeMap::new(),
+            lanes: Vec::new(),
+            free_lanes: Vec::new(),
+            wishes: Wishes::default(),
             occurrences: Vec::new(),
+            traffic: SwarmTraffic::default(),
+            tally: Tally::default(),
             digest: Digest::default(),
+            is_checked: true,
+            calm_since: Duration::ZERO,
+            breach: None,
         }
+    }
+
+    /// Does not check while it runs whether what always holds does hold. The run is the same, and takes less time.
+    #[must_use]
+    pub fn unchecked(mut self) -> Self {
+        self.is_checked = false;
+        self
+    }
+
+    /// The paths, to change them while the swarm lives.
+    pub fn paths_mut(&mut self) -> &mut P {
+        &mut self.paths
     }
 
     /// A peer comes. It knows nobody.
     ///
     /// # Panics
-    /// If there is one at that address.
+    /// If there is one at that address that has not gone.
     pub fn join(&mut self, address: SocketAddr, role: Role) {
-        let index = self.peers.len();
-        let previous = self.indices.insert(address, index);
-        assert_eq!(previous, None, "there is a peer at {address}");
-        let rng = self.network.generator((address, "peer"));
+        let index = self.peers.len() as u32;
+        if let Some(previous) = self.indices.insert(address, index) {
+            let is_gone = self.peers[previous as usize].is_gone;
+            assert!(is_gone, "there is a peer at {address}");
+        }
+        let rng = Generator::seed_from_u64(hash_of((self.seed, address, index)));
         self.peers.push(Peer::new(address, role, &self.info, rng));
+        self.tally.came(self.now(), role);
+        self.calm_since = self.now();
         if role.is_seed {
             let have = Bitfield::full(self.info.geometry().pieces());
             self.act(index, Input::Start { have });
@@ -134,37 +169,61 @@ impl Swarm {
         }
     }
 
+    /// A peer ends its connections and goes.
+    pub fn leave(&mut self, address: SocketAddr) {
+        if let Some(&index) = self.indices.get(&address)
+            && !self.peers[index as usize].is_gone
+        {
+            for lane in std::mem::take(&mut self.peers[index as usize].lanes) {
+                self.hang_up(lane);
+            }
+            self.vanish(address);
+        }
+    }
+
     /// A peer is gone, and nobody is told.
     pub fn vanish(&mut self, address: SocketAddr) {
         if let Some(&index) = self.indices.get(&address) {
-            self.peers[index].is_gone = true;
+            self.peers[index as usize].is_gone = true;
+            self.calm_since = self.now();
         }
     }
 
     /// How far a peer is; `None` if there is no such peer.
     pub fn progress(&self, address: SocketAddr) -> Option<Progress> {
         let &index = self.indices.get(&address)?;
-        Some(self.peers[index].torrent.progress(self.now()))
+        Some(self.peers[index as usize].torrent.progress(self.now()))
     }
 
     /// Whether a peer has everything.
     pub fn is_finished(&self, address: SocketAddr) -> bool {
-        self.progress(address)
-            .is_some_and(|progress| progress.pieces > 0 && progress.pieces_done == progress.pieces)
+        self.indices
+            .get(&address)
+            .is_some_and(|&index| self.peers[index as usize].storage.is_full())
     }
 
     /// Runs for a time.
-    pub fn run_for(&mut self, time: Duration) {
-        self.run_to(self.now() + time);
+    ///
+    /// # Errors
+    /// See [`run_to`](Self::run_to).
+    pub fn run_for(&mut self, time: Duration) -> Result<(), SwarmBreach> {
+        self.run_to(self.now() + time)
     }
 
     /// Runs until it is so late.
-    pub fn run_to(&mut self, end: Duration) {
-        while self.now() < end || self.next_at() == Some(end) {
+    ///
+    /// # Errors
+    /// As soon as something does not hold that always should; from then on the swarm stands still.
+    pub fn run_to(&mut self, end: Duration) -> Result<(), SwarmBreach> {
+        while self.breach.is_none() && (self.now() < end || self.next_at() == Some(end)) {
             if let Some(happening) = self.scheduler.advance(end) {
                 self.happen(happening);
             }
+            if self.tally.advance(self.now()) && self.is_checked {
+                self.check_the_whole();
+            }
         }
+        self.breach.clone().map_or(Ok(()), Err)
     }
 
     /// The time.
@@ -177,7 +236,7 @@ impl Swarm {
         self.scheduler.next_at()
     }
 
-    /// What torrents have reported since this was called last, in order.
+    /// What torrents have reported since this was called last, in order; all but connections and single pieces.
     pub fn take_occurrences(&mut self) -> Vec<Occurrence<Event>> {
         std::mem::take(&mut self.occurrences)
     }
@@ -187,236 +246,257 @@ impl Swarm {
         self.digest
     }
 
+    /// Where the bytes are.
+    pub fn traffic(&self) -> SwarmTraffic {
+        SwarmTraffic {
+            in_flight: self.lanes.iter().map(Lane::bytes_in_flight).sum(),
+            ..self.traffic
+        }
+    }
+
+    /// How far the torrent has spread, with the bound for those who came so far. Only who is honest counts as a sender there.
+    pub fn findings(&self) -> SwarmFindings {
+        let mut completions = self.tally.completions.clone();
+        completions.sort_unstable();
+        SwarmFindings {
+            leechers: self.tally.leechers,
+            completions,
+            bound: self.bound(),
+            progress: self.tally.progress(self.info.geometry().pieces()),
+            seed_bytes: self.tally.seed_bytes,
+            leecher_bytes: self.tally.leecher_bytes,
+        }
+    }
+
+    fn bound(&self) -> Duration {
+        let rate = |rate: u64| if rate == 0 { u64::MAX } else { rate };
+        let (mut seeds_up, mut leechers_up, mut slowest_down) = (0_u64, Vec::new(), None);
+        for Peer { role, .. } in &self.peers {
+            let up = match role.manner {
+                Manner::Honest => rate(role.up),
+                Manner::Liar | Manner::Freeloader => 0,
+            };
+            if role.is_seed {
+                seeds_up = seeds_up.saturating_add(up);
+            } else {
+                leechers_up.push(up);
+                slowest_down = slowest_down.into_iter().chain([rate(role.down)]).min();
+            }
+        }
+        distribution_bound(
+            self.info.geometry().total(),
+            seeds_up,
+            &leechers_up,
+            slowest_down,
+        )
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Dialled { from, to } => self.dialled(from, to),
-            Happening::Answered { from, link } => {
-                if let Some(&(to, _)) = self.peers[from].links.get(&link) {
-                    let address = self.peers[to].address;
-                    self.connected(from, link, to, address, Direction::Outgoing);
-                }
-            }
             Happening::Unanswered { from, to } => {
-                self.act(from, Input::ConnectFailed { address: to });
+                let address = self.peers[to as usize].address;
+                self.act(from, Input::ConnectFailed { address });
+            }
+            Happening::Misdialled { from, address } => {
+                self.act(from, Input::ConnectFailed { address: *address });
             }
             Happening::Sent(from) => self.sent(from),
-            Happening::Arrived { to, link, parcel } => self.arrived(to, link, &parcel),
-            Happening::HungUp { to, link } => {
-                if self.peers[to].links.remove(&link).is_some() {
-                    self.act(to, Input::Closed { link });
-                }
-            }
-            Happening::Checked { by, piece, valid } => {
+            Happening::Arrived(lane) => self.arrived(lane),
+            Happening::Checked { by, piece } => {
+                let valid = self.peers[by as usize].storage.check(piece);
                 self.act(by, Input::PieceChecked { piece, valid });
             }
-            Happening::Alarm(index) => match self.peers[index].alarm.ring(self.scheduler.now()) {
-                Ok(()) => self.act(index, Input::Timeout),
-                Err(again) => self.schedule_alarm(index, again),
-            },
+            Happening::Alarm(index) => {
+                let now = self.now();
+                match self.peers[index as usize].alarm.ring(now) {
+                    Ok(()) => self.act(index, Input::Timeout),
+                    Err(again) => self.schedule_alarm(index, again),
+                }
+            }
         }
     }
 
     /// Gives an engine an input and carries out what it wants.
-    fn act(&mut self, index: usize, input: Input<'_>) {
+    fn act(&mut self, index: u32, input: Input<'_>) {
         let now = self.now();
-        let peer = &mut self.peers[index];
+        let peer = &mut self.peers[index as usize];
         if peer.is_gone {
             return;
         }
-        let mut wishes = Wishes::default();
+        let mut wishes = std::mem::take(&mut self.wishes);
         let deadline = peer
             .torrent
             .handle(&self.config, now, &mut peer.rng, input, &mut wishes);
-        assert!(
-            deadline.is_none_or(|deadline| deadline > now),
-            "{} names a deadline that is not in the future",
-            peer.address
-        );
-        let alarm = peer.alarm.set(deadline);
+        self.check_deadline(index, deadline);
+        let alarm = self.peers[index as usize].alarm.set(deadline);
         self.schedule_alarm(index, alarm);
-        for wish in wishes.0 {
+        let (mut starts, mut leaves) = (false, false);
+        for wish in wishes.list.drain(..) {
+            if let Wish::Tell(event) = &wish {
+                starts |= matches!(event, Event::Metadata(_));
+                leaves |= matches!(event, Event::Finished);
+            }
             self.fulfil(index, wish);
+        }
+        self.wishes = wishes;
+        let Peer { role, address, .. } = self.peers[index as usize];
+        if starts {
+            let have = Bitfield::new(self.info.geometry().pieces());
+            self.act(index, Input::Start { have });
+        }
+        if leaves && role.leaves {
+            self.leave(address);
         }
     }
 
-    fn fulfil(&mut self, index: usize, wish: Wish) {
+    fn fulfil(&mut self, index: u32, wish: Wish) {
+        if self.is_checked {
+            self.check_wish(index, &wish);
+        }
         match wish {
             Wish::Connect(to) => self.dial(index, to),
             Wish::Send(link, parcel) => {
-                let is_free = self.peers[index].role.manner == Manner::Freeloader;
+                let is_free = self.peers[index as usize].role.manner == Manner::Freeloader;
                 if !(is_free && matches!(parcel, Parcel::Block(_))) {
-                    self.peers[index].uplink.push(link, parcel);
-                    self.send(index);
+                    self.send(link.0, parcel);
                 }
             }
-            Wish::Cancel(link, block, reject) => {
-                let is_held_back = self.peers[index].uplink.cancel(link, block);
+            Wish::Cancel {
+                link,
+                block,
+                reject,
+            } => {
+                let begun = self.peers[index as usize].uplink.is_sending(link.0);
+                let is_held_back = self.lanes[link.0 as usize].cancel(block, begun);
+                if is_held_back {
+                    self.tidy(link.0);
+                }
                 if is_held_back && reject {
-                    let mut bytes = Vec::new();
-                    Message::Reject(block).encode(&mut bytes);
-                    self.fulfil(index, Wish::Send(link, Parcel::Message(bytes)));
+                    let reject = Parcel::message(&Message::Reject(block), &mut Vec::new());
+                    self.send(link.0, reject);
                 }
             }
             Wish::Store(link, block) => self.store(index, link, block),
-            Wish::Discard(piece) => {
-                self.peers[index].stored.remove(&piece);
-            }
+            Wish::Discard(piece) => self.peers[index as usize].storage.discard(piece),
             Wish::Close(link) => {
-                let peer = &mut self.peers[index];
-                peer.uplink.hang_up(link);
-                if let Some((to, link)) = peer.links.remove(&link) {
-                    let latency = self.latency(index, to);
-                    self.schedule(latency, Happening::HungUp { to, link });
-                }
+                self.peers[index as usize]
+                    .lanes
+                    .retain(|&lane| lane != link.0);
+                self.hang_up(link.0);
             }
-            Wish::Tell(event) => {
-                let starts = matches!(event, Event::Metadata(_));
-                self.occurrences.push(Occurrence {
-                    at: self.now(),
-                    address: self.peers[index].address,
-                    event,
-                });
-                if starts {
-                    let have = Bitfield::new(self.info.geometry().pieces());
-                    self.act(index, Input::Start { have });
-                }
+            Wish::Tell(event) => self.told(index, event),
+        }
+    }
+
+    fn told(&mut self, index: u32, event: Event) {
+        let now = self.now();
+        let Peer { role, address, .. } = self.peers[index as usize];
+        match event {
+            Event::PieceCompleted { .. } => {
+                self.tally.has_piece();
+                return;
+            }
+            Event::PeerConnected { .. } => return,
+            Event::Finished => self.tally.has_all(now, role),
+            _ => {}
+        }
+        self.occurrences.push(Occurrence {
+            at: now,
+            address,
+            event,
+        });
+    }
+
+    fn dial(&mut self, from: u32, address: SocketAddr) {
+        match self.indices.get(&address) {
+            Some(&to) if self.peers[to as usize].role.accepts => {
+                // Two packets until the connection stands, and our handshake.
+                let latency = self.latency(from, to) * 3;
+                self.schedule(latency, Happening::Dialled { from, to });
+            }
+            Some(&to) => self.schedule(DIAL_TIMEOUT, Happening::Unanswered { from, to }),
+            None => {
+                let address = Box::new(address);
+                self.schedule(DIAL_TIMEOUT, Happening::Misdialled { from, address });
             }
         }
     }
 
-    fn dial(&mut self, from: usize, address: SocketAddr) {
-        if let Some(&to) = self.indices.get(&address) {
-            // Two packets until the connection stands, and our handshake.
-            let latency = self.latency(from, to) * 3;
-            self.schedule(latency, Happening::Dialled { from, to });
-        } else {
-            let to = address;
-            self.schedule(DIAL_TIMEOUT, Happening::Unanswered { from, to });
+    fn dialled(&mut self, from: u32, to: u32) {
+        if self.peers[from as usize].is_gone {
+            return;
         }
-    }
-
-    fn dialled(&mut self, from: usize, to: usize) {
-        if self.peers[to].is_gone {
-            let to = self.peers[to].address;
+        if self.peers[to as usize].is_gone || self.is_cut(from, to) {
             self.schedule(DIAL_TIMEOUT, Happening::Unanswered { from, to });
             return;
         }
-        let (near, far) = (self.peers[from].new_link(), self.peers[to].new_link());
-        self.peers[from].links.insert(near, (to, far));
-        self.peers[to].links.insert(far, (from, near));
-        let latency = self.latency(from, to);
-        self.schedule(latency, Happening::Answered { from, link: near });
-        // Who dials does so from whatever port is free.
-        let address = SocketAddr::new(self.peers[from].address.ip(), u16::MAX - near.0 as u16);
-        self.connected(to, far, from, address, Direction::Incoming);
+        let accepted = self.open_lanes(from, to);
+        self.send(accepted, Parcel::Handshake);
+        let address = self.peers[from as usize].next_source();
+        self.connected(accepted, address, Direction::Incoming);
     }
 
-    fn connected(
-        &mut self,
-        index: usize,
-        link: Link,
-        other: usize,
-        address: SocketAddr,
-        direction: Direction,
-    ) {
+    /// Tells the near end of a lane that the connection stands.
+    fn connected(&mut self, lane: u32, address: SocketAddr, direction: Direction) {
+        let Lane { from, to, .. } = self.lanes[lane as usize];
         let handshake = Handshake {
             reserved: Reserved::default().with_dht().with_fast().with_extension(),
             info_hash: self.info.hash(),
-            peer_id: self.peers[other].id,
+            peer_id: self.peers[to as usize].id,
         };
         self.act(
-            index,
+            from,
             Input::Connected {
-                link,
+                link: Link(lane),
                 address,
                 direction,
                 handshake: &handshake,
             },
         );
+        self.check_connections(from);
     }
 
-    /// Begins to send what is first in the queue of the uplink, if nothing is being sent.
-    fn send(&mut self, from: usize) {
-        if let Some(time) = self.peers[from].uplink.begin() {
-            self.schedule(time, Happening::Sent(from));
-        }
-    }
-
-    fn sent(&mut self, from: usize) {
-        let peer = &mut self.peers[from];
-        let parcel = peer.uplink.finish();
-        if let Some((link, parcel)) = parcel
-            && let Some(&(to, far)) = peer.links.get(&link)
-            && !peer.is_gone
-        {
-            if let Parcel::Block(block) = parcel {
-                self.act(from, Input::Uploaded { link, block });
+    /// Keeps the block that has just come. A whole piece is checked.
+    fn store(&mut self, by: u32, link: Link, block: Block) {
+        let from = self.lanes[link.0 as usize].to;
+        let is_genuine = self.peers[from as usize].role.manner != Manner::Liar;
+        match self.peers[by as usize].storage.store(block, is_genuine) {
+            Ok(true) => {
+                let piece = block.piece;
+                self.schedule(CHECK_TIME, Happening::Checked { by, piece });
             }
-            let latency = self.latency(from, to);
-            let link = far;
-            self.schedule(latency, Happening::Arrived { to, link, parcel });
-        }
-        self.send(from);
-    }
-
-    fn arrived(&mut self, to: usize, link: Link, parcel: &Parcel) {
-        let Some(&(from, _)) = self.peers[to].links.get(&link) else {
-            return;
-        };
-        let (source, destination) = (self.peers[from].address, self.peers[to].address);
-        self.digest
-            .count((self.now(), source, destination, link, parcel));
-        match parcel {
-            Parcel::Message(bytes) => match decode_frame(bytes) {
-                Ok(Frame::Message { message, .. }) => {
-                    self.act(to, Input::Received { link, message });
-                }
-                other => panic!("an engine sent {other:?}"),
-            },
-            &Parcel::Block(block) => self.act(to, Input::Block { link, block }),
+            Ok(false) => {}
+            Err(twice) => self.broken(by, twice.into()),
         }
     }
 
-    /// Keeps the block that has just come. A whole piece is checked: it is right if no liar sent any of it.
-    fn store(&mut self, by: usize, link: Link, block: Block) {
-        let from = self.peers[by].links.get(&link).map(|&(from, _)| from);
-        let is_genuine = from.is_some_and(|from| self.peers[from].role.manner != Manner::Liar);
-        let stored = &mut self.peers[by].stored;
-        let piece = stored.entry(block.piece).or_default();
-        piece.bytes += block.length;
-        piece.is_wrong |= !is_genuine;
-        if piece.bytes >= self.info.geometry().piece_length(block.piece) {
-            let valid = !piece.is_wrong;
-            let piece = block.piece;
-            stored.remove(&piece);
-            self.schedule(CHECK_TIME, Happening::Checked { by, piece, valid });
-        }
+    fn latency(&self, one: u32, other: u32) -> Duration {
+        let (one, other) = (&self.peers[one as usize], &self.peers[other as usize]);
+        self.paths.latency(one.address, other.address)
     }
 
-    fn latency(&self, one: usize, other: usize) -> Duration {
-        self.network
-            .latency(self.peers[one].address, self.peers[other].address)
+    /// Whether nothing can be exchanged: TCP needs both ways.
+    fn is_cut(&mut self, one: u32, other: u32) -> bool {
+        let now = self.now();
+        let (one, other) = (
+            self.peers[one as usize].address,
+            self.peers[other as usize].address,
+        );
+        let is_cut = !self.paths.connects(now, one, other) || !self.paths.connects(now, other, one);
+        if is_cut {
+            self.calm_since = now;
+        }
+        is_cut
     }
 
     fn schedule(&mut self, after: Duration, happening: Happening) {
         self.scheduler.schedule(self.now() + after, happening);
     }
 
-    fn schedule_alarm(&mut self, index: usize, at: Option<Duration>) {
+    fn schedule_alarm(&mut self, index: u32, at: Option<Duration>) {
         if let Some(at) = at {
             self.scheduler.schedule(at, Happening::Alarm(index));
         }
     }
-}
-
-/// A torrent of one file whose content does not exist: its hashes are of nothing.
-///
-/// # Panics
-/// If there is no such torrent: see [`wire::GeometryError`].
-pub fn virtual_torrent(length: u64, piece_length: u32) -> Arc<Info> {
-    let pieces = length.div_ceil(piece_length.into());
-    let info = InfoBuilder::single_file("virtual", length)
-        .piece_length(piece_length)
-        .build(&vec![[0; 20]; pieces as usize]);
-    Arc::new(info.expect("a torrent can be cut like that"))
 }

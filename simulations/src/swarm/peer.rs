@@ -1,13 +1,17 @@
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wire::{Block, CloseReason, Event, Info, Link, Message, Outbox, PeerId, Torrent};
+use wire::{Block, Info, Link, PeerId, Torrent};
 
 use super::Role;
-use super::uplink::{Parcel, Uplink};
+use super::line::Line;
+use super::storage::Storage;
+use super::uplink::Uplink;
 use crate::network::Generator;
 use crate::scheduler::Alarm;
+
+/// The first port from which a peer dials. RFC 6335, section 6.
+const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
 /// One engine with what a driver keeps for it.
 pub(super) struct Peer {
@@ -18,21 +22,14 @@ pub(super) struct Peer {
     pub(super) rng: Generator,
     pub(super) alarm: Alarm,
     pub(super) is_gone: bool,
-    /// At whom each connection ends, and what it is called there.
-    pub(super) links: BTreeMap<Link, (usize, Link)>,
-    /// How many there have been.
-    connections: u32,
+    /// The lanes that begin here and have not ended here. An engine's link has the number of its lane.
+    pub(super) lanes: Vec<u32>,
+    dials: u16,
     pub(super) uplink: Uplink,
-    /// The pieces that are not whole yet.
-    pub(super) stored: BTreeMap<u32, Stored>,
-}
-
-/// What there is of a piece.
-#[derive(Default)]
-pub(super) struct Stored {
-    pub(super) bytes: u32,
-    /// Something of it came from a liar.
-    pub(super) is_wrong: bool,
+    pub(super) downlink: Line,
+    pub(super) storage: Storage,
+    /// The block that has just come: what may be stored.
+    pub(super) at_hand: Option<(Link, Block)>,
 }
 
 impl Peer {
@@ -52,66 +49,19 @@ impl Peer {
             rng,
             alarm: Alarm::default(),
             is_gone: false,
-            links: BTreeMap::new(),
-            connections: 0,
-            uplink: Uplink::new(role.bytes_per_second),
-            stored: BTreeMap::new(),
+            lanes: Vec::new(),
+            dials: 0,
+            uplink: Uplink::new(role.up),
+            downlink: Line::new(role.down),
+            storage: Storage::new(info.geometry(), role.is_seed),
+            at_hand: None,
         }
     }
 
-    /// The name of another connection.
-    pub(super) fn new_link(&mut self) -> Link {
-        self.connections += 1;
-        Link(self.connections)
-    }
-}
-
-/// What an engine wants after an input.
-pub(super) enum Wish {
-    Connect(SocketAddr),
-    Send(Link, Parcel),
-    Cancel(Link, Block, bool),
-    Store(Link, Block),
-    Discard(u32),
-    Close(Link),
-    Tell(Event),
-}
-
-#[derive(Default)]
-pub(super) struct Wishes(pub(super) Vec<Wish>);
-
-impl Outbox for Wishes {
-    fn connect(&mut self, to: SocketAddr) {
-        self.0.push(Wish::Connect(to));
-    }
-
-    fn send(&mut self, link: Link, message: Message<'_>) {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        self.0.push(Wish::Send(link, Parcel::Message(bytes)));
-    }
-
-    fn upload(&mut self, link: Link, block: Block) {
-        self.0.push(Wish::Send(link, Parcel::Block(block)));
-    }
-
-    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
-        self.0.push(Wish::Cancel(link, block, reject));
-    }
-
-    fn store(&mut self, link: Link, block: Block) {
-        self.0.push(Wish::Store(link, block));
-    }
-
-    fn discard(&mut self, piece: u32) {
-        self.0.push(Wish::Discard(piece));
-    }
-
-    fn close(&mut self, link: Link, _: &CloseReason) {
-        self.0.push(Wish::Close(link));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.0.push(Wish::Tell(event));
+    /// Where another connection of this peer's comes from: whoever dials does so from whatever port is free.
+    pub(super) fn next_source(&mut self) -> SocketAddr {
+        let port = FIRST_DYNAMIC_PORT | self.dials;
+        self.dials = (self.dials + 1) % (u16::MAX - FIRST_DYNAMIC_PORT + 1);
+        SocketAddr::new(self.address.ip(), port)
     }
 }

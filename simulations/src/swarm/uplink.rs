@@ -1,82 +1,72 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use wire::{Block, Link};
+use super::line::Line;
 
-/// Bytes of a `piece` message around its payload. BEP 3, "peer messages".
-const PIECE_HEADER: u32 = 13;
-
-/// What travels on a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Parcel {
-    /// A message as it was encoded.
-    Message(Vec<u8>),
-    /// The payload of a `piece` message, of which only the length matters.
-    Block(Block),
+/// The way out of a peer. Connections that have something bulky to send take turns, a parcel each: as TCP does, it gives each its share,
+/// whatever the others have in their queues.
+pub(super) struct Uplink {
+    pub(super) line: Line,
+    /// The lanes that wait for their turn.
+    turns: VecDeque<u32>,
+    sending: Sending,
 }
 
-/// The way out of a peer: one thing after the other, at its pace, whomever it is for.
-pub(super) struct Uplink {
-    bytes_per_second: u64,
-    queue: VecDeque<(Link, Parcel)>,
-    /// The first of the queue is on its way out.
-    is_busy: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Nothing,
+    FirstOf(u32),
+    /// For a connection that has ended meanwhile.
+    Abandoned,
 }
 
 impl Uplink {
     pub(super) fn new(bytes_per_second: u64) -> Self {
         Self {
-            bytes_per_second,
-            queue: VecDeque::new(),
-            is_busy: false,
+            line: Line::new(bytes_per_second),
+            turns: VecDeque::new(),
+            sending: Sending::Nothing,
         }
     }
 
-    pub(super) fn push(&mut self, link: Link, parcel: Parcel) {
-        self.queue.push_back((link, parcel));
+    /// A lane has something bulky to send.
+    pub(super) fn queue(&mut self, lane: u32) {
+        self.turns.push_back(lane);
     }
 
-    /// Begins with the next parcel, if there is one and nothing is on its way out. Returns how long it takes.
-    pub(super) fn begin(&mut self) -> Option<Duration> {
-        if self.is_busy {
+    /// Begins with the lane whose turn it is, if nothing is being sent.
+    pub(super) fn begin(&mut self) -> Option<u32> {
+        if self.sending != Sending::Nothing {
             return None;
         }
-        let bytes = match self.queue.front()? {
-            (_, Parcel::Message(bytes)) => bytes.len() as u64,
-            (_, Parcel::Block(block)) => u64::from(block.length + PIECE_HEADER),
-        };
-        self.is_busy = true;
-        Some(Duration::from_nanos(
-            bytes * 1_000_000_000 / self.bytes_per_second,
-        ))
+        let lane = self.turns.pop_front()?;
+        self.sending = Sending::FirstOf(lane);
+        Some(lane)
     }
 
-    /// What was begun has left.
-    pub(super) fn finish(&mut self) -> Option<(Link, Parcel)> {
-        self.is_busy = false;
-        self.queue.pop_front()
+    /// So many bytes have begun to leave. Returns when they will have left.
+    pub(super) fn occupy(&mut self, now: Duration, bytes: u64) -> Duration {
+        self.line.occupy(now, bytes);
+        self.line.free_at()
     }
 
-    /// Drops a block that waits. Returns whether it did: what has begun to leave goes on.
-    pub(super) fn cancel(&mut self, link: Link, block: Block) -> bool {
-        let begun = usize::from(self.is_busy);
-        let parcel = (link, Parcel::Block(block));
-        let mut waiting = self.queue.iter().skip(begun);
-        let index = waiting.position(|waiting| *waiting == parcel);
-        index.is_some_and(|index| self.queue.remove(begun + index).is_some())
+    pub(super) fn is_sending(&self, lane: u32) -> bool {
+        self.sending == Sending::FirstOf(lane)
     }
 
-    /// Drops all that waits for a connection that is ended.
-    pub(super) fn hang_up(&mut self, link: Link) {
-        self.retain_waiting(|(waiting, _)| *waiting != link);
+    /// What was begun has left. Returns the lane whose first parcel it was, if that is still there.
+    pub(super) fn finish(&mut self) -> Option<u32> {
+        match std::mem::replace(&mut self.sending, Sending::Nothing) {
+            Sending::FirstOf(lane) => Some(lane),
+            Sending::Nothing | Sending::Abandoned => None,
+        }
     }
 
-    fn retain_waiting(&mut self, mut keeps: impl FnMut(&(Link, Parcel)) -> bool) {
-        let mut waits = !self.is_busy;
-        self.queue.retain(|parcel| {
-            let is_kept = !waits || keeps(parcel);
-            waits = true;
-            is_kept
-        });
+    /// A lane has nothing to send any more.
+    pub(super) fn forget(&mut self, lane: u32) {
+        if self.is_sending(lane) {
+            self.sending = Sending::Abandoned;
+        }
+        self.turns.retain(|&other| other != lane);
     }
 }

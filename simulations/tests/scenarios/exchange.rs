@@ -11,20 +11,13 @@ use simulations::{
 
 use crate::{MINUTE, rough};
 
-const SEED: Role = Role {
-    bytes_per_second: 1_000_000,
-    manner: Manner::Honest,
-    is_seed: true,
-};
-const LEECHER: Role = Role {
-    is_seed: false,
-    ..SEED
-};
+const SEED: Role = Role::seed(1_000_000);
+const LEECHER: Role = Role::leecher(1_000_000, 10_000_000);
 
 /// Clients that are a DHT node and a peer each, at one address.
 struct Planet {
     world: World,
-    swarm: Swarm,
+    swarm: Swarm<Network>,
     info_hash: Id,
     banned: BTreeSet<SocketAddr>,
 }
@@ -33,8 +26,8 @@ impl Planet {
     fn new(network: Network, nodes: u32) -> Self {
         let info = virtual_torrent(8 << 20, 1 << 18);
         let world = World::grown(network.clone(), nodes);
-        let mut swarm = Swarm::new(network, info.clone());
-        swarm.run_to(world.now());
+        let mut swarm = Swarm::new(network, 1, info.clone());
+        swarm.run_to(world.now()).expect("nobody is there");
         Self {
             world,
             swarm,
@@ -64,7 +57,7 @@ impl Planet {
             let now = next.into_iter().flatten().min().expect("nodes live on");
             assert!(now < start + 10 * MINUTE, "it is not so after ten minutes");
             self.world.run_to(now);
-            self.swarm.run_to(now);
+            self.swarm.run_to(now).expect("what always holds does");
             for found in self.world.take_occurrences() {
                 if let dht::Event::Peers { peers, .. } = found.event {
                     self.swarm.introduce(found.address, &peers);
@@ -112,7 +105,7 @@ fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
     let second = planet.join(
         2,
         Role {
-            bytes_per_second: 300_000,
+            up: 300_000,
             ..SEED
         },
     );

@@ -1,8 +1,7 @@
 //! A run is its seed.
 
 use simulations::{
-    Codec, Digest, Fault, Goal, Manner, Network, Role, Swarm, Traffic, World, address,
-    virtual_torrent,
+    Codec, Digest, Fault, Goal, Network, Role, Swarm, Traffic, World, address, virtual_torrent,
 };
 
 use crate::{MINUTE, addresses, hash, rough};
@@ -60,18 +59,19 @@ fn a_swarm_is_its_seed_too() {
     let run = |seed| {
         let mut swarm = Swarm::new(
             Network::new(seed, rough()),
+            seed,
             virtual_torrent(4 << 20, 1 << 16),
         );
         for number in 0..8 {
-            let role = Role {
-                bytes_per_second: 1_000_000,
-                manner: Manner::Honest,
-                is_seed: number == 0,
+            let role = if number == 0 {
+                Role::seed(1_000_000)
+            } else {
+                Role::leecher(1_000_000, 0)
             };
             swarm.join(address(number), role);
             swarm.introduce(address(number), &addresses(0..number));
         }
-        swarm.run_for(MINUTE);
+        swarm.run_for(MINUTE).expect("what always holds does");
         assert!((0..8).all(|number| swarm.is_finished(address(number))));
         swarm.digest()
     };
