@@ -23,11 +23,13 @@ use crate::transaction::{Patience, Purpose, Transaction, Transactions};
 mod bootstrap;
 mod lookups;
 mod maintenance;
+mod quarantine;
 mod server;
 
 use bootstrap::Bootstrap;
 use lookups::Lookups;
 use maintenance::Maintenance;
+use quarantine::Quarantine;
 
 /// What a driver tells a node.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +98,7 @@ pub struct Node {
     silence: u32,
     bootstrap: Bootstrap,
     maintenance: Maintenance,
+    quarantine: Quarantine,
     lookups: Lookups,
     tokens: TokenIssuer,
     /// Made by the first announce.
@@ -121,6 +124,7 @@ impl Node {
             silence: 0,
             bootstrap: Bootstrap::default(),
             maintenance: Maintenance::default(),
+            quarantine: Quarantine::default(),
             lookups: Lookups::default(),
             tokens: TokenIssuer::new(rng),
             peers: None,
@@ -190,14 +194,12 @@ impl Node {
             Input::Ping(address) => self.verify(address, None, context),
             Input::Timeout => {}
         }
-        if self
-            .deadline(config)
-            .is_some_and(|deadline| deadline <= now)
-        {
+        let mut deadline = self.deadline(config);
+        if deadline.is_some_and(|deadline| deadline <= now) {
             self.run_due(context);
+            deadline = self.deadline(config);
         }
-        self.deadline(config)
-            .map(|deadline| deadline.max(now + Duration::from_nanos(1)))
+        deadline.map(|deadline| deadline.max(now + Duration::from_nanos(1)))
     }
 
     fn deadline(&self, config: &Config) -> Option<Duration> {
@@ -333,9 +335,10 @@ impl Node {
                 },
                 context.config,
             );
-            self.maintenance
+            self.quarantine
                 .suspect(transaction.to, context.now, context.config);
         }
+        self.maintenance.hurry(context.now, context.config);
         self.lookup_failed(transaction, Failure::TimedOut, context);
         self.lookups_go_on(context);
         if self.tables.is_empty() {
@@ -352,7 +355,7 @@ impl Node {
     fn enter<R: Rng, O: Outbox>(&mut self, node: &NodeInfo, context: &mut Context<'_, R, O>) {
         let family = Family::of(&node.address);
         let first = self.tables.len(family) == 0;
-        self.maintenance.acquit(&node.address);
+        self.quarantine.acquit(node.address);
         if self.tables.insert(node, context.now, context.config) == Insertion::Inserted && first {
             if self.tables.len(Family::V4) + self.tables.len(Family::V6) == 1 {
                 context.out.event(Event::Ready);

@@ -120,6 +120,12 @@ impl<A: Endpoint> RoutingTable<A> {
         &self.contacts
     }
 
+    /// The contact that needs attention most: one that failed last time, else the one silent for longest.
+    pub(crate) fn neediest(&self) -> Option<&Contact<A>> {
+        let need = |contact: &&Contact<A>| (contact.failures == 0, contact.seen);
+        self.contacts.iter().min_by_key(need)
+    }
+
     /// The buckets from the root to the deepest one that holds a contact.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = &[Contact<A>]> + '_ {
         (0..self.depth()).map(|bucket| self.contacts.get(self.range(bucket)).unwrap_or_default())
@@ -135,8 +141,13 @@ impl<A: Endpoint> RoutingTable<A> {
 
     /// Whether a node would find room, by its id alone.
     pub(crate) fn has_room(&self, id: &Id, config: &Config) -> bool {
-        let bucket = self.bucket_of(id);
-        *id != self.own && self.range(bucket).len() < config.bucket_size(bucket)
+        *id != self.own && self.is_open(self.bucket_of(id), config)
+    }
+
+    /// Whether a bucket holds fewer contacts than it may.
+    pub(crate) fn is_open(&self, bucket: usize, config: &Config) -> bool {
+        let size = self.sizes.get(bucket).map_or(0, |&size| usize::from(size));
+        size < config.bucket_size(bucket)
     }
 
     pub(crate) fn get(&self, id: &Id) -> Option<&Contact<A>> {

@@ -103,6 +103,17 @@ impl Tables {
         }
     }
 
+    /// Whether a bucket of one family holds fewer contacts than it may.
+    pub(crate) fn is_open(&self, family: Family, bucket: usize, config: &Config) -> bool {
+        match family {
+            Family::V4 => self.v4.is_open(bucket, config),
+            Family::V6 => self
+                .v6
+                .as_ref()
+                .is_none_or(|table| table.is_open(bucket, config)),
+        }
+    }
+
     pub(crate) fn contains(&self, node: &NodeInfo) -> bool {
         match node.address {
             SocketAddr::V4(_) => self.v4.get(&node.id).is_some(),
@@ -223,8 +234,10 @@ impl Tables {
 
     /// The contact that needs attention most: one that failed last time, else the one silent for longest.
     pub(crate) fn neediest(&self, family: Family) -> Option<ContactState> {
-        self.states(family)
-            .min_by_key(|contact| (contact.failures == 0, contact.seen))
+        match family {
+            Family::V4 => self.v4.neediest().map(ContactState::from),
+            Family::V6 => self.v6.as_ref()?.neediest().map(ContactState::from),
+        }
     }
 
     pub(crate) fn nth(&self, family: Family, index: usize) -> Option<ContactState> {

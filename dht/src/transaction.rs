@@ -80,6 +80,10 @@ impl Transactions {
             patience.stall.map(|stall| now + stall),
             now + patience.timeout,
         );
+        if self.pending.is_empty() {
+            // Maintenance has one query in flight now and then; the vector's own growth starts at four.
+            self.pending.reserve_exact(1);
+        }
         self.pending.push(Transaction {
             number,
             to,

@@ -20,6 +20,8 @@ const MAX_HOSTS: usize = 64;
 #[derive(Default)]
 pub(super) struct Bootstrap {
     hosts: Vec<Host>,
+    /// When the first of them is to be asked, so that serving others need not look for it.
+    deadline: Option<Duration>,
 }
 
 struct Host {
@@ -35,7 +37,11 @@ impl Bootstrap {
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.hosts.iter().map(|host| host.next).min()
+        self.deadline
+    }
+
+    fn note_deadline(&mut self) {
+        self.deadline = self.hosts.iter().map(|host| host.next).min();
     }
 
     /// Addresses for a lookup that knows nobody yet.
@@ -53,6 +59,7 @@ impl Bootstrap {
         for host in self.hosts.iter_mut().filter(|host| host.attempts == 0) {
             host.next = host.next.min(now + config.bootstrap_backoff);
         }
+        self.note_deadline();
     }
 }
 
@@ -84,6 +91,7 @@ impl Node {
                 });
             }
         }
+        self.bootstrap.note_deadline();
         // They are asked now; lookups that wait for somebody may ask them at the same time.
         self.bootstrap(context);
         for family in Family::ALL {
@@ -94,6 +102,13 @@ impl Node {
     /// Asks the hosts that it is time for.
     pub(super) fn bootstrap<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
         let (now, config) = (context.now, context.config);
+        if self
+            .bootstrap
+            .deadline
+            .is_none_or(|deadline| now < deadline)
+        {
+            return;
+        }
         let mut silent = 0;
         let mut due = Vec::new();
         for host in self
@@ -107,9 +122,7 @@ impl Node {
             host.attempts = host.attempts.saturating_add(1);
             due.push(host.address);
         }
-        if due.is_empty() {
-            return;
-        }
+        self.bootstrap.note_deadline();
         if silent > 0 && self.tables.is_empty() {
             context.out.event(Event::Unreachable { attempts: silent });
         }
@@ -148,6 +161,7 @@ impl Node {
             host.attempts = 0;
             // Asked again now and then, it heals a network that fell apart.
             host.next = context.now + context.config.refresh_interval;
+            self.bootstrap.note_deadline();
         }
         let named = response
             .named()

@@ -365,7 +365,7 @@ impl Node {
         for named in response.named() {
             let wanted = named.id != own
                 && may_name(&node.address, &named.address)
-                && !self.maintenance.is_quarantined(&named.address, now, config);
+                && !self.quarantine.holds(named.address, now, config);
             if let (true, Some(traversal)) = (wanted, lookup.traversal(Family::of(&named.address)))
             {
                 traversal.add(named, hops.saturating_add(1));

@@ -21,8 +21,6 @@ const MAX_RESTORED: usize = 256;
 const RESTORED_AT_ONCE: u32 = 16;
 /// The pause between so many and the next.
 const RESTORED_PAUSE: Duration = Duration::from_millis(250);
-/// Nodes that did not answer that are remembered.
-const MAX_SUSPECTS: usize = 32;
 /// With fewer contacts than this, everybody is verified at once.
 pub(super) const NEARLY_EMPTY: usize = 2 * Config::K;
 
@@ -32,9 +30,8 @@ pub(super) struct Maintenance {
     /// When the next packet of the steady pace may go out.
     next: Duration,
     rounds: [Round; 2],
+    /// Those that are due first stand first.
     newcomers: Vec<Newcomer>,
-    /// Those that failed last, oldest failure first.
-    suspects: Vec<Suspect>,
 }
 
 /// The refreshing of one family: its neighbourhood, then its buckets from the root to the deepest.
@@ -48,14 +45,6 @@ struct Round {
 struct Newcomer {
     node: NodeInfo,
     due: Duration,
-}
-
-struct Suspect {
-    address: SocketAddr,
-    /// Time-outs in a row.
-    failures: u8,
-    /// The end of its quarantine, if there were enough of them.
-    until: Duration,
 }
 
 impl Maintenance {
@@ -79,11 +68,11 @@ impl Maintenance {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.newcomers.len() + self.suspects.len()
+        self.newcomers.len()
     }
 
     pub(super) fn deadline(&self, alone: bool) -> Option<Duration> {
-        let newcomers = self.newcomers.iter().map(|newcomer| newcomer.due).min();
+        let newcomers = self.newcomers.first().map(|newcomer| newcomer.due);
         let pace = (!alone).then_some(self.next);
         [newcomers, pace].into_iter().flatten().min()
     }
@@ -91,56 +80,33 @@ impl Maintenance {
     /// A family has its first contact: its rounds begin one from now, since its neighbourhood is being looked for already.
     pub(super) fn start(&mut self, family: Family, now: Duration, config: &Config) {
         self.next = self.next.max(now + config.maintenance_interval);
-        *self.round(family) = Round {
+        *self.round_mut(family) = Round {
             bucket: 0,
             next: now + config.refresh_interval,
         };
     }
 
-    /// A node did not answer.
-    pub(super) fn suspect(&mut self, address: SocketAddr, now: Duration, config: &Config) {
-        let before = self
-            .suspects
-            .iter()
-            .position(|suspect| suspect.address == address)
-            .map(|position| self.suspects.remove(position));
-        let failures = before
-            .map_or(0, |suspect| suspect.failures)
-            .saturating_add(1);
-        if self.suspects.len() >= MAX_SUSPECTS {
-            self.suspects.remove(0);
-        }
-        self.suspects.push(Suspect {
-            address,
-            failures,
-            until: now + config.quarantine,
-        });
+    fn queue(&mut self, node: NodeInfo, due: Duration) {
+        let place = self
+            .newcomers
+            .partition_point(|newcomer| newcomer.due <= due);
+        self.newcomers.insert(place, Newcomer { node, due });
     }
 
-    /// It did.
-    pub(super) fn acquit(&mut self, address: &SocketAddr) {
-        self.suspects.retain(|suspect| suspect.address != *address);
-        if self.suspects.is_empty() {
-            self.suspects = Vec::new();
+    /// There is something to do at the steady pace.
+    pub(super) fn hurry(&mut self, now: Duration, config: &Config) {
+        self.next = self.next.min(now + config.maintenance_interval);
+    }
+
+    const fn round(&self, family: Family) -> &Round {
+        let [v4, v6] = &self.rounds;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
         }
     }
 
-    /// Whether a node has failed too often to be asked again so soon.
-    pub(super) fn is_quarantined(
-        &self,
-        address: &SocketAddr,
-        now: Duration,
-        config: &Config,
-    ) -> bool {
-        let mut suspects = self.suspects.iter();
-        suspects.any(|suspect| {
-            suspect.address == *address
-                && suspect.failures >= config.max_failures
-                && now < suspect.until
-        })
-    }
-
-    fn round(&mut self, family: Family) -> &mut Round {
+    const fn round_mut(&mut self, family: Family) -> &mut Round {
         let [v4, v6] = &mut self.rounds;
         match family {
             Family::V4 => v4,
@@ -182,9 +148,9 @@ impl Node {
             && !newcomers
                 .iter()
                 .any(|newcomer| newcomer.node.address == node.address)
-            && !self.maintenance.is_quarantined(&node.address, now, config)
+            && !self.quarantine.holds(node.address, now, config)
         {
-            self.maintenance.newcomers.push(Newcomer { node, due });
+            self.maintenance.queue(node, due);
         }
     }
 
@@ -200,12 +166,9 @@ impl Node {
             .filter(|node| scope(&node.address).is_some())
             .take(room);
         let pauses = (0u32..).map(|place| RESTORED_PAUSE * (place / RESTORED_AT_ONCE));
-        self.maintenance
-            .newcomers
-            .extend(nodes.zip(pauses).map(|(&node, pause)| Newcomer {
-                node,
-                due: context.now + pause,
-            }));
+        for (&node, pause) in nodes.zip(pauses) {
+            self.maintenance.queue(node, context.now + pause);
+        }
         self.verify_newcomers(context);
     }
 
@@ -233,12 +196,6 @@ impl Node {
     pub(super) fn maintain<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
         self.verify_newcomers(context);
         if self.maintenance.next <= context.now && !self.tables.is_empty() {
-            // Nodes that were started together shall not act together.
-            let interval = context.config.maintenance_interval;
-            self.maintenance.next = context.now
-                + interval
-                    .mul_f64(context.rng.random_range(0.75..1.25))
-                    .max(Duration::from_millis(1));
             if let Some(peers) = &mut self.peers {
                 peers.expire(context.now);
                 if peers.is_empty() {
@@ -249,10 +206,33 @@ impl Node {
                 self.start_round(family, context);
             }
             // One packet, whichever family needs it.
-            let _ = Family::ALL
+            let is_busy = Family::ALL
                 .into_iter()
                 .any(|family| self.probe(family, context) || self.refresh(family, context));
+            // Nodes that were started together shall not act together.
+            let pause = context
+                .config
+                .maintenance_interval
+                .mul_f64(context.rng.random_range(0.75..1.25))
+                .max(Duration::from_millis(1));
+            let soon = context.now + pause;
+            self.maintenance.next = if is_busy {
+                soon
+            } else {
+                soon.max(self.next_need(context.config))
+            };
         }
+    }
+
+    /// When there will be something to do again, if nothing happens that [`Maintenance::hurry`] is told of.
+    fn next_need(&self, config: &Config) -> Duration {
+        let need = |family| {
+            let contact = self.tables.neediest(family)?;
+            let probe = contact.seen + config.questionable_after;
+            Some(probe.min(self.maintenance.round(family).next))
+        };
+        let needs = Family::ALL.into_iter().filter_map(need);
+        needs.min().unwrap_or_default()
     }
 
     /// A round begins with our own neighbourhood.
@@ -261,7 +241,7 @@ impl Node {
             return;
         }
         let next = context.now + context.config.refresh_interval;
-        let round = self.maintenance.round(family);
+        let round = self.maintenance.round_mut(family);
         if round.next <= context.now {
             *round = Round { bucket: 0, next };
             self.find_neighbours(family, context);
@@ -269,13 +249,10 @@ impl Node {
     }
 
     fn verify_newcomers<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
-        while let Some(position) = self
-            .maintenance
-            .newcomers
-            .iter()
-            .position(|newcomer| newcomer.due <= context.now)
-        {
-            let Newcomer { node, .. } = self.maintenance.newcomers.swap_remove(position);
+        let now = context.now;
+        let is_due = |newcomer: &Newcomer| newcomer.due <= now;
+        while self.maintenance.newcomers.first().is_some_and(is_due) {
+            let Newcomer { node, .. } = self.maintenance.newcomers.remove(0);
             if self.tables.has_room(&node, context.config) && !self.tables.contains(&node) {
                 self.verify(node.address, Some(node.id), context);
             }
@@ -333,23 +310,19 @@ impl Node {
     ) -> bool {
         let (own, depth) = (self.id(), self.tables.depth(family));
         loop {
-            let bucket = self.maintenance.round(family).bucket;
-            if usize::from(bucket) >= depth {
+            let bucket = usize::from(self.maintenance.round(family).bucket);
+            if bucket >= depth {
                 return false;
             }
-            self.maintenance.round(family).bucket += 1;
-            let target = own.random_at(bucket.into(), context.rng);
+            self.maintenance.round_mut(family).bucket += 1;
+            if !self.tables.is_open(family, bucket, context.config) {
+                continue;
+            }
+            let target = own.random_at(bucket as u32, context.rng);
             let Some(&nearest) = self.tables.closest::<1>(family, &target).first() else {
                 return false;
             };
-            let has_room = self.tables.has_room(
-                &NodeInfo {
-                    id: target,
-                    ..nearest
-                },
-                context.config,
-            );
-            if has_room && !self.transactions.is_asking(&nearest.address) {
+            if !self.transactions.is_asking(&nearest.address) {
                 let method = Method::FindNode {
                     target,
                     want: Want::UNSAID,

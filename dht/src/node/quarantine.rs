@@ -1,0 +1,130 @@
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use crate::address::Endpoint;
+use crate::config::Config;
+
+/// Nodes that are remembered, in each family.
+const MAX_SUSPECTS: usize = 32;
+
+/// The nodes that did not answer. Who fails too often in a row is left in peace for a while: [`Config::quarantine`].
+///
+/// Empty, it takes no memory outside itself.
+#[derive(Default)]
+pub(super) struct Quarantine {
+    v4: Suspects<SocketAddrV4>,
+    v6: Suspects<SocketAddrV6>,
+}
+
+/// Those of one family, oldest failure first.
+struct Suspects<A>(Vec<Suspect<A>>);
+
+struct Suspect<A> {
+    address: A,
+    /// Time-outs in a row.
+    failures: u8,
+    /// The end of its quarantine, if there were enough of them; in seconds of the driver's clock.
+    until: u32,
+}
+
+impl Quarantine {
+    /// A node did not answer.
+    pub(super) fn suspect(&mut self, address: SocketAddr, now: Duration, config: &Config) {
+        match address {
+            SocketAddr::V4(address) => self.v4.suspect(address, now, config),
+            SocketAddr::V6(address) => self.v6.suspect(address, now, config),
+        }
+    }
+
+    /// It did.
+    pub(super) fn acquit(&mut self, address: SocketAddr) {
+        match address {
+            SocketAddr::V4(address) => self.v4.acquit(address),
+            SocketAddr::V6(address) => self.v6.acquit(address),
+        }
+    }
+
+    /// Whether a node has failed too often to be asked again so soon.
+    pub(super) fn holds(&self, address: SocketAddr, now: Duration, config: &Config) -> bool {
+        match address {
+            SocketAddr::V4(address) => self.v4.holds(address, now, config),
+            SocketAddr::V6(address) => self.v6.holds(address, now, config),
+        }
+    }
+}
+
+impl<A: Endpoint> Suspects<A> {
+    fn suspect(&mut self, address: A, now: Duration, config: &Config) {
+        let before = self.position(address).map(|place| self.0.remove(place));
+        if self.0.len() >= MAX_SUSPECTS {
+            self.0.remove(0);
+        }
+        self.0.push(Suspect {
+            address,
+            failures: before.map_or(1, |suspect| suspect.failures.saturating_add(1)),
+            until: (now + config.quarantine).as_secs() as u32,
+        });
+    }
+
+    fn acquit(&mut self, address: A) {
+        if let Some(place) = self.position(address) {
+            self.0.remove(place);
+            if self.0.is_empty() {
+                self.0 = Vec::new();
+            }
+        }
+    }
+
+    fn holds(&self, address: A, now: Duration, config: &Config) -> bool {
+        let suspect = self.position(address).and_then(|place| self.0.get(place));
+        suspect.is_some_and(|suspect| {
+            suspect.failures >= config.max_failures && now.as_secs() < suspect.until.into()
+        })
+    }
+
+    fn position(&self, address: A) -> Option<usize> {
+        self.0.iter().position(|suspect| suspect.address == address)
+    }
+}
+
+impl<A> Default for Suspects<A> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_failures_in_a_row_are_needed_and_time_heals_them() {
+        let (config, at) = (Config::default(), Duration::from_secs);
+        let mut quarantine = Quarantine::default();
+        let address = "1.2.3.4:5".parse().unwrap();
+        quarantine.suspect(address, at(0), &config);
+        assert!(!quarantine.holds(address, at(0), &config));
+        quarantine.acquit(address);
+        quarantine.suspect(address, at(1), &config);
+        assert!(!quarantine.holds(address, at(1), &config));
+        quarantine.suspect(address, at(2), &config);
+        assert!(quarantine.holds(address, at(2), &config));
+        assert!(!quarantine.holds(address, at(2) + config.quarantine, &config));
+        // Once more is enough from then on.
+        quarantine.suspect(address, at(500), &config);
+        assert!(quarantine.holds(address, at(500), &config));
+    }
+
+    #[test]
+    fn it_remembers_the_last_in_little_room() {
+        let config = Config::default();
+        let mut quarantine = Quarantine::default();
+        let address = |host: u8| SocketAddr::from(([1, 2, 3, host], 5));
+        for host in (0..100).flat_map(|host| [host, host]) {
+            quarantine.suspect(address(host), Duration::ZERO, &config);
+        }
+        let held = |host| quarantine.holds(address(host), Duration::ZERO, &config);
+        assert!((0..68).all(|host| !held(host)) && (68..100).all(held));
+        assert!(size_of_val(quarantine.v4.0.as_slice()) <= 400);
+    }
+}
