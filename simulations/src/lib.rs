@@ -45,8 +45,9 @@ pub use findings::{
 pub use network::{Conditions, Network, address};
 pub use occurrence::Occurrence;
 pub use plan::{
-    BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, LatencyPlan, LifePlan,
-    LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, Start, SwarmPlan, WorkloadPlan,
+    BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,
+    LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, PlanError, Quantity, Start, SwarmPlan,
+    WorkloadPlan, keys,
 };
 pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
 pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};
