@@ -41,6 +41,16 @@ pub struct Findings {
 impl Findings {
     /// Rows of `nodes` at most.
     pub const MAX_NODES: usize = 20_000;
+
+    /// The lookups of some kinds.
+    pub(crate) fn of<'a>(
+        &'a self,
+        kinds: &'a [Kind],
+    ) -> impl Iterator<Item = &'a LookupRow> + Clone + use<'a> {
+        self.lookups
+            .iter()
+            .filter(|lookup| kinds.contains(&lookup.kind))
+    }
 }
 
 /// What a measured lookup was for.
@@ -56,6 +66,17 @@ pub enum Kind {
     Recall,
 }
 
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::FindNode => "find_node",
+            Self::GetPeers => "get_peers",
+            Self::Announce => "announce",
+            Self::Recall => "recall",
+        }
+    }
+}
+
 /// How a measured lookup went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Success {
@@ -65,6 +86,29 @@ pub enum Success {
     No,
     /// The one who asked left before it ended, or the run ended: it says nothing.
     Void,
+}
+
+impl Success {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Void => "void",
+        }
+    }
+
+    /// The share that succeeded of those that say something; `None` if none does.
+    pub(crate) fn share<'a>(lookups: impl IntoIterator<Item = &'a LookupRow>) -> Option<f64> {
+        let (mut yes, mut all) = (0_u32, 0_u32);
+        for lookup in lookups {
+            match lookup.success {
+                Self::Yes => (yes, all) = (yes + 1, all + 1),
+                Self::No => all += 1,
+                Self::Void => {}
+            }
+        }
+        (all > 0).then(|| f64::from(yes) / f64::from(all))
+    }
 }
 
 /// One measured lookup.
@@ -188,6 +232,26 @@ pub struct Traffic {
     pub limited: u64,
     /// On their way.
     pub in_flight: u64,
+}
+
+impl Traffic {
+    /// What became of packets that reached nobody, by cause.
+    pub(crate) const fn drops(&self) -> [(&'static str, u64); 7] {
+        [
+            ("lost on the way", self.lost),
+            ("line too busy", self.congested),
+            ("across a cut", self.cut),
+            ("to nobody", self.nobody),
+            ("to somebody offline", self.offline),
+            ("stopped by a NAT", self.filtered),
+            ("over the limits", self.limited),
+        ]
+    }
+
+    /// Packets that were on their way: what was sent, and the copies of it.
+    pub(crate) const fn packets(&self) -> u64 {
+        self.sent + self.duplicated
+    }
 }
 
 /// Messages of one type.

@@ -33,6 +33,7 @@ mod findings;
 mod network;
 mod occurrence;
 mod plan;
+mod report;
 mod scheduler;
 mod swarm;
 mod world;
@@ -48,6 +49,10 @@ pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,
     LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, PlanError, Quantity, Start, SwarmPlan,
     WorkloadPlan, keys,
+};
+pub use report::{
+    Circumstances, Cost, Figures, Manifest, ManifestError, Report, lookups_csv, nodes_csv,
+    timeseries_csv,
 };
 pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
 pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};
