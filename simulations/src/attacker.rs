@@ -112,14 +112,12 @@ impl Attacker {
         out: &mut impl FnMut(SocketAddr, Message),
     ) -> Heard {
         self.question = None;
-        if let Some(errand) = Errand::answered_by(message) {
-            self.take_answer(errand, from, message);
-            return Heard::Swallowed;
-        }
+        let errand = Errand::of(message);
         match &message.body {
             Body::Query(query) => {
                 let (target, gives_token) = match &query.method {
-                    Method::AnnouncePeer { .. } if self.swallows() => {
+                    // Enemies do not fool one another: a forgery that another one swallowed would count as believed.
+                    Method::AnnouncePeer { .. } if self.swallows() && errand.is_none() => {
                         self.tally.succeeded += 1;
                         out(from, acknowledgement(node.id(), from, message));
                         return Heard::Swallowed;
@@ -141,9 +139,16 @@ impl Attacker {
                     gives_token,
                 });
             }
-            // An id that was chosen is kept, whatever BEP 42 says about the address that others see.
-            Body::Response(_) if self.id.is_some() => message.external = None,
-            Body::Response(_) | Body::Error(_) => {}
+            Body::Response(_) | Body::Error(_) => {
+                if let Some(errand) = errand {
+                    self.take_answer(errand, from, message);
+                    return Heard::Swallowed;
+                }
+                // An id that was chosen is kept, whatever BEP 42 says about the address that others see.
+                if self.id.is_some() {
+                    message.external = None;
+                }
+            }
         }
         Heard::Passed
     }
@@ -181,21 +186,13 @@ impl Attacker {
         rng: &mut impl Rng,
         out: &mut impl FnMut(SocketAddr, Message),
     ) -> Option<Duration> {
-        let contacts = || node.contacts().map(|node| node.address).collect::<Vec<_>>();
         let (tried, next) = match &mut self.campaign {
             Campaign::None => (0, None),
             Campaign::Forgery(forgery) => {
-                let (tried, next) = forgery.act(now, node.id(), &contacts(), &self.scene, rng, out);
+                let (tried, next) = forgery.act(now, node, &self.scene, rng, out);
                 (tried, Some(next))
             }
-            Campaign::Flood(flood) => flood.act(
-                now,
-                node.id(),
-                &contacts(),
-                self.scene.flood_rate(),
-                rng,
-                out,
-            ),
+            Campaign::Flood(flood) => flood.act(now, node, self.scene.flood_rate(), rng, out),
         };
         self.tally.tried += tried;
         next

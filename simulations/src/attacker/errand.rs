@@ -42,13 +42,11 @@ impl Errand {
         }
     }
 
-    /// What a message answers, if it answers such a query.
-    pub(super) fn answered_by(message: &Message) -> Option<Self> {
-        match (&message.body, message.transaction.as_bytes()) {
-            (Body::Response(_) | Body::Error(_), [mark, _, _, _, _]) => {
-                Self::ALL.into_iter().find(|errand| errand.mark() == *mark)
-            }
-            _ => None,
-        }
+    /// What such a query, or the answer to one, is about.
+    pub(super) fn of(message: &Message) -> Option<Self> {
+        let [mark, _, _, _, _] = message.transaction.as_bytes() else {
+            return None;
+        };
+        Self::ALL.into_iter().find(|errand| errand.mark() == *mark)
     }
 }

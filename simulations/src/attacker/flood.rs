@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{Id, Message, Method, Want};
+use dht::{Id, Message, Method, Node, Want};
+use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 
 use super::errand::Errand;
@@ -25,12 +26,11 @@ pub(super) struct Flood {
 }
 
 impl Flood {
-    /// Sends what is due at `rate` queries a second. Returns how many that were, and when it is time again; never at a rate of 0.
+    /// Sends what is due at `rate` queries a second, a million at most. Returns how many that were, and when it is time again; never at a rate of 0.
     pub(super) fn act(
         &mut self,
         now: Duration,
-        own: Id,
-        contacts: &[SocketAddr],
+        node: &Node,
         rate: u32,
         rng: &mut impl Rng,
         out: &mut impl FnMut(SocketAddr, Message),
@@ -38,10 +38,10 @@ impl Flood {
         let Some(pause) = Duration::from_secs(1).checked_div(rate) else {
             return (0, None);
         };
+        let pause = pause.max(Duration::from_micros(1));
         if self.besieged.is_none() || self.until <= now {
             self.until = now + SIEGE;
-            let anybody = contacts.get(rng.random_range(0..contacts.len().max(1)));
-            self.besieged = anybody.copied();
+            self.besieged = node.contacts().choose(rng).map(|node| node.address);
         }
         let Some(to) = self.besieged else {
             return (0, Some(now + LONELY));
@@ -59,7 +59,7 @@ impl Flood {
                 let info_hash = target;
                 Method::GetPeers { info_hash, want }
             };
-            out(to, Errand::Flood.query(own, method, rng));
+            out(to, Errand::Flood.query(node.id(), method, rng));
         }
         (sent, Some(self.next.max(now + VOLLEY)))
     }

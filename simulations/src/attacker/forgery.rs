@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{AnnouncedPort, Id, Message, Method, Token, Want};
+use dht::{AnnouncedPort, Id, Message, Method, Node, Token, Want};
+use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 
 use super::errand::Errand;
@@ -30,8 +31,7 @@ impl Forgery {
     pub(super) fn act(
         &mut self,
         now: Duration,
-        own: Id,
-        contacts: &[SocketAddr],
+        node: &Node,
         scene: &Scene,
         rng: &mut impl Rng,
         out: &mut impl FnMut(SocketAddr, Message),
@@ -40,18 +40,19 @@ impl Forgery {
             return (0, self.next);
         }
         self.next = now + PAUSE;
-        let anybody = contacts.get(rng.random_range(0..contacts.len().max(1)));
-        let (to, token) = match (self.given.take(), anybody) {
-            (Some((to, token)), _) => (to, token),
-            (None, Some(&to)) => {
-                let bait = Method::GetPeers {
-                    info_hash: Id::random(rng),
-                    want: Want::UNSAID,
-                };
-                out(to, Errand::Bait.query(own, bait, rng));
-                (to, Token::from(rng.random::<[u8; 8]>()))
-            }
-            (None, None) => return (0, self.next),
+        let own = node.id();
+        let (to, token) = if let Some(given) = self.given.take() {
+            given
+        } else {
+            let Some(anybody) = node.contacts().choose(rng) else {
+                return (0, self.next);
+            };
+            let bait = Method::GetPeers {
+                info_hash: Id::random(rng),
+                want: Want::UNSAID,
+            };
+            out(anybody.address, Errand::Bait.query(own, bait, rng));
+            (anybody.address, Token::from(rng.random::<[u8; 8]>()))
         };
         let announce = Method::AnnouncePeer {
             info_hash: scene.any_attacked(rng).unwrap_or_else(|| Id::random(rng)),

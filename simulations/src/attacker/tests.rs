@@ -25,6 +25,7 @@ fn room(enemies: EnemyPlan, population: u32) -> Room {
 fn forged_tokens_are_refused_everywhere() {
     let forgers = EnemyPlan {
         forgers: 0.3,
+        swallowers: 0.1,
         ..EnemyPlan::default()
     };
     let mut room = room(forgers, 30);
