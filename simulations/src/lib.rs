@@ -43,7 +43,9 @@ pub use findings::{
     AttackRow, BucketRow, Findings, Kind, LookupRow, MessageCount, NodeRow, Sample, Success,
     SwarmFindings,
 };
-pub use network::{Conditions, Network, address};
+pub use network::{
+    Conditions, Fate, Matrix, MatrixError, Micros, Nat, Network, PlanetNetwork, address,
+};
 pub use occurrence::Occurrence;
 pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,

@@ -1,5 +1,19 @@
 //! What lies between two nodes.
 
+mod addresses;
+mod bandwidth;
+mod draw;
+mod latency;
+mod loss;
+mod matrix;
+mod nat;
+mod partition;
+mod planet;
+
+pub use matrix::{Matrix, MatrixError};
+pub use nat::Nat;
+pub use planet::{Fate, PlanetNetwork};
+
 use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::SocketAddr;
@@ -15,6 +29,14 @@ const HELD_BACK: Duration = Duration::from_millis(500);
 
 /// The generator of a node or of a packet: 8 bytes, named, so that runs stay what they are when a library changes its default.
 pub(crate) type Generator = Xoroshiro64StarStar;
+
+/// Whole microseconds since the start of a run, or of them between two moments.
+pub type Micros = u64;
+
+/// A duration in whole microseconds; the longest ones there are, if it is longer.
+pub(crate) fn micros(duration: Duration) -> Micros {
+    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
+}
 
 /// How well packets travel. The default is a world without faults. Shares are between 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
