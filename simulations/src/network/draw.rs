@@ -8,8 +8,9 @@ const OTHER: u64 = 0xe703_7ed1_a0b4_28db;
 #[inline]
 pub(super) const fn draw(seed: u64, number: u64) -> u64 {
     let place = seed.wrapping_add(number.wrapping_mul(STEP));
-    let product = place as u128 * (place ^ OTHER) as u128;
-    product as u64 ^ (product >> 64) as u64
+    let once = place as u128 * (place ^ OTHER) as u128;
+    let twice = (once as u64 ^ STEP) as u128 * ((once >> 64) as u64 ^ OTHER) as u128;
+    twice as u64 ^ (twice >> 64) as u64
 }
 
 /// A draw, brought below a bound; 0 if the bound is.

@@ -140,7 +140,7 @@ impl PlanetNetwork {
     }
 
     /// The generator for one thing in this network.
-    pub(crate) fn generator(&self, thing: impl Hash) -> Generator {
+    pub fn generator(&self, thing: impl Hash) -> Generator {
         Generator::seed_from_u64(hash_of((self.seed, thing)))
     }
 
