@@ -34,6 +34,7 @@ use self::lane::Lane;
 use self::parcel::Parcel;
 pub use self::paths::Paths;
 use self::peer::Peer;
+use self::promises::Promises;
 pub use self::role::{Manner, Role};
 use self::tally::Tally;
 pub use self::virtual_torrent::virtual_torrent;
@@ -59,9 +60,13 @@ pub struct Swarm<P> {
     config: Config,
     scheduler: Scheduler<Happening>,
     peers: Vec<Peer>,
+    /// The addresses of the peers, which are looked at more often than the peers.
+    addresses: Vec<SocketAddr>,
     indices: BTreeMap<SocketAddr, u32>,
     /// Both directions of each connection, side by side.
     lanes: Vec<Lane>,
+    /// What the near end of each lane was promised; empty if nothing is checked.
+    promises: Vec<Promises>,
     /// Pairs of lanes that are not in use, by their first.
     free_lanes: Vec<u32>,
     /// Kept for its memory.
@@ -114,8 +119,10 @@ impl<P: Paths> Swarm<P> {
             config: Config::default(),
             scheduler: Scheduler::default(),
             peers: Vec::new(),
+            addresses: Vec::new(),
             indices: BTreeMap::new(),
             lanes: Vec::new(),
+            promises: Vec::new(),
             free_lanes: Vec::new(),
             wishes: Wishes::default(),
             occurrences: Vec::new(),
@@ -151,7 +158,8 @@ impl<P: Paths> Swarm<P> {
             assert!(is_gone, "there is a peer at {address}");
         }
         let rng = Generator::seed_from_u64(hash_of((self.seed, address, index)));
-        self.peers.push(Peer::new(address, role, &self.info, rng));
+        self.addresses.push(address);
+        self.peers.push(Peer::new(role, &self.info, rng));
         self.tally.came(self.now(), role);
         self.calm_since = self.now();
         if role.is_seed {
@@ -295,7 +303,7 @@ impl<P: Paths> Swarm<P> {
         match happening {
             Happening::Dialled { from, to } => self.dialled(from, to),
             Happening::Unanswered { from, to } => {
-                let address = self.peers[to as usize].address;
+                let address = self.addresses[to as usize];
                 self.act(from, Input::ConnectFailed { address });
             }
             Happening::Misdialled { from, address } => {
@@ -340,13 +348,12 @@ impl<P: Paths> Swarm<P> {
             self.fulfil(index, wish);
         }
         self.wishes = wishes;
-        let Peer { role, address, .. } = self.peers[index as usize];
         if starts {
             let have = Bitfield::new(self.info.geometry().pieces());
             self.act(index, Input::Start { have });
         }
-        if leaves && role.leaves {
-            self.leave(address);
+        if leaves && self.peers[index as usize].role.leaves {
+            self.leave(self.addresses[index as usize]);
         }
     }
 
@@ -391,7 +398,10 @@ impl<P: Paths> Swarm<P> {
 
     fn told(&mut self, index: u32, event: Event) {
         let now = self.now();
-        let Peer { role, address, .. } = self.peers[index as usize];
+        let (role, address) = (
+            self.peers[index as usize].role,
+            self.addresses[index as usize],
+        );
         match event {
             Event::PieceCompleted { .. } => {
                 self.tally.has_piece();
@@ -433,7 +443,8 @@ impl<P: Paths> Swarm<P> {
         }
         let accepted = self.open_lanes(from, to);
         self.send(accepted, Parcel::Handshake);
-        let address = self.peers[from as usize].next_source();
+        let port = self.peers[from as usize].next_port();
+        let address = SocketAddr::new(self.addresses[from as usize].ip(), port);
         self.connected(accepted, address, Direction::Incoming);
     }
 
@@ -472,17 +483,14 @@ impl<P: Paths> Swarm<P> {
     }
 
     fn latency(&self, one: u32, other: u32) -> Duration {
-        let (one, other) = (&self.peers[one as usize], &self.peers[other as usize]);
-        self.paths.latency(one.address, other.address)
+        let address = |index: u32| self.addresses[index as usize];
+        self.paths.latency(address(one), address(other))
     }
 
     /// Whether nothing can be exchanged: TCP needs both ways.
     fn is_cut(&mut self, one: u32, other: u32) -> bool {
         let now = self.now();
-        let (one, other) = (
-            self.peers[one as usize].address,
-            self.peers[other as usize].address,
-        );
+        let (one, other) = (self.addresses[one as usize], self.addresses[other as usize]);
         let is_cut = !self.paths.connects(now, one, other) || !self.paths.connects(now, other, one);
         if is_cut {
             self.calm_since = now;

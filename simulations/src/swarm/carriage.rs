@@ -6,7 +6,7 @@ use wire::{Direction, Frame, Input, Link, decode_frame};
 
 use super::lane::{End, Lane};
 use super::parcel::Parcel;
-use super::promises::Broken;
+use super::promises::{Broken, Promises};
 use super::{Happening, Paths, Swarm};
 
 /// While a path is cut, what did not arrive is sent again so often.
@@ -26,6 +26,12 @@ impl<P: Paths> Swarm<P> {
             self.lanes.extend([near, far]);
             self.lanes.len() as u32 - 2
         };
+        if self.is_checked {
+            self.promises
+                .resize_with(self.lanes.len(), Promises::default);
+            self.promises[first as usize] = Promises::default();
+            self.promises[first as usize ^ 1] = Promises::default();
+        }
         self.peers[from as usize].lanes.push(first);
         self.peers[to as usize].lanes.push(first ^ 1);
         first ^ 1
@@ -199,15 +205,12 @@ impl<P: Paths> Swarm<P> {
         match parcel {
             Parcel::Handshake => {
                 self.lanes[near as usize].end = End::Open;
-                let address = self.peers[from as usize].address;
+                let address = self.addresses[from as usize];
                 self.connected(near, address, Direction::Outgoing);
             }
             Parcel::Message(bytes) => match decode_frame(bytes) {
                 Ok(Frame::Message { message, .. }) => {
-                    if self.is_checked {
-                        let heard = self.lanes[near as usize].promises.hears(message);
-                        self.judge(from, heard);
-                    }
+                    self.check_hearing(near, |promises| promises.hears(message));
                     self.act(to, Input::Received { link, message });
                 }
                 other => {
@@ -216,10 +219,7 @@ impl<P: Paths> Swarm<P> {
                 }
             },
             &Parcel::Block(block) => {
-                if self.is_checked {
-                    let heard = self.lanes[near as usize].promises.answered(block);
-                    self.judge(from, heard);
-                }
+                self.check_hearing(near, |promises| promises.answered(block));
                 self.peers[to as usize].at_hand = Some((link, block));
                 self.act(to, Input::Block { link, block });
                 self.peers[to as usize].at_hand = None;

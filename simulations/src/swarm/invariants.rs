@@ -7,7 +7,7 @@ use wire::{Event, Frame, Message, decode_frame};
 use super::lane::End;
 use super::parcel::Parcel;
 use super::peer::Peer;
-use super::promises::Broken;
+use super::promises::{Broken, Promises};
 use super::storage::StoredTwice;
 use super::wishes::Wish;
 use super::{Manner, Paths, Swarm, SwarmBreach};
@@ -32,7 +32,7 @@ impl<P: Paths> Swarm<P> {
         let breach = SwarmBreach {
             invariant: broken.invariant,
             at: self.now(),
-            peer: self.peers[index as usize].address,
+            peer: self.addresses[index as usize],
             what: broken.what,
         };
         self.breach.get_or_insert(breach);
@@ -93,8 +93,19 @@ impl<P: Paths> Swarm<P> {
         if let Message::Have(piece) = message {
             self.check_piece(index, piece)?;
         }
-        let promises = &mut self.lanes[lane as usize].promises;
-        promises.sends(message, &self.config)
+        self.promises[lane as usize].sends(message, &self.config)
+    }
+
+    /// Something reaches the near end of a lane.
+    pub(super) fn check_hearing(
+        &mut self,
+        lane: u32,
+        hear: impl FnOnce(&mut Promises) -> Result<(), Broken>,
+    ) {
+        if let Some(promises) = self.promises.get_mut(lane as usize) {
+            let heard = hear(promises);
+            self.judge(self.lanes[lane as usize].to, heard);
+        }
     }
 
     fn check_piece(&self, index: u32, piece: u32) -> Result<(), Broken> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 use wire::Block;
 
 use super::parcel::Parcel;
-use super::promises::Promises;
 
 /// One direction of a connection; the other one has the number that differs in the last bit.
 ///
@@ -22,8 +21,6 @@ pub(super) struct Lane {
     pub(super) is_admitted: bool,
     /// An arrival is scheduled or takes place.
     pub(super) is_awaited: bool,
-    /// What the sender was told and what it asked for.
-    pub(super) promises: Promises,
 }
 
 /// The near end of a lane: what its sender thinks of the connection.
@@ -46,7 +43,6 @@ impl Lane {
             flight: VecDeque::new(),
             is_admitted: false,
             is_awaited: false,
-            promises: Promises::default(),
         }
     }
 

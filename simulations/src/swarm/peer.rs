@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use wire::{Block, Info, Link, PeerId, Torrent};
@@ -15,7 +14,6 @@ const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
 /// One engine with what a driver keeps for it.
 pub(super) struct Peer {
-    pub(super) address: SocketAddr,
     pub(super) role: Role,
     pub(super) torrent: Torrent,
     pub(super) id: PeerId,
@@ -33,16 +31,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(
-        address: SocketAddr,
-        role: Role,
-        info: &Arc<Info>,
-        mut rng: Generator,
-    ) -> Self {
+    pub(super) fn new(role: Role, info: &Arc<Info>, mut rng: Generator) -> Self {
         let id = PeerId::generate(&mut rng, *b"-TL0100-");
         let known = role.is_seed.then(|| Arc::clone(info));
         Self {
-            address,
             role,
             torrent: Torrent::new(info.hash(), id, known),
             id,
@@ -58,10 +50,10 @@ impl Peer {
         }
     }
 
-    /// Where another connection of this peer's comes from: whoever dials does so from whatever port is free.
-    pub(super) fn next_source(&mut self) -> SocketAddr {
+    /// The port that another connection comes from: whoever dials does so from whatever port is free.
+    pub(super) fn next_port(&mut self) -> u16 {
         let port = FIRST_DYNAMIC_PORT | self.dials;
         self.dials = (self.dials + 1) % (u16::MAX - FIRST_DYNAMIC_PORT + 1);
-        SocketAddr::new(self.address.ip(), port)
+        port
     }
 }
