@@ -14,6 +14,13 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// Counts all that another one counted.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

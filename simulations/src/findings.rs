@@ -254,6 +254,22 @@ impl Traffic {
     }
 }
 
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.duplicated += other.duplicated;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.congested += other.congested;
+        self.cut += other.cut;
+        self.nobody += other.nobody;
+        self.offline += other.offline;
+        self.filtered += other.filtered;
+        self.limited += other.limited;
+        self.in_flight += other.in_flight;
+    }
+}
+
 /// Messages of one type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageCount {

@@ -23,26 +23,32 @@
 //! assert_ne!(run(2).1, digest);
 //! ```
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the world is about to call it")
-)]
 mod attacker;
 mod digest;
+mod experiment;
+mod fetch;
 mod findings;
+mod invariant;
+mod life;
 mod network;
 mod occurrence;
 mod plan;
+mod population;
 mod report;
 mod scheduler;
+mod survey;
 mod swarm;
+mod timing_wheel;
+mod workload;
 mod world;
 
 pub use digest::Digest;
+pub use experiment::{Experiment, Options, Progress};
 pub use findings::{
     AttackRow, BucketRow, Findings, Kind, LookupRow, MessageCount, NodeRow, Sample, Success,
-    SwarmFindings,
+    SwarmFindings, Traffic,
 };
+pub use invariant::Breach;
 pub use network::{
     Conditions, Fate, Matrix, MatrixError, Micros, Nat, Network, PlanetNetwork, address,
 };
@@ -57,4 +63,4 @@ pub use report::{
     timeseries_csv,
 };
 pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
-pub use world::{Codec, Delivery, Fault, Found, Goal, Traffic, World};
+pub use world::{Codec, Found, Goal, Means, Note, World};

@@ -1,20 +1,42 @@
-//! Many DHT nodes.
+//! Many DHT nodes in one process.
+//!
+//! Time goes in slots as long as the shortest way between two nodes. What a node sends within a slot arrives in a later one, so
+//! nobody influences anybody within a slot, and shards of the nodes live through it side by side. What happens to a node is put in
+//! an order that follows from what it is. So it does not matter how many threads there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod barrier;
+mod desk;
+mod happening;
+mod resident;
+mod scene;
+mod shard;
+mod slab;
+mod warm_start;
+
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dht::{
-    AnnouncedPort, Config, Event, Id, Input, LookupId, LookupReport, Message, Node, Outbox, decode,
-    encode,
-};
+use dht::{Config, Event, Id, LookupId, LookupReport, Message, Node, NodeInfo};
 
-use crate::network::{Generator, address};
-use crate::scheduler::{Alarm, Scheduler};
-use crate::{Digest, Network, Occurrence};
+use crate::attacker::Attacker;
+use crate::findings::{MessageCount, Traffic};
+use crate::invariant::{Auditor, Breach};
+use crate::network::{Nat, PlanetNetwork as Network};
+use crate::{Digest, Micros, Plan};
+use barrier::Barrier;
+use desk::{Desk, Envelope, KINDS};
+use happening::Command;
+use resident::{Enemy, Extras, Resident};
+use shard::Shard;
+
+pub(crate) use happening::Origin;
+pub(crate) use scene::Scene;
+pub(crate) use warm_start::Census;
 
 /// How long [`World::look_up`] waits.
-const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PATIENCE: Micros = 5 * 60_000_000;
 
 /// Whether messages become datagrams on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,15 +46,6 @@ pub enum Codec {
     Structured,
     /// Each is encoded and decoded again.
     Bytes,
-}
-
-/// What is wrong with a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It has stopped, and stands as it was if it ever recovers.
-    Dead,
-    /// It runs and hears, and nothing that it says gets out.
-    Silent,
 }
 
 /// What a lookup is for.
@@ -55,379 +68,402 @@ pub struct Found {
     pub peers: BTreeSet<SocketAddr>,
 }
 
-/// A message that reached a node.
+/// Something that a node reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Who sent it.
-    pub from: SocketAddr,
-    /// Whom it reached.
-    pub to: SocketAddr,
-    /// What it says.
-    pub message: Message,
+pub struct Note {
+    /// When.
+    pub at: Duration,
+    /// Which node.
+    pub node: u32,
+    /// What.
+    pub event: Event,
 }
 
-/// Where the packets of a world are: `sent + duplicated = delivered + lost + unreachable + in_flight`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Messages that nodes wanted sent.
-    pub sent: u64,
-    /// Copies that the network made.
-    pub duplicated: u64,
-    /// Packets that reached a node.
-    pub delivered: u64,
-    /// Packets that the network lost.
-    pub lost: u64,
-    /// Packets to or from faulty nodes, to nobody, or across a cut.
-    pub unreachable: u64,
-    /// Packets on their way.
-    pub in_flight: u64,
+/// How a world is run: nothing of it changes what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// Threads at most; 0 counts as 1.
+    pub threads: usize,
+    /// Whether messages become datagrams.
+    pub codec: Codec,
 }
 
-/// A network of DHT nodes. A node is known by its address.
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            codec: Codec::default(),
+        }
+    }
+}
+
+/// A network of DHT nodes. A node is known by its number; the first ones are the bootstrap nodes.
 pub struct World {
-    network: Network,
-    config: Config,
-    codec: Codec,
-    scheduler: Scheduler<Happening>,
-    residents: Vec<Resident>,
-    indices: BTreeMap<SocketAddr, usize>,
-    occurrences: Vec<Occurrence<Event>>,
+    scene: Scene,
+    shards: Vec<Shard>,
+    /// For each pair of shards, what the first hands to the second after a slot.
+    post: Vec<Mutex<Vec<Envelope>>>,
+    now: Micros,
+    commands: u64,
     lookups: u64,
-    traffic: Traffic,
-    digest: Digest,
-}
-
-struct Resident {
-    address: SocketAddr,
-    node: Node,
-    rng: Generator,
-    alarm: Alarm,
-    fault: Option<Fault>,
-    /// Messages so far.
-    sent: u64,
-}
-
-enum Happening {
-    Arrival(Box<Delivery>),
-    Alarm(usize),
+    notes: Vec<Note>,
 }
 
 impl World {
-    /// Nobody yet. All nodes will live by [`Config::default`].
-    pub fn new(network: Network) -> Self {
+    /// `residents` nodes of a plan, all of them offline.
+    pub fn new(plan: &Plan, residents: u32, means: Means) -> Self {
+        Self::on(Network::new(plan, residents, None), plan, residents, means)
+    }
+
+    /// The same on a network that exists.
+    pub(crate) fn on(network: Network, plan: &Plan, residents: u32, means: Means) -> Self {
+        let count = means.threads.max(1);
+        let scene = Scene::new(network, plan, means.codec, count);
+        let slot = scene.network.slot();
+        let shard = |number: usize| {
+            let mine = (number as u32..residents).step_by(count);
+            let resident = |number: u32| {
+                let mut resident = Resident::new(scene.network.generator((number, "node")));
+                if scene.network.is_behind_nat(number) {
+                    resident.extras_mut().nat = Some(Nat::default());
+                    resident.is_read_only = scene.is_aware_of_its_nat(number);
+                }
+                resident
+            };
+            Shard::new(number, mine.map(resident).collect(), Desk::new(slot, count))
+        };
         Self {
-            network,
-            config: Config::default(),
-            codec: Codec::default(),
-            scheduler: Scheduler::default(),
-            residents: Vec::new(),
-            indices: BTreeMap::new(),
-            occurrences: Vec::new(),
+            shards: (0..count).map(shard).collect(),
+            post: (0..count * count).map(|_| Mutex::default()).collect(),
+            scene,
+            now: 0,
+            commands: 0,
             lookups: 0,
-            traffic: Traffic::default(),
-            digest: Digest::default(),
+            notes: Vec::new(),
         }
     }
 
-    /// `count` nodes at [`address`]es from 0 on that came one after the other, 50 ms apart, each through the first, and have had half a minute to settle.
-    pub fn grown(network: Network, count: u32) -> Self {
-        let mut world = Self::new(network);
-        world.grow(count);
+    /// All nodes of the plan, which came one after the other, 50 ms apart, and have had half a minute to settle.
+    pub fn grown(plan: &Plan) -> Self {
+        let mut world = Self::new(plan, plan.nodes, Means::default());
+        for node in 0..plan.nodes {
+            world.join(node);
+            world.run_for(Duration::from_millis(50));
+        }
+        world.run_for(Duration::from_secs(30));
         world
     }
 
-    /// What [`grown`](Self::grown) does, for a world that is not as others are.
-    pub fn grow(&mut self, count: u32) {
-        for number in 0..count {
-            self.join(address(number), &[address(0)]);
-            self.run_for(Duration::from_millis(50));
-        }
-        self.run_for(Duration::from_secs(30));
+    /// A node comes that knows the bootstrap nodes. One that is online already stays what it is.
+    pub fn join(&mut self, node: u32) {
+        self.schedule(self.now, node, Command::Join(Origin::New(Vec::new())));
     }
 
-    /// Changes whether messages become datagrams.
-    #[must_use]
-    pub fn with_codec(mut self, codec: Codec) -> Self {
-        self.codec = codec;
-        self
+    /// A node comes that knows these others.
+    pub fn join_through(&mut self, node: u32, hosts: &[u32]) {
+        let hosts = hosts.iter().map(|&host| self.address(host)).collect();
+        self.schedule(self.now, node, Command::Join(Origin::New(hosts)));
     }
 
-    /// The network, to change it while the world lives.
-    pub fn network_mut(&mut self) -> &mut Network {
-        &mut self.network
+    /// A node goes and tells nobody.
+    pub fn leave(&mut self, node: u32) {
+        let keeps_table = false;
+        self.schedule(self.now, node, Command::Leave { keeps_table });
     }
 
-    /// A node comes that knows the given bootstrap addresses. A node at the same address is replaced.
-    pub fn join(&mut self, address: SocketAddr, bootstrap: &[SocketAddr]) {
-        let index = self.residents.len();
-        let mut rng = self.network.generator((address, index));
-        self.fail(address, Fault::Dead);
-        self.indices.insert(address, index);
-        self.residents.push(Resident {
-            address,
-            node: Node::new(None, &mut rng),
-            rng,
-            alarm: Alarm::default(),
-            fault: None,
-            sent: 0,
-        });
-        let others: Vec<_> = bootstrap
-            .iter()
-            .copied()
-            .filter(|other| *other != address)
-            .collect();
-        self.act(index, Input::Bootstrap(&others));
+    /// A node stands still: it hears nothing and says nothing.
+    pub fn freeze(&mut self, node: u32) {
+        self.schedule(self.now, node, Command::Freeze);
     }
 
-    /// Something goes wrong with a node.
-    pub fn fail(&mut self, address: SocketAddr, fault: Fault) {
-        if let Some(&index) = self.indices.get(&address) {
-            self.residents[index].fault = Some(fault);
-        }
+    /// It goes on where it stood.
+    pub fn thaw(&mut self, node: u32) {
+        self.schedule(self.now, node, Command::Thaw);
     }
 
-    /// All is well with a node again.
-    pub fn recover(&mut self, address: SocketAddr) {
-        if let Some(&index) = self.indices.get(&address) {
-            self.residents[index].fault = None;
-            self.act(index, Input::Timeout);
-        }
+    /// A message reaches a node that none of this world sent.
+    pub fn forge(&mut self, node: u32, from: SocketAddr, message: Message) {
+        let delivery = Box::new((from, message));
+        self.schedule(self.now, node, Command::Receive(delivery));
     }
 
-    /// The node at an address, to look at.
-    pub fn node(&self, address: SocketAddr) -> Option<&Node> {
-        let &index = self.indices.get(&address)?;
-        Some(&self.residents[index].node)
+    /// A node comes, and knows what it knew when it went if it was told to keep that.
+    pub(crate) fn come(&mut self, at: Micros, node: u32) {
+        self.schedule(at, node, Command::Join(Origin::Returned));
     }
 
-    /// Tells a node something. Nobody at that address: nobody is told.
-    pub fn input(&mut self, address: SocketAddr, input: Input<'_>) {
-        if let Some(&index) = self.indices.get(&address) {
-            self.act(index, input);
-        }
-    }
-
-    /// Starts a lookup.
-    pub fn begin(&mut self, address: SocketAddr, goal: Goal) -> LookupId {
-        self.lookups += 1;
-        let lookup = LookupId(self.lookups);
-        let input = match goal {
-            Goal::FindNode(target) => Input::FindNode { lookup, target },
-            Goal::GetPeers(info_hash) => Input::GetPeers { lookup, info_hash },
-            Goal::Announce(info_hash) => Input::Announce {
-                lookup,
-                info_hash,
-                port: AnnouncedPort::Implied(address.port()),
-            },
-        };
-        self.input(address, input);
-        lookup
+    /// A node goes and tells nobody.
+    pub(crate) fn go(&mut self, at: Micros, node: u32, keeps_table: bool) {
+        self.schedule(at, node, Command::Leave { keeps_table });
     }
 
     /// Starts a lookup and runs the world until it has ended, or for five minutes: then there is no result.
-    pub fn look_up(&mut self, address: SocketAddr, goal: Goal) -> Option<Found> {
-        let end = self.now() + PATIENCE;
-        let mut seen = self.occurrences.len();
-        let wanted = self.begin(address, goal);
-        let mut found = BTreeSet::new();
-        loop {
-            for occurrence in self.occurrences.iter().skip(seen) {
-                match &occurrence.event {
-                    Event::Peers { lookup, peers, .. } if *lookup == wanted => found.extend(peers),
+    pub fn look_up(&mut self, node: u32, goal: Goal) -> Option<Found> {
+        let end = self.now + PATIENCE;
+        let wanted = self.begin(node, goal);
+        let mut seen = self.gather_notes();
+        let mut peers = BTreeSet::new();
+        while self.now < end {
+            self.run_to(self.now + 1);
+            self.gather_notes();
+            for note in &self.notes[seen..] {
+                match &note.event {
+                    Event::Peers {
+                        lookup,
+                        peers: more,
+                        ..
+                    } if *lookup == wanted => peers.extend(more),
                     Event::LookupEnded { lookup, report } if *lookup == wanted => {
-                        return Some(Found {
-                            report: (**report).clone(),
-                            peers: found,
-                        });
+                        let report = (**report).clone();
+                        return Some(Found { report, peers });
                     }
                     _ => {}
                 }
             }
-            seen = self.occurrences.len();
-            if self.next_at().is_none_or(|at| at > end) {
-                return None;
-            }
-            self.step(end);
+            seen = self.notes.len();
         }
+        None
     }
 
-    /// Runs for a time.
+    /// Starts a lookup.
+    pub fn begin(&mut self, node: u32, goal: Goal) -> LookupId {
+        self.begin_at(self.now, node, goal)
+    }
+
+    pub(crate) fn begin_at(&mut self, at: Micros, node: u32, goal: Goal) -> LookupId {
+        self.lookups += 1;
+        let lookup = LookupId(self.lookups);
+        self.schedule(at, node, Command::Begin { lookup, goal });
+        lookup
+    }
+
+    /// Lets something happen to a node, now or later.
+    pub(crate) fn schedule(&mut self, at: Micros, node: u32, command: Command) {
+        let (shard, resident) = self.scene.place(node);
+        let at = at.max(self.now);
+        self.commands += 1;
+        let desk = &mut self.shards[shard].desk;
+        desk.schedule_command(at, resident, self.commands, command);
+    }
+
+    /// Runs for a time, counted in whole slots.
     pub fn run_for(&mut self, time: Duration) {
-        self.run_to(self.now() + time);
+        self.run_to(self.now + time.as_micros() as Micros);
     }
 
-    /// Runs until it is so late.
-    pub fn run_to(&mut self, end: Duration) {
-        while self.now() < end || self.next_at() == Some(end) {
-            self.step(end);
-        }
-    }
-
-    /// Lets happen what happens next, if it does by `end`; otherwise it becomes so late. Returns the message that was delivered, if that is what happened.
-    pub fn step(&mut self, end: Duration) -> Option<Delivery> {
-        match self.scheduler.advance(end)? {
-            Happening::Arrival(packet) => self.deliver(*packet),
-            Happening::Alarm(index) => {
-                match self.residents[index].alarm.ring(self.scheduler.now()) {
-                    Ok(()) => self.act(index, Input::Timeout),
-                    Err(again) => self.schedule_alarm(index, again),
+    /// Runs to the first slot that begins at this time or later. Stops early when something happened that never should: see [`breach`](Self::breach).
+    pub(crate) fn run_to(&mut self, end: Micros) {
+        let slot = self.scene.network.slot();
+        let slots = end.saturating_sub(self.now).div_ceil(slot);
+        if let [shard] = self.shards.as_mut_slice() {
+            (0..slots).for_each(|_| shard.live(&self.scene));
+        } else {
+            let barrier = Barrier::new(self.shards.len());
+            let (scene, post) = (&self.scene, self.post.as_slice());
+            std::thread::scope(|threads| {
+                for shard in &mut self.shards {
+                    threads.spawn(|| shard.live_beside(scene, slots, post, &barrier));
                 }
-                None
+            });
+        }
+        self.now += slots * slot;
+    }
+
+    /// The first thing that should never have happened.
+    pub(crate) fn breach(&self) -> Option<&Breach> {
+        let breaches = self.shards.iter().filter_map(|shard| shard.breach.as_ref());
+        breaches.min_by_key(|breach| (breach.at, breach.node))
+    }
+
+    /// Gives all nodes for which there is an id the table that a long life would have given them.
+    pub(crate) fn establish(&mut self, is_online: impl Fn(u32) -> bool + Sync) {
+        let (scene, now) = (&self.scene, self.now);
+        let reachable = (0..self.residents()).filter(|&node| {
+            is_online(node)
+                && !scene.network.is_behind_nat(node)
+                && !self.resident(node).is_read_only
+        });
+        let info = |node| NodeInfo {
+            id: self
+                .resident(node)
+                .chosen_id()
+                .unwrap_or_else(|| scene.native_id(node)),
+            address: self.address(node),
+        };
+        let census = &Census::new(reachable.map(info).collect());
+        let is_online = &is_online;
+        std::thread::scope(|threads| {
+            for shard in &mut self.shards {
+                threads.spawn(|| shard.establish_all(scene, now, census, is_online));
+            }
+        });
+        self.deliver_post();
+    }
+
+    /// Hands over what shards sent to one another outside a slot.
+    fn deliver_post(&mut self) {
+        for from in 0..self.shards.len() {
+            for to in 0..self.shards.len() {
+                let envelopes = std::mem::take(&mut self.shards[from].desk.outgoing[to]);
+                envelopes
+                    .into_iter()
+                    .for_each(|envelope| self.shards[to].desk.receive(envelope));
             }
         }
+    }
+
+    /// Makes an enemy of a node before it comes.
+    pub(crate) fn corrupt(&mut self, node: u32, attacker: Box<Attacker>) {
+        let rng = self.scene.network.generator((node, "enemy"));
+        self.extras_mut(node).enemy = Some(Enemy { attacker, rng });
+    }
+
+    /// Watches over a node from now on.
+    pub(crate) fn audit(&mut self, node: u32, auditor: Auditor) {
+        self.extras_mut(node).auditor = Some(Box::new(auditor));
+    }
+
+    /// All nodes read no more than [`dht::Limits`] allows.
+    pub(crate) fn limit(&mut self, node: u32) {
+        let mut rng = self.scene.network.generator((node, "limiter"));
+        let limiter = dht::Limiter::new(&dht::Limits::default(), &mut rng);
+        self.extras_mut(node).limiter = Some(Box::new(limiter));
+    }
+
+    fn extras_mut(&mut self, node: u32) -> &mut Extras {
+        let (shard, resident) = self.scene.place(node);
+        self.shards[shard].residents[resident as usize].extras_mut()
+    }
+
+    fn resident(&self, node: u32) -> &Resident {
+        let (shard, resident) = self.scene.place(node);
+        &self.shards[shard].residents[resident as usize]
     }
 
     /// The time.
     pub fn now(&self) -> Duration {
-        self.scheduler.now()
+        Duration::from_micros(self.now)
     }
 
-    /// When something happens next.
-    pub fn next_at(&self) -> Option<Duration> {
-        self.scheduler.next_at()
+    /// How many nodes there are, online or not.
+    pub fn residents(&self) -> u32 {
+        self.shards
+            .iter()
+            .map(|shard| shard.residents.len() as u32)
+            .sum()
+    }
+
+    /// Where a node is, as others see it.
+    pub fn address(&self, node: u32) -> SocketAddr {
+        SocketAddr::V4(self.scene.network.address(node))
+    }
+
+    /// A node that is online, to look at.
+    pub fn node(&self, node: u32) -> Option<&Node> {
+        self.resident(node).node.as_deref()
+    }
+
+    /// The numbers that a node lives by.
+    pub(crate) fn config(&self, node: u32) -> &Config {
+        self.scene.config(self.resident(node).is_read_only)
+    }
+
+    pub(crate) fn network(&self) -> &Arc<Network> {
+        &self.scene.network
+    }
+
+    /// What a node was after: an enemy, or nobody special.
+    pub(crate) fn attacker(&self, node: u32) -> Option<&Attacker> {
+        let enemy = self.resident(node).extras.as_ref()?.enemy.as_ref()?;
+        Some(&enemy.attacker)
+    }
+
+    /// The watcher of a node.
+    pub(crate) fn auditor_mut(&mut self, node: u32) -> Option<&mut Auditor> {
+        self.extras_mut(node).auditor.as_deref_mut()
+    }
+
+    /// Messages that a node sent and received so far.
+    pub(crate) fn load(&self, node: u32) -> (u32, u32) {
+        let line = &self.resident(node).line;
+        (line.sent, line.received)
     }
 
     /// What nodes have reported since this was called last, in order.
-    pub fn take_occurrences(&mut self) -> Vec<Occurrence<Event>> {
-        std::mem::take(&mut self.occurrences)
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        self.gather_notes();
+        std::mem::take(&mut self.notes)
     }
 
-    /// The oracle: the `count` nodes without fault that are nearest to a point, nearest first. It leaves out `asker`, who does not find itself.
-    pub fn nearest(&self, target: &Id, asker: SocketAddr, count: usize) -> Vec<SocketAddr> {
-        let mut others: Vec<_> = self
-            .indices
-            .values()
-            .map(|&index| &self.residents[index])
-            .filter(|resident| resident.fault.is_none() && resident.address != asker)
-            .collect();
-        others.sort_by_key(|resident| resident.node.id().distance(target));
-        others
-            .iter()
-            .take(count)
-            .map(|resident| resident.address)
-            .collect()
+    /// Puts the notes of all shards in order, behind those that were gathered before. Returns how many there are.
+    fn gather_notes(&mut self) -> usize {
+        let before = self.notes.len();
+        for shard in &mut self.shards {
+            self.notes.append(&mut shard.desk.notes);
+        }
+        // One node's notes stand in order already, and a node is in one shard only.
+        self.notes[before..].sort_by_key(|note| (note.at, note.node));
+        self.notes.len()
+    }
+
+    /// The oracle: the nodes that answer anybody who asks.
+    pub(crate) fn census(&self) -> Census {
+        let reachable = (0..self.residents()).filter(|&node| {
+            let resident = self.resident(node);
+            resident.is_awake() && !resident.is_read_only && !self.scene.network.is_behind_nat(node)
+        });
+        let info = |number| {
+            let id = self.node(number)?.id();
+            Some(NodeInfo {
+                id,
+                address: self.address(number),
+            })
+        };
+        Census::new(reachable.filter_map(info).collect())
+    }
+
+    /// The number of the node at an address.
+    pub(crate) fn number(&self, address: SocketAddr) -> Option<u32> {
+        self.scene.network.number(address)
     }
 
     /// Where the packets are.
     pub fn traffic(&self) -> Traffic {
-        let agenda = self.scheduler.agenda();
-        let in_flight = agenda.filter(|happening| matches!(happening, Happening::Arrival(_)));
-        Traffic {
-            in_flight: in_flight.count() as u64,
-            ..self.traffic
+        let mut sum = Traffic::default();
+        for shard in &self.shards {
+            sum += shard.desk.tally.traffic;
+            sum.in_flight += shard.desk.parcels.len() as u64;
         }
+        sum
+    }
+
+    /// Messages by type, as sent.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (&'static str, MessageCount)> {
+        KINDS.iter().enumerate().map(|(kind, &name)| {
+            let counts = self
+                .shards
+                .iter()
+                .map(|shard| shard.desk.tally.messages[kind]);
+            let (messages, bytes) =
+                counts.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+            (name, MessageCount { messages, bytes })
+        })
+    }
+
+    /// Things that happened so far.
+    pub(crate) fn events(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| shard.desk.tally.events)
+            .sum()
     }
 
     /// All deliveries so far, in one number.
     pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    fn act(&mut self, index: usize, input: Input<'_>) {
-        let now = self.now();
-        let resident = &mut self.residents[index];
-        if resident.fault == Some(Fault::Dead) {
-            return;
-        }
-        let mut wishes = Wishes::default();
-        let deadline =
-            resident
-                .node
-                .handle(&self.config, now, &mut resident.rng, input, &mut wishes);
-        assert!(
-            deadline.is_none_or(|deadline| deadline > now),
-            "{} names a deadline that is not in the future",
-            resident.address
-        );
-        let address = resident.address;
-        let alarm = resident.alarm.set(deadline);
-        self.schedule_alarm(index, alarm);
-        let occurrences = wishes.events.into_iter().map(|event| Occurrence {
-            at: now,
-            address,
-            event,
-        });
-        self.occurrences.extend(occurrences);
-        for (to, message) in wishes.messages {
-            self.transmit(index, to, message);
-        }
-    }
-
-    fn transmit(&mut self, index: usize, to: SocketAddr, message: Message) {
-        let resident = &mut self.residents[index];
-        let from = resident.address;
-        resident.sent += 1;
-        self.traffic.sent += 1;
-        if resident.fault == Some(Fault::Silent) || !self.network.connects(from, to) {
-            self.traffic.unreachable += 1;
-            return;
-        }
-        let now = self.scheduler.now();
-        let mut delays = self.network.carry(from, to, resident.sent);
-        let Some(delay) = delays.next() else {
-            self.traffic.lost += 1;
-            return;
-        };
-        let packet = Box::new(Delivery { from, to, message });
-        for delay in delays {
-            self.traffic.duplicated += 1;
-            let copy = Happening::Arrival(packet.clone());
-            self.scheduler.schedule(now + delay, copy);
-        }
-        self.scheduler
-            .schedule(now + delay, Happening::Arrival(packet));
-    }
-
-    fn deliver(&mut self, mut packet: Delivery) -> Option<Delivery> {
-        let index = self.indices.get(&packet.to).copied();
-        let hears = |index: &usize| self.residents[*index].fault != Some(Fault::Dead);
-        let Some(index) = index.filter(hears) else {
-            self.traffic.unreachable += 1;
-            return None;
-        };
-        if self.codec == Codec::Bytes {
-            packet.message = by_datagram(&packet.message);
-        }
-        self.traffic.delivered += 1;
-        self.digest
-            .count((self.now(), packet.from, packet.to, &packet.message));
-        self.act(
-            index,
-            Input::Receive {
-                from: packet.from,
-                message: &packet.message,
-            },
-        );
-        Some(packet)
-    }
-
-    fn schedule_alarm(&mut self, index: usize, at: Option<Duration>) {
-        if let Some(at) = at {
-            self.scheduler.schedule(at, Happening::Alarm(index));
-        }
-    }
-}
-
-/// What is left of a message when it has been a datagram.
-fn by_datagram(message: &Message) -> Message {
-    let mut datagram = Vec::new();
-    encode(message, &mut datagram);
-    decode(&datagram).expect("nodes understand what nodes say")
-}
-
-/// What a node wants after an input.
-#[derive(Default)]
-struct Wishes {
-    messages: Vec<(SocketAddr, Message)>,
-    events: Vec<Event>,
-}
-
-impl Outbox for Wishes {
-    fn transmit(&mut self, to: SocketAddr, message: Message) {
-        self.messages.push((to, message));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.events.push(event);
+        let mut sum = Digest::default();
+        self.shards
+            .iter()
+            .for_each(|shard| sum.join(shard.desk.tally.digest));
+        sum
     }
 }

@@ -1,7 +1,7 @@
 //! What lies between nodes that are known by their numbers.
 
 use std::hash::Hash;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use rand::SeedableRng;
 
@@ -159,6 +159,14 @@ impl PlanetNetwork {
     #[inline]
     pub fn resident(&self, ip: Ipv4Addr) -> Option<u32> {
         self.addresses.resident(ip)
+    }
+
+    /// The node at an address, whatever its port.
+    pub fn number(&self, address: SocketAddr) -> Option<u32> {
+        match address {
+            SocketAddr::V4(address) => self.resident(*address.ip()),
+            SocketAddr::V6(_) => None,
+        }
     }
 
     /// A public address that no node has, another one for each draw.

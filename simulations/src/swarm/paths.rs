@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Network;
+use crate::network::{Fate, PlanetNetwork};
 
 /// What lies between peers.
 pub trait Paths {
@@ -20,6 +21,20 @@ impl<P: Paths> Paths for Arc<P> {
 
     fn connects(&self, now: Duration, from: SocketAddr, to: SocketAddr) -> bool {
         (**self).connects(now, from, to)
+    }
+}
+
+impl Paths for PlanetNetwork {
+    fn latency(&self, one: SocketAddr, other: SocketAddr) -> Duration {
+        let latency = |(one, other)| self.latency(one, other);
+        let both = self.number(one).zip(self.number(other));
+        Duration::from_micros(both.map_or(self.slot(), latency))
+    }
+
+    fn connects(&self, now: Duration, from: SocketAddr, to: SocketAddr) -> bool {
+        let now = now.as_micros() as u64;
+        let both = self.number(from).zip(self.number(to));
+        both.is_some_and(|(from, to)| self.fate(now, from, to, 0) != Fate::Cut)
     }
 }
 

@@ -1,0 +1,163 @@
+//! What is to happen, by time: a wheel of slots, a coarser one for what is farther off, and a list for the rest.
+
+use std::collections::BTreeMap;
+
+use crate::Micros;
+
+/// Slots of the fine wheel: one turn of it is one step of the coarse one.
+const SLOTS: u64 = 512;
+/// Steps of the coarse wheel.
+const STEPS: u64 = 1024;
+
+/// Something that happens at a time.
+pub(crate) trait Timed {
+    fn at(&self) -> Micros;
+}
+
+/// A two-level timing wheel. What is put in comes out slot by slot, in no order within a slot.
+///
+/// Putting in and taking out take constant time, however much there is.
+pub(crate) struct TimingWheel<T> {
+    /// How long a slot is.
+    slot: Micros,
+    /// The slot that is taken out next.
+    current: u64,
+    fine: Vec<Vec<T>>,
+    coarse: Vec<Vec<T>>,
+    /// By the turn of the coarse wheel's step.
+    far: BTreeMap<u64, Vec<T>>,
+    /// Emptied vectors of the fine wheel, to be filled again: a slot needs one only while something waits in it.
+    spare: Vec<Vec<T>>,
+    /// Those of the coarse wheel, which are hundreds of times as long.
+    long_spare: Vec<Vec<T>>,
+}
+
+impl<T: Timed> TimingWheel<T> {
+    /// An empty wheel at time 0. `slot` is not 0.
+    pub(crate) fn new(slot: Micros) -> Self {
+        Self {
+            slot,
+            current: 0,
+            fine: (0..SLOTS).map(|_| Vec::new()).collect(),
+            coarse: (0..STEPS).map(|_| Vec::new()).collect(),
+            far: BTreeMap::new(),
+            spare: Vec::new(),
+            long_spare: Vec::new(),
+        }
+    }
+
+    /// When the slot that is taken out next begins.
+    pub(crate) fn begins(&self) -> Micros {
+        self.current * self.slot
+    }
+
+    /// Puts something in. What is late happens in the next slot that is taken out.
+    pub(crate) fn insert(&mut self, item: T) {
+        let slot = (item.at() / self.slot).max(self.current);
+        let (step, current) = (slot / SLOTS, self.current / SLOTS);
+        let (place, spare) = if step == current {
+            (&mut self.fine[(slot % SLOTS) as usize], &mut self.spare)
+        } else if step - current < STEPS {
+            let place = &mut self.coarse[(step % STEPS) as usize];
+            (place, &mut self.long_spare)
+        } else {
+            (self.far.entry(step).or_default(), &mut self.long_spare)
+        };
+        if place.capacity() == 0 {
+            *place = spare.pop().unwrap_or_default();
+        }
+        place.push(item);
+    }
+
+    /// Takes out the next slot. Give the vector back with [`recycle`](Self::recycle).
+    pub(crate) fn take(&mut self) -> Vec<T> {
+        let items = std::mem::take(&mut self.fine[(self.current % SLOTS) as usize]);
+        self.current += 1;
+        if self.current.is_multiple_of(SLOTS) {
+            self.turn();
+        }
+        items
+    }
+
+    pub(crate) fn recycle(&mut self, mut emptied: Vec<T>) {
+        emptied.clear();
+        if emptied.capacity() > 0 {
+            self.spare.push(emptied);
+        }
+    }
+
+    /// Everything that is in it, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        let near = self.fine.iter().chain(&self.coarse);
+        near.chain(self.far.values()).flatten()
+    }
+
+    /// Distributes the next step of the coarse wheel over the fine one.
+    fn turn(&mut self) {
+        let step = self.current / SLOTS;
+        let mut items = std::mem::take(&mut self.coarse[(step % STEPS) as usize]);
+        for item in items.drain(..) {
+            self.insert(item);
+        }
+        self.long_spare.push(items);
+        // This place of the coarse wheel now stands for a step one turn later.
+        if let Some(items) = self.far.remove(&(step + STEPS - 1)) {
+            for item in items {
+                self.insert(item);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    impl Timed for Micros {
+        fn at(&self) -> Micros {
+            *self
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_comes_out_in_its_slot(
+            slot in 1u64..50,
+            times in prop::collection::vec(0u64..3_000_000, 1..200),
+            moves in prop::collection::vec(0u64..2_000_000, 0..50),
+        ) {
+            let mut wheel = TimingWheel::new(slot);
+            let mut waiting = times.len();
+            times.iter().for_each(|&at| wheel.insert(at));
+            let mut moves = moves.into_iter();
+            while waiting > 0 {
+                let begins = wheel.begins();
+                let items = wheel.take();
+                for at in &items {
+                    prop_assert!((begins..begins + slot).contains(at), "{at} came out at {begins}");
+                    waiting -= 1;
+                    // Something that happens leads to something that happens later.
+                    if let Some(after) = moves.next() {
+                        wheel.insert(at + slot + after);
+                        waiting += 1;
+                    }
+                }
+                wheel.recycle(items);
+            }
+            prop_assert_eq!(wheel.iter().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_late_happens_next() {
+        let mut wheel = TimingWheel::new(10);
+        wheel.recycle(Vec::new());
+        for _ in 0..5 {
+            assert!(wheel.take().is_empty());
+        }
+        wheel.insert(7);
+        assert_eq!(wheel.take(), [7]);
+    }
+}
