@@ -56,7 +56,7 @@ pub use occurrence::Occurrence;
 pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,
     LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, PlanError, Quantity, Start, SwarmPlan,
-    WorkloadPlan, keys,
+    WorkloadPlan, keys, plans,
 };
 pub use report::{
     Circumstances, Cost, Figures, Manifest, ManifestError, Report, lookups_csv, nodes_csv,
