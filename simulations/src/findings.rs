@@ -301,7 +301,7 @@ pub struct SwarmFindings {
     pub leechers: u32,
     /// From the arrival of the first leecher to when each had everything, sorted. Shorter than `leechers` if some never had.
     pub completions: Vec<Duration>,
-    /// No distribution can be faster: Kumar and Ross 2006, max(F/u_s, F/d_min, N·F/(u_s+Σu)).
+    /// No distribution can be faster: Kumar and Ross 2006, `max(F/u_s, F/d_min, N·F/(u_s+Σu))`.
     pub bound: Duration,
     /// Pieces done of all leechers together at times, counted from the arrival of the first: a share.
     pub progress: Vec<(Duration, f64)>,

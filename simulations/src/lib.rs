@@ -59,8 +59,8 @@ pub use plan::{
     WorkloadPlan, keys, plans,
 };
 pub use report::{
-    Circumstances, Cost, Figures, Manifest, ManifestError, Report, lookups_csv, nodes_csv,
-    timeseries_csv,
+    Circumstances, Comparison, Cost, Figures, Manifest, ManifestError, Report, lookups_csv,
+    nodes_csv, timeseries_csv,
 };
 pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
 pub use world::{Codec, Found, Goal, Means, Note, World};

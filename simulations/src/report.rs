@@ -2,6 +2,7 @@
 
 mod axis;
 mod bars;
+mod comparison;
 mod csv;
 mod drawing;
 mod figures;
@@ -20,6 +21,7 @@ mod text;
 #[cfg(test)]
 mod example;
 
+pub use comparison::Comparison;
 pub use csv::{lookups_csv, nodes_csv, timeseries_csv};
 pub use figures::Figures;
 pub use manifest::{Circumstances, Cost, Manifest, ManifestError};

@@ -41,7 +41,7 @@ impl Axis {
 
     /// From 0 to 100 %, or from as high as values that are all high allow.
     pub(super) fn share(title: &str, lowest: f64) -> Self {
-        let low = [0.99, 0.95, 0.9, 0.8, 0.5, 0.0]
+        let low = [0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.0]
             .into_iter()
             .find(|&low| lowest >= low);
         Self::linear(title, Quantity::Share, low.unwrap_or(0.0), 1.0)
@@ -107,7 +107,7 @@ impl Axis {
             Scale::Linear
         };
         let (low, high) = match scale {
-            _ if low == high => (low - 1.0, high + 1.0),
+            _ if high <= low => (low - 1.0, high + 1.0),
             Scale::Linear => (low - (high - low) * 0.06, high + (high - low) * 0.06),
             Scale::Logarithmic => {
                 let margin = (high / low).powf(0.06);

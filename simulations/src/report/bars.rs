@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::drawing::{Drawing, WIDTH, place, text_width};
 use super::text::Escaped;
 
-const ROW: f64 = 26.0;
+const ROW: f64 = 24.0;
 const THICKNESS: f64 = 14.0;
 
 /// One bar.
@@ -21,7 +21,7 @@ pub(super) struct Bar {
 /// Bars from one line on. They share a scale, from 0 to `full`.
 #[derive(Clone, Debug)]
 pub(super) struct Bars {
-    pub(super) bars: Vec<Bar>,
+    pub(super) rows: Vec<Bar>,
     /// What the whole width stands for.
     pub(super) full: f64,
     /// The whole width is shown behind each bar: the bars are shares of it.
@@ -35,7 +35,7 @@ impl Bars {
     pub(super) fn new(bars: Vec<Bar>) -> Self {
         let full = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
         Self {
-            bars,
+            rows: bars,
             full,
             has_track: false,
             colour: 0,
@@ -45,7 +45,7 @@ impl Bars {
     /// Shares of one.
     pub(super) fn shares(bars: Vec<Bar>) -> Self {
         Self {
-            bars,
+            rows: bars,
             full: 1.0,
             has_track: true,
             colour: 0,
@@ -55,13 +55,13 @@ impl Bars {
     /// The picture, which shows `label`.
     pub(super) fn draw(&self, label: &str) -> Drawing {
         let widest = |text: fn(&Bar) -> &str| {
-            let widths = self.bars.iter().map(|bar| text_width(text(bar)));
+            let widths = self.rows.iter().map(|bar| text_width(text(bar)));
             widths.fold(0.0, f64::max)
         };
         let left = (widest(|bar| &bar.name) + 12.0).min(WIDTH * 0.45);
         let full = (WIDTH - left - widest(|bar| &bar.says) - 14.0).max(40.0);
         let mut body = String::new();
-        for (index, bar) in self.bars.iter().enumerate() {
+        for (index, bar) in self.rows.iter().enumerate() {
             let middle = ROW * (index as f64 + 0.5);
             let top = place(middle - THICKNESS / 2.0);
             let share = if self.full > 0.0 {
@@ -98,7 +98,7 @@ impl Bars {
             );
         }
         Drawing {
-            height: ROW * self.bars.len() as f64,
+            height: ROW * self.rows.len() as f64,
             label: label.to_owned(),
             body,
         }

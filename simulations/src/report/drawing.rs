@@ -56,5 +56,5 @@ pub(super) fn place(value: f64) -> String {
 
 /// About how wide a text of the drawing's font is.
 pub(super) fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * 6.9
+    text.chars().count() as f64 * 7.3
 }

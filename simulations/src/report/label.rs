@@ -34,9 +34,13 @@ impl Area {
     }
 }
 
-/// A spot for the name of each line: beside a point of its own, clear of all lines and of the other names where that can be had.
-/// Lines are the corners of polygons within a frame `(left, top, right, bottom)`.
-pub(super) fn spots(lines: &[(&str, &[(f64, f64)])], frame: (f64, f64, f64, f64)) -> Vec<Spot> {
+/// A spot for the name of each line: beside a point of its own, clear of all lines, of what else is drawn, and of the other names,
+/// where that can be had. Lines are the corners of polygons within a frame `(left, top, right, bottom)`.
+pub(super) fn spots(
+    lines: &[(&str, &[(f64, f64)])],
+    beside: &[[(f64, f64); 2]],
+    frame: (f64, f64, f64, f64),
+) -> Vec<Spot> {
     let frame = Area {
         left: frame.0,
         top: frame.1,
@@ -44,10 +48,12 @@ pub(super) fn spots(lines: &[(&str, &[(f64, f64)])], frame: (f64, f64, f64, f64)
         bottom: frame.3,
     };
     let dense: Vec<Vec<(f64, f64)>> = lines.iter().map(|(_, line)| densely(line)).collect();
+    let beside: Vec<Vec<(f64, f64)>> = beside.iter().map(|line| densely(line)).collect();
     let mut taken: Vec<Area> = Vec::new();
     let mut spots = Vec::new();
     for (own, (name, _)) in lines.iter().enumerate() {
-        let width = text_width(name);
+        // Names are bold.
+        let width = text_width(name) * 1.08;
         let mut best = Area {
             left: frame.left,
             top: frame.top,
@@ -85,12 +91,13 @@ pub(super) fn spots(lines: &[(&str, &[(f64, f64)])], frame: (f64, f64, f64, f64)
                 };
                 let covered: usize = dense
                     .iter()
+                    .chain(&beside)
                     .map(|line| line.iter().filter(|&&point| wide.holds(point)).count())
                     .sum();
                 // A name is nearest to its line; another line that is nearer would claim it.
                 let centre = (
-                    (area.left + area.right) / 2.0,
-                    (area.top + area.bottom) / 2.0,
+                    f64::midpoint(area.left, area.right),
+                    f64::midpoint(area.top, area.bottom),
                 );
                 let rivals = dense
                     .iter()
@@ -153,6 +160,7 @@ mod tests {
         let near: Vec<(f64, f64)> = flat.iter().map(|&(x, y)| (x, y + 8.0)).collect();
         let spots = spots(
             &[("first", &flat), ("second", &near)],
+            &[],
             (0.0, 0.0, 400.0, 200.0),
         );
         for (spot, above) in spots.iter().zip([true, false]) {
@@ -163,9 +171,7 @@ mod tests {
 
     #[test]
     fn a_line_without_points_has_a_name_within_the_frame() {
-        assert_eq!(
-            spots(&[("nothing", &[])], (10.0, 20.0, 400.0, 200.0))[0].x,
-            10.0
-        );
+        let spots = spots(&[("nothing", &[])], &[], (10.0, 20.0, 400.0, 200.0));
+        assert_eq!(spots, [Spot { x: 10.0, y: 32.0 }]);
     }
 }

@@ -61,13 +61,17 @@ pub(super) fn run(findings: &Findings, manifest: &Manifest) -> String {
     let mut main = String::new();
     head(&mut main, findings, manifest);
     headlines(&mut main, &manifest.figures);
-    for section in section::of(findings) {
-        write_section(&mut main, &section);
+    let sections = section::of(findings);
+    main.push_str("<div class=\"sections\">\n");
+    for section in &sections {
+        write_section(&mut main, section);
     }
-    let _ = write!(
+    main.push_str("</div>\n");
+    absent(&mut main, &sections);
+    let _ = writeln!(
         main,
         "<section><h2>The plan</h2><p>Every number of this run. Saved as a file, it is run again by \
-         <code>trackless simulate FILE</code>.</p><details><summary>plan.toml</summary><pre>{}</pre></details></section>\n",
+         <code>trackless simulate FILE</code>.</p><details><summary>plan.toml</summary><pre>{}</pre></details></section>",
         Escaped(&manifest.plan_toml)
     );
     document(
@@ -162,24 +166,50 @@ fn headlines(main: &mut String, figures: &Figures) {
     }
 }
 
-pub(super) fn write_section(main: &mut String, section: &Section) {
-    let _ = write!(main, "<section><h2>{}</h2>", Escaped(section.title));
-    match &section.content {
-        Content::Empty(why) => {
-            let _ = write!(main, "<p class=\"empty\">{}</p>", Escaped(why));
-        }
-        Content::Shown { says, exhibits } => {
-            let _ = write!(main, "<p>{}</p><div class=\"exhibits\">", Escaped(says));
-            for exhibit in exhibits {
-                write_exhibit(main, exhibit);
-            }
-            main.push_str("</div>");
-        }
+/// A section with one picture takes half of a wide screen.
+fn write_section(main: &mut String, section: &Section) {
+    let Content::Shown { says, exhibits } = &section.content else {
+        return;
+    };
+    let class = if exhibits.len() > 1 {
+        " class=\"broad\""
+    } else {
+        ""
+    };
+    let _ = write!(
+        main,
+        "<section{class}><h2>{}</h2><p>{}</p><div class=\"exhibits\">",
+        Escaped(section.title),
+        Escaped(text::prose(says))
+    );
+    for exhibit in exhibits {
+        write_exhibit(main, exhibit);
     }
-    main.push_str("</section>\n");
+    main.push_str("</div></section>\n");
 }
 
-fn write_exhibit(main: &mut String, exhibit: &Exhibit) {
+/// What is not on the page, and why.
+fn absent(main: &mut String, sections: &[Section]) {
+    let mut reasons = String::new();
+    for section in sections {
+        if let Content::Empty(why) = section.content {
+            let _ = write!(
+                reasons,
+                "<li>{}: {}</li>",
+                Escaped(section.title),
+                Escaped(why)
+            );
+        }
+    }
+    if !reasons.is_empty() {
+        let _ = writeln!(
+            main,
+            "<section class=\"absent\"><h2>Not shown</h2><ul>{reasons}</ul></section>"
+        );
+    }
+}
+
+pub(super) fn write_exhibit(main: &mut String, exhibit: &Exhibit) {
     let _ = write!(
         main,
         "<figure id=\"{}\"><figcaption>{}</figcaption>",
@@ -209,10 +239,10 @@ fn cost(findings: &Findings, manifest: &Manifest) -> String {
         text::plural(cost.threads as u64, "thread", "threads"),
     );
     if let Some(pace) = cost.pace(findings.events) {
-        says += &format!(", {} events a second", Quantity::Count.short(pace));
+        let _ = write!(says, ", {} events a second", Quantity::Count.short(pace));
     }
     if let Some(memory) = cost.memory_bytes {
-        says += &format!(", {} of memory", Quantity::Bytes.exact(memory as f64));
+        let _ = write!(says, ", {} of memory", Quantity::Bytes.exact(memory as f64));
     }
     says
 }

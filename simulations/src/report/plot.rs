@@ -69,6 +69,14 @@ impl Plot {
         }
     }
 
+    /// How far marks are moved aside, so that those of other lines, and their margins, can be seen beside them.
+    fn aside(&self, index: usize) -> f64 {
+        match self.lines[index].shape {
+            Shape::Marked => (index as f64 - (self.lines.len() - 1) as f64 / 2.0) * 6.0,
+            Shape::Straight | Shape::Steps => 0.0,
+        }
+    }
+
     /// The picture, which shows `label`.
     pub(super) fn draw(&self, label: &str) -> Drawing {
         let frame = Frame::around(self);
@@ -76,17 +84,30 @@ impl Plot {
         frame.bands(&mut body);
         frame.grid(&mut body);
         frame.rules(&mut body);
-        let paths: Vec<Vec<(f64, f64)>> = self.lines.iter().map(|line| frame.path(line)).collect();
+        let lines = self.lines.iter().enumerate();
+        let paths: Vec<Vec<(f64, f64)>> = lines
+            .map(|(index, line)| frame.path(line, self.aside(index)))
+            .collect();
         for (index, (line, path)) in self.lines.iter().zip(&paths).enumerate() {
             frame.line(&mut body, index % SERIES, line, path);
         }
+        let whiskers: Vec<[(f64, f64); 2]> = self
+            .lines
+            .iter()
+            .zip(&paths)
+            .flat_map(|(line, path)| frame.whiskers(line, path))
+            .collect();
         let named: Vec<(&str, &[(f64, f64)])> = self
             .lines
             .iter()
             .zip(&paths)
             .map(|(line, path)| (line.name.as_str(), path.as_slice()))
             .collect();
-        let spots = label::spots(&named, (frame.left + 4.0, TOP, RIGHT, BOTTOM - 3.0));
+        let spots = label::spots(
+            &named,
+            &whiskers,
+            (frame.left + 4.0, TOP, RIGHT, BOTTOM - 3.0),
+        );
         for (index, (line, spot)) in self.lines.iter().zip(spots).enumerate() {
             let _ = write!(
                 body,
@@ -215,11 +236,11 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The corners of a line.
-    fn path(&self, line: &Line) -> Vec<(f64, f64)> {
+    /// The corners of a line: one a point, and more only if it has steps.
+    fn path(&self, line: &Line, aside: f64) -> Vec<(f64, f64)> {
         let mut corners: Vec<(f64, f64)> = Vec::with_capacity(line.points.len() * 2);
         for &(x, y) in &line.points {
-            let (x, y) = (self.x(x), self.y(y));
+            let (x, y) = (self.x(x) + aside, self.y(y));
             if line.shape == Shape::Steps {
                 let before = corners.last().map_or(BOTTOM, |corner| corner.1);
                 corners.push((x, before));
@@ -227,6 +248,17 @@ impl<'a> Frame<'a> {
             corners.push((x, y));
         }
         corners
+    }
+
+    /// How far each point of a line may be off: from the upper end to the lower one.
+    fn whiskers(&self, line: &Line, path: &[(f64, f64)]) -> Vec<[(f64, f64); 2]> {
+        let points = line.points.iter().zip(path).zip(&line.margins);
+        points
+            .filter_map(|((&(_, y), &(x, _)), margin)| {
+                let margin = (*margin)?;
+                Some([(x, self.y(y + margin)), (x, self.y(y - margin))])
+            })
+            .collect()
     }
 
     fn line(&self, body: &mut String, colour: usize, line: &Line, path: &[(f64, f64)]) {
@@ -238,29 +270,24 @@ impl<'a> Frame<'a> {
         if path.len() > 1 {
             let _ = write!(body, "<path class=\"line s{colour}\" d=\"{d}\"/>");
         }
-        for (&(x, y), margin) in line.points.iter().zip(&line.margins) {
-            if let Some(margin) = margin {
-                let (x, top, bottom) = (self.x(x), self.y(y + margin), self.y(y - margin));
-                let _ = write!(
-                    body,
-                    "<path class=\"whisker s{colour}\" d=\"M{} {}V{}M{} {}h8M{} {}h8\"/>",
-                    place(x),
-                    place(top),
-                    place(bottom),
-                    place(x - 4.0),
-                    place(top),
-                    place(x - 4.0),
-                    place(bottom)
-                );
-            }
+        for whisker in self.whiskers(line, path) {
+            let [(x, top), (_, bottom)] = whisker;
+            let _ = write!(
+                body,
+                "<path class=\"whisker s{colour}\" d=\"M{x} {top}V{bottom}M{left} {top}h8M{left} {bottom}h8\"/>",
+                x = place(x),
+                top = place(top),
+                bottom = place(bottom),
+                left = place(x - 4.0),
+            );
         }
         if line.shape == Shape::Marked || path.len() == 1 {
-            for &(x, y) in &line.points {
+            for &(x, y) in path {
                 let _ = write!(
                     body,
                     "<circle class=\"f{colour}\" cx=\"{}\" cy=\"{}\" r=\"3.5\"/>",
-                    place(self.x(x)),
-                    place(self.y(y))
+                    place(x),
+                    place(y)
                 );
             }
         }

@@ -1,5 +1,7 @@
 //! A run on one screen of a terminal.
 
+use std::fmt::Write;
+
 use super::manifest::Manifest;
 use super::text::{self, Quantity, maybe};
 use crate::{Findings, Kind, Success};
@@ -157,11 +159,12 @@ fn took(findings: &Findings, manifest: &Manifest) -> String {
         text::plural(cost.threads as u64, "thread", "threads")
     );
     if let Some(pace) = cost.pace(findings.events) {
-        took += &format!(", {} events a second", Quantity::Count.short(pace));
+        let _ = write!(took, ", {} events a second", Quantity::Count.short(pace));
     }
     if let Some(memory) = cost.memory_bytes {
         let nodes = f64::from(findings.plan.nodes.max(1));
-        took += &format!(
+        let _ = write!(
+            took,
             ", {} of memory, {} a node",
             Quantity::Bytes.exact(memory as f64),
             Quantity::Bytes.exact(memory as f64 / nodes)
@@ -180,7 +183,7 @@ fn traffic(findings: &Findings, delivered: &str) -> String {
     );
     for (cause, count) in drops.into_iter().filter(|&(_, count)| count > 0).take(2) {
         let share = Quantity::Share.exact(count as f64 / packets);
-        says += &format!(", {share} {cause}");
+        let _ = write!(says, ", {share} {cause}");
     }
     says
 }

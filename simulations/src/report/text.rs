@@ -25,6 +25,24 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
     }
 }
 
+/// Sentences in which a number and its unit stay on one line.
+pub(super) fn prose(sentences: &str) -> String {
+    const UNITS: [&str; 14] = [
+        "%", "×", "ms", "s", "min", "h", "B", "KB", "MB", "GB", "TB", "k", "M", "G",
+    ];
+    let mut text = String::with_capacity(sentences.len());
+    for word in sentences.split_inclusive(' ') {
+        let unit = word
+            .trim_end_matches(|end: char| end == ' ' || end.is_ascii_punctuation() && end != '%');
+        if UNITS.contains(&unit) && text.trim_end().ends_with(|end: char| end.is_ascii_digit()) {
+            text.truncate(text.trim_end().len());
+            text.push('\u{a0}');
+        }
+        text.push_str(word);
+    }
+    text
+}
+
 /// What a number counts, which says how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quantity {
@@ -207,6 +225,14 @@ mod tests {
         }
         assert_eq!(Quantity::Count.short(12_300_000.0), "12.3 M");
         assert_eq!(Quantity::Count.short(999_900.0), "1 M");
+    }
+
+    #[test]
+    fn numbers_keep_their_units() {
+        assert_eq!(
+            prose("After 12 ms, 95.8 % of 3 nodes and 4 s. Is 5 × 6 so?"),
+            "After 12\u{a0}ms, 95.8\u{a0}% of 3 nodes and 4\u{a0}s. Is 5\u{a0}× 6 so?"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What enemies tried, and what held.
 
+use std::fmt::Write;
+
 use super::super::bars::{Bar, Bars};
 use super::super::section::{Exhibit, Section};
 use super::super::table::Table;
@@ -37,7 +39,8 @@ pub(in super::super) fn attacks(findings: &Findings) -> Section {
     let kinds: Vec<&str> = kinds.into_iter().collect();
     let mut says = format!("There were enemies of these kinds: {}.", kinds.join(", "));
     if let Some(held) = Success::share(attacked) {
-        says += &format!(
+        let _ = write!(
+            says,
             " {} of the lookups of attacked info-hashes succeeded, {} of the others.",
             Quantity::Share.exact(held),
             maybe(Success::share(others), Quantity::Share)

@@ -1,5 +1,7 @@
 //! What changes while time passes.
 
+use std::fmt::Write;
+
 use std::time::Duration;
 
 use super::super::axis::Axis;
@@ -38,7 +40,8 @@ pub(in super::super) fn success(findings: &Findings) -> Section {
         maybe(lowest_of(findings, lookups), Quantity::Share)
     );
     if recalled.is_some() {
-        says += &format!(
+        let _ = write!(
+            says,
             " {} of the recalls found what had been announced.",
             maybe(recalled, Quantity::Share)
         );
@@ -84,7 +87,8 @@ pub(in super::super) fn activity(findings: &Findings) -> Section {
         grouped(f64::from(last.online))
     );
     if nodes > 0.0 {
-        says += &format!(
+        let _ = write!(
+            says,
             " On average a node sent {} messages and {} a second.",
             Quantity::Number.exact(messages / nodes / 60.0),
             Quantity::Bytes.exact(bytes / nodes / 60.0)
@@ -108,12 +112,12 @@ pub(in super::super) fn activity(findings: &Findings) -> Section {
     }
     let nodes = over_time(
         findings,
-        counts("nodes", findings, &online),
+        counts("nodes", findings, online),
         vec![line(findings, "online", online)],
     );
     let messages = over_time(
         findings,
-        counts("messages a second", findings, &sent),
+        counts("messages a second", findings, sent),
         vec![
             line(findings, "sent", sent),
             line(findings, "delivered", delivered),

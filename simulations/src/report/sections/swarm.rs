@@ -1,5 +1,8 @@
 //! How a torrent spreads, against how fast it could.
 
+use std::fmt::Write;
+use std::time::Duration;
+
 use super::super::axis::Axis;
 use super::super::plot::{Line, Plot, Shape};
 use super::super::section::{Exhibit, Section};
@@ -17,7 +20,7 @@ pub(in super::super) fn swarm(findings: &Findings) -> Section {
     let seconds: Vec<f64> = swarm
         .completions
         .iter()
-        .map(|time| time.as_secs_f64())
+        .map(Duration::as_secs_f64)
         .collect();
     let all = seconds.len() == swarm.leechers as usize;
     let ratio = |time: f64| (bound > 0.0).then(|| time / bound);
@@ -29,7 +32,8 @@ pub(in super::super) fn swarm(findings: &Findings) -> Section {
     );
     match last.filter(|_| all) {
         Some(last) => {
-            says += &format!(
+            let _ = write!(
+                says,
                 ", the last after {}: {} of the {} that no distribution can beat (Kumar and Ross 2006).",
                 Quantity::Seconds.exact(last),
                 maybe(ratio(last), Quantity::Times),
@@ -37,7 +41,8 @@ pub(in super::super) fn swarm(findings: &Findings) -> Section {
             );
         }
         None => {
-            says += &format!(
+            let _ = write!(
+                says,
                 "; no distribution to all of them takes less than {} (Kumar and Ross 2006).",
                 Quantity::Seconds.exact(bound)
             );

@@ -27,11 +27,11 @@ pub(in super::super) fn tables(findings: &Findings) -> Section {
 }
 
 fn buckets(findings: &Findings) -> Option<Exhibit> {
-    // Behind the last bucket with a contact in every hundredth table there is nothing to see.
+    // Behind the last bucket with a contact in every tenth table there is nothing to see.
     let filled = findings
         .buckets
         .iter()
-        .rposition(|bucket| bucket.contacts >= 0.01)?;
+        .rposition(|bucket| bucket.contacts >= 0.1)?;
     let buckets = &findings.buckets[..=filled];
     let fill = |bucket: &BucketRow| bucket.contacts / f64::from(bucket.capacity.max(1));
     let mut table = Table::new(["shared bits", "contacts, mean", "capacity", "fill"]);
