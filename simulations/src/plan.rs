@@ -14,6 +14,7 @@ mod nat;
 mod network;
 mod quantity;
 mod shape;
+mod simpler;
 mod swarm;
 mod text;
 pub(crate) mod units;

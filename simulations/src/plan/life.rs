@@ -24,7 +24,7 @@ pub struct LifePlan {
     /// The share of those that come back who still have the table they went with.
     #[serde(with = "units::Share")]
     pub stale: f64,
-    /// How much more nodes come at the peak of a day than on average, as a share of it: 0 to 1.
+    /// How much sooner those who are away come back at the peak of their region's day than on average, as a share of that pace: 0 to 1.
     #[serde(with = "units::Share")]
     pub diurnal: f64,
     /// Crowds that come at once.
