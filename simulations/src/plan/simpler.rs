@@ -66,10 +66,14 @@ const STEPS: [Step; 38] = [
     ("narrow lines", |plan| {
         plan.network.bandwidth = BandwidthPlan::default();
     }),
-    ("a partition", |plan| drop(plan.network.partitions.pop())),
-    ("a crowd", |plan| drop(plan.life.crowds.pop())),
+    ("the last partition", |plan| {
+        plan.network.partitions.pop();
+    }),
+    ("the last crowd", |plan| {
+        plan.life.crowds.pop();
+    }),
     ("sessions that end", |plan| {
-        plan.life.session = Duration::ZERO
+        plan.life.session = Duration::ZERO;
     }),
     ("stale tables", |plan| {
         if plan.life.session > Duration::ZERO {
@@ -78,7 +82,7 @@ const STEPS: [Step; 38] = [
     }),
     ("the course of the day", |plan| plan.life.diurnal = 0.0),
     ("jitter", |plan| {
-        plan.network.latency.jitter = Duration::ZERO
+        plan.network.latency.jitter = Duration::ZERO;
     }),
     ("the matrix of latencies", |plan| {
         plan.network.latency.matrix = LatencyPlan::default().matrix;
@@ -98,13 +102,13 @@ const STEPS: [Step; 38] = [
         };
     }),
     ("half of the lookups of peers", |plan| {
-        plan.workload.lookups_per_minute /= 2
+        plan.workload.lookups_per_minute /= 2;
     }),
     ("half of the lookups of nodes", |plan| {
-        plan.workload.find_nodes_per_minute /= 2
+        plan.workload.find_nodes_per_minute /= 2;
     }),
     ("half of the announces", |plan| {
-        plan.workload.announces_per_minute /= 2
+        plan.workload.announces_per_minute /= 2;
     }),
     ("half of the info-hashes", |plan| {
         plan.workload.info_hashes /= 2;
