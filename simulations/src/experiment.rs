@@ -102,6 +102,9 @@ impl Experiment {
     /// If something happened that never should. There is no going on after it.
     pub fn advance(&mut self) -> Result<Progress, Breach> {
         let end = (self.now + SECOND).min(self.end());
+        // Who is asked is online now; whether it still is when its turn comes, the world will see.
+        self.workload
+            .begin(&mut self.world, &self.population, self.now);
         for (at, node) in self.population.live(&mut self.world, end) {
             let crowd = self.population.crowd(node);
             if crowd.is_some_and(|crowd| self.plan.life.crowds[crowd].looks_up) {
@@ -109,8 +112,6 @@ impl Experiment {
                     .crowd_in(&mut self.world, &self.population, at, node);
             }
         }
-        self.workload
-            .begin(&mut self.world, &self.population, self.now);
         while self.now < end {
             let next = match &mut self.fetch {
                 Some(fetch) => {
