@@ -151,7 +151,9 @@ impl Lookup {
     pub(crate) fn is_over(&self) -> bool {
         let over = |traversal: &Traversal| match self.goal {
             Goal::FindNode | Goal::GetPeers => traversal.is_converged(),
-            Goal::Announce(_) => traversal.is_announcing() && traversal.is_announced(),
+            Goal::Announce(_) => {
+                traversal.is_announcing() && traversal.is_announced() && traversal.is_converged()
+            }
         };
         let mut walked = self.traversals.iter().flatten().peekable();
         walked.peek().is_some() && walked.all(over)

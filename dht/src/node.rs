@@ -18,7 +18,7 @@ use crate::routing_table::{BucketView, Insertion};
 use crate::security::{self, AddressVotes};
 use crate::tables::Tables;
 use crate::token::TokenIssuer;
-use crate::transaction::{Patience, Purpose, Transaction, Transactions};
+use crate::transaction::{Purpose, Transaction, Transactions};
 
 mod bootstrap;
 mod lookups;
@@ -222,8 +222,8 @@ impl Node {
         while let Some(transaction) = self.transactions.expire(context.now) {
             self.fail(&transaction, context);
         }
-        while let Some((to, id, purpose)) = self.transactions.stall(context.now) {
-            self.lookup_stalled(to, id, purpose, context);
+        while let Some(delayed) = self.transactions.delay(context.now) {
+            self.lookup_delayed(&delayed, context);
         }
         self.bootstrap(context);
         self.maintain(context);
@@ -383,6 +383,7 @@ impl Node {
             self.tables.set_own_id(id, context.config);
             context.out.event(Event::IdChanged { id });
             for family in Family::ALL {
+                self.maintenance.start(family, context.now, context.config);
                 self.find_neighbours(family, context);
             }
         }
@@ -397,11 +398,7 @@ impl Node {
         method: Method,
         context: &mut Context<'_, R, O>,
     ) {
-        let patience = Patience {
-            stall: matches!(purpose, Purpose::Lookup(_) | Purpose::Announce(_))
-                .then(|| self.round_trips.stall(context.config)),
-            timeout: context.config.query_timeout,
-        };
+        let patience = self.round_trips.patience(context.config);
         let transaction =
             self.transactions
                 .begin(to, id, purpose, context.now, patience, context.rng);

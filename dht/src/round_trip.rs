@@ -3,6 +3,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 
 use crate::config::Config;
+use crate::transaction::Patience;
 
 const SAMPLES: usize = 24;
 
@@ -25,8 +26,8 @@ impl RoundTrips {
         }
     }
 
-    /// After this time a query counts as stalled: the slowest tenth, but not sooner than 100 ms after the fastest tenth.
-    pub(crate) fn stall(&self, config: &Config) -> Duration {
+    /// After this time a query stalls: the slowest tenth, but not sooner than 100 ms after the fastest tenth.
+    fn stall(&self, config: &Config) -> Duration {
         let mut sorted = self.samples.clone();
         sorted.sort_unstable();
         let quantile = |tenths: usize| sorted.get(sorted.len().saturating_sub(1) * tenths / 10);
@@ -36,6 +37,16 @@ impl RoundTrips {
                 Duration::from_millis(stall).clamp(config.min_stall, config.max_stall)
             }
             _ => config.max_stall,
+        }
+    }
+
+    /// A query that stalls is waited for three times as long before it is late: who is merely farther away than most is heard.
+    pub(crate) fn patience(&self, config: &Config) -> Patience {
+        let stall = self.stall(config);
+        Patience {
+            stall,
+            late: (3 * stall).min(config.max_stall).max(stall),
+            timeout: config.query_timeout,
         }
     }
 }

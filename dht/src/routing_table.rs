@@ -144,6 +144,11 @@ impl<A: Endpoint> RoutingTable<A> {
         *id != self.own && self.is_open(self.bucket_of(id), config)
     }
 
+    /// Whether fewer than k contacts share more bits with us than this id does.
+    pub(crate) fn is_neighbour(&self, id: &Id) -> bool {
+        self.contacts.len() - self.range(self.bucket_of(id)).end < Config::K
+    }
+
     /// Whether a bucket holds fewer contacts than it may.
     pub(crate) fn is_open(&self, bucket: usize, config: &Config) -> bool {
         let size = self.sizes.get(bucket).map_or(0, |&size| usize::from(size));

@@ -103,6 +103,17 @@ impl Tables {
         }
     }
 
+    /// Whether a node is nearer to us than our k nearest contacts are together: nobody else may know it.
+    pub(crate) fn is_neighbour(&self, node: &NodeInfo) -> bool {
+        match node.address {
+            SocketAddr::V4(_) => self.v4.is_neighbour(&node.id),
+            SocketAddr::V6(_) => self
+                .v6
+                .as_ref()
+                .is_none_or(|table| table.is_neighbour(&node.id)),
+        }
+    }
+
     /// Whether a bucket of one family holds fewer contacts than it may.
     pub(crate) fn is_open(&self, family: Family, bucket: usize, config: &Config) -> bool {
         match family {

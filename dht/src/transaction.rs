@@ -23,9 +23,19 @@ pub(crate) struct Transaction {
     pub(crate) id: Option<Id>,
     pub(crate) purpose: Purpose,
     pub(crate) sent: Duration,
-    /// When it counts as stalled; `None` once it does, and where nobody waits.
-    stalls: Option<Duration>,
-    expires: Duration,
+    delay: Delay,
+    patience: Patience,
+}
+
+/// How long an answer has been waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delay {
+    /// Not long.
+    None,
+    /// So long that somebody else is asked as well.
+    Stalled,
+    /// So long that nothing waits for it any more; it is welcome still.
+    Late,
 }
 
 /// What a query was sent for.
@@ -41,11 +51,32 @@ pub(crate) enum Purpose {
     Announce(u32),
 }
 
-/// How long a query is waited for, and how long its answer is welcome.
+/// What became of a query that is in flight still.
+pub(crate) struct Delayed {
+    pub(crate) to: SocketAddr,
+    pub(crate) id: Option<Id>,
+    pub(crate) purpose: Purpose,
+    pub(crate) delay: Delay,
+}
+
+/// When a query stalls and is late, and how long its answer is welcome; counted from when it was sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience {
-    pub(crate) stall: Option<Duration>,
+    pub(crate) stall: Duration,
+    pub(crate) late: Duration,
     pub(crate) timeout: Duration,
+}
+
+impl Transaction {
+    /// When something has to be done about it.
+    fn deadline(&self) -> Duration {
+        self.sent
+            + match self.delay {
+                Delay::None => self.patience.stall,
+                Delay::Stalled => self.patience.late,
+                Delay::Late => self.patience.timeout,
+            }
+    }
 }
 
 impl Transactions {
@@ -76,24 +107,24 @@ impl Transactions {
         rng: &mut impl Rng,
     ) -> TransactionId {
         let number = rng.random();
-        let (stalls, expires) = (
-            patience.stall.map(|stall| now + stall),
-            now + patience.timeout,
-        );
         if self.pending.is_empty() {
             // Maintenance has one query in flight now and then; the vector's own growth starts at four.
             self.pending.reserve_exact(1);
         }
-        self.pending.push(Transaction {
+        let transaction = Transaction {
             number,
             to,
             id,
             purpose,
             sent: now,
-            stalls,
-            expires,
-        });
-        let deadline = stalls.unwrap_or(expires);
+            delay: match purpose {
+                Purpose::Lookup(_) | Purpose::Announce(_) => Delay::None,
+                Purpose::Bootstrap | Purpose::Verify => Delay::Late,
+            },
+            patience,
+        };
+        let deadline = transaction.deadline();
+        self.pending.push(transaction);
         self.deadline = Some(self.deadline.map_or(deadline, |first| first.min(deadline)));
         number.into()
     }
@@ -108,16 +139,23 @@ impl Transactions {
         Some(self.take(position))
     }
 
-    /// The next query that nobody will wait for any longer, though its answer is still welcome. Each is returned once.
-    pub(crate) fn stall(&mut self, now: Duration) -> Option<(SocketAddr, Option<Id>, Purpose)> {
-        let transaction = self
-            .pending
-            .iter_mut()
-            .find(|transaction| transaction.stalls.is_some_and(|stalls| stalls <= now))?;
-        transaction.stalls = None;
-        let stalled = (transaction.to, transaction.id, transaction.purpose);
+    /// The next query of a lookup that has stalled, or is late. Each is returned once for either.
+    pub(crate) fn delay(&mut self, now: Duration) -> Option<Delayed> {
+        let transaction = self.pending.iter_mut().find(|transaction| {
+            transaction.delay != Delay::Late && transaction.deadline() <= now
+        })?;
+        transaction.delay = match transaction.delay {
+            Delay::None => Delay::Stalled,
+            Delay::Stalled | Delay::Late => Delay::Late,
+        };
+        let delayed = Delayed {
+            to: transaction.to,
+            id: transaction.id,
+            purpose: transaction.purpose,
+            delay: transaction.delay,
+        };
         self.note_deadline();
-        Some(stalled)
+        Some(delayed)
     }
 
     /// The next query that has failed.
@@ -125,7 +163,7 @@ impl Transactions {
         let position = self
             .pending
             .iter()
-            .position(|transaction| transaction.expires <= now)?;
+            .position(|transaction| transaction.sent + transaction.patience.timeout <= now)?;
         Some(self.take(position))
     }
 
@@ -134,11 +172,7 @@ impl Transactions {
     }
 
     fn note_deadline(&mut self) {
-        self.deadline = self
-            .pending
-            .iter()
-            .map(|transaction| transaction.stalls.unwrap_or(transaction.expires))
-            .min();
+        self.deadline = self.pending.iter().map(Transaction::deadline).min();
     }
 
     fn take(&mut self, position: usize) -> Transaction {
@@ -162,19 +196,23 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_query_stalls_once_and_is_answered_once_by_the_one_who_was_asked() {
+    fn a_query_stalls_once_is_late_once_and_is_answered_once_by_the_one_who_was_asked() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut transactions = Transactions::default();
         let (asked, other) = ("1.2.3.4:5".parse().unwrap(), "1.2.3.4:6".parse().unwrap());
         let patience = Patience {
-            stall: Some(SECOND),
+            stall: SECOND,
+            late: 3 * SECOND,
             timeout: 10 * SECOND,
         };
-        let id = transactions.begin(asked, None, Purpose::Verify, SECOND, patience, &mut rng);
+        let id = transactions.begin(asked, None, Purpose::Lookup(1), SECOND, patience, &mut rng);
         assert_eq!(transactions.deadline(), Some(2 * SECOND));
-        assert!(transactions.stall(SECOND).is_none());
-        assert!(transactions.stall(2 * SECOND).is_some());
-        assert!(transactions.stall(2 * SECOND).is_none());
+        let mut delay = |at| transactions.delay(at).map(|delayed| delayed.delay);
+        assert_eq!(delay(SECOND), None);
+        assert_eq!(delay(2 * SECOND), Some(Delay::Stalled));
+        assert_eq!(delay(2 * SECOND), None);
+        assert_eq!(delay(4 * SECOND), Some(Delay::Late));
+        assert_eq!(delay(10 * SECOND), None);
         assert_eq!(transactions.deadline(), Some(11 * SECOND));
         assert!(transactions.finish(&id, other).is_none());
         assert!(

@@ -36,8 +36,10 @@ struct Candidate {
 enum State {
     Fresh,
     Asked,
-    /// Not waited for; may still answer.
+    /// Somebody else is asked in its place.
     Stalled,
+    /// Not waited for; may still answer.
+    Late,
     Answered,
     Failed,
 }
@@ -111,7 +113,7 @@ impl Traversal {
                     next = Some(place);
                     break;
                 }
-                State::Fresh | State::Stalled | State::Failed => {}
+                State::Fresh | State::Stalled | State::Late | State::Failed => {}
             }
             if alive == Config::K {
                 break;
@@ -165,6 +167,10 @@ impl Traversal {
         self.mark(address, id, State::Stalled);
     }
 
+    pub(crate) fn late(&mut self, address: &SocketAddr, id: Option<&Id>) {
+        self.mark(address, id, State::Late);
+    }
+
     pub(crate) fn failed(&mut self, address: &SocketAddr, id: Option<&Id>) {
         self.mark(address, id, State::Failed);
     }
@@ -179,7 +185,7 @@ impl Traversal {
                 .map(|(_, state)| state),
         };
         if let Some(state) = state
-            && matches!(*state, State::Asked | State::Stalled)
+            && matches!(*state, State::Asked | State::Stalled | State::Late)
         {
             *state = to;
         }
@@ -191,24 +197,30 @@ impl Traversal {
             .find(|candidate| candidate.node.address == *address && Some(&candidate.node.id) == id)
     }
 
+    /// Whether the k nearest living nodes have answered, or all there are; as far as can be known without waiting for those that stall.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.has_answers(|state| state == State::Asked)
+    }
+
     /// Whether the k nearest living nodes have answered, or all there are.
     pub(crate) fn is_converged(&self) -> bool {
-        if self
-            .entrances
-            .iter()
-            .any(|(_, state)| matches!(state, State::Fresh | State::Asked))
-        {
+        self.has_answers(|state| matches!(state, State::Asked | State::Stalled))
+    }
+
+    /// Whether nobody who may be one of the k nearest is left to ask or `awaited`.
+    fn has_answers(&self, awaited: impl Fn(State) -> bool) -> bool {
+        let mut entrances = self.entrances.iter();
+        if entrances.any(|(_, state)| *state == State::Fresh || awaited(*state)) {
             return false;
         }
-        let mut alive = 0;
-        for candidate in &self.candidates {
-            match candidate.state {
-                State::Answered => alive += 1,
-                State::Asked => return false,
-                State::Fresh if !self.is_host_asked(&candidate.node.address) => return false,
-                State::Fresh | State::Stalled | State::Failed => {}
+        let mut answers = 0;
+        for Candidate { node, state, .. } in &self.candidates {
+            let is_unasked = *state == State::Fresh && !self.is_host_asked(&node.address);
+            if is_unasked || awaited(*state) {
+                return false;
             }
-            if alive == Config::K {
+            answers += usize::from(*state == State::Answered);
+            if answers == Config::K {
                 break;
             }
         }
@@ -243,29 +255,30 @@ impl Traversal {
         self.announcing
     }
 
-    /// Whom to tell now: the nearest that gave a token, until k hold the announce. It counts as told from here on.
+    /// Whom to tell now: one of the k nearest that gave a token and did not fail to acknowledge. It counts as told from here on.
     pub(crate) fn next_announce(&mut self) -> Option<(NodeInfo, Token)> {
-        let told = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.announce != State::Fresh)
-            .count();
-        let hopeful = self
-            .candidates
-            .iter()
-            .filter(|candidate| matches!(candidate.announce, State::Asked | State::Answered))
-            .count();
-        if told >= MAX_ANNOUNCES || hopeful >= Config::K {
+        let told = |candidate: &&Candidate| candidate.announce != State::Fresh;
+        if self.candidates.iter().filter(told).count() >= MAX_ANNOUNCES {
             return None;
         }
-        let willing = |candidate: &&mut Candidate| {
-            candidate.state == State::Answered
-                && candidate.announce == State::Fresh
-                && candidate.token.is_some()
-        };
-        let candidate = self.candidates.iter_mut().find(willing)?;
-        candidate.announce = State::Asked;
-        Some((candidate.node, candidate.token.clone()?))
+        let mut hopeful = 0;
+        for candidate in &mut self.candidates {
+            let (State::Answered, Some(token)) = (candidate.state, &candidate.token) else {
+                continue;
+            };
+            match candidate.announce {
+                State::Fresh => {
+                    candidate.announce = State::Asked;
+                    return Some((candidate.node, token.clone()));
+                }
+                State::Asked | State::Answered => hopeful += 1,
+                State::Stalled | State::Late | State::Failed => {}
+            }
+            if hopeful == Config::K {
+                break;
+            }
+        }
+        None
     }
 
     pub(crate) fn announce_acknowledged(&mut self, node: &NodeInfo) {
@@ -333,9 +346,9 @@ mod tests {
         assert!(!traversal.is_converged());
         traversal.stalled(&node(8).address, Some(&node(8).id));
         assert_eq!(asked(&mut traversal), [9]);
-        assert!(!traversal.is_converged());
+        assert!(!traversal.is_settled());
         traversal.answered(node(9), None);
-        assert!(traversal.is_converged());
+        assert!(traversal.is_settled());
         // The late one is taken in, and is one of the nearest after all.
         traversal.answered(node(8), None);
         assert!(
@@ -344,6 +357,21 @@ mod tests {
                 .map(|node| node.id.as_bytes()[19])
                 .eq(1..=8)
         );
+    }
+
+    #[test]
+    fn one_that_stalls_is_replaced_at_once_and_waited_for_a_while() {
+        let mut traversal = traversal(1..=12);
+        asked(&mut traversal);
+        for number in 2..=8 {
+            traversal.answered(node(number), None);
+        }
+        traversal.stalled(&node(1).address, Some(&node(1).id));
+        assert_eq!(asked(&mut traversal), [9]);
+        traversal.answered(node(9), None);
+        assert!(traversal.is_settled() && !traversal.is_converged());
+        traversal.late(&node(1).address, Some(&node(1).id));
+        assert!(traversal.is_converged());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::lookup::{Failure, Goal, Lookup, MAX_PEERS};
 use crate::message::{AnnouncedPort, Method, NodeInfo, Response};
-use crate::transaction::{Purpose, Transaction};
+use crate::transaction::{Delay, Delayed, Purpose, Transaction};
 use crate::traversal::Traversal;
 
 /// Nodes of the table that a lookup starts from.
@@ -223,9 +223,9 @@ impl Node {
         };
         let goal = lookup.goal;
         if let Some(traversal) = lookup.traversal(family)
-            && traversal.is_converged()
+            && traversal.is_settled()
         {
-            if traversal.closest().next().is_none() {
+            if traversal.is_converged() && traversal.closest().next().is_none() {
                 // Nobody answered at all: wait for somebody who does.
                 *lookup.traversal(family) = None;
                 self.bootstrap.hurry(context.now, context.config);
@@ -398,30 +398,34 @@ impl Node {
         self.end_if_over(key, context);
     }
 
-    pub(super) fn lookup_stalled<R: Rng, O: Outbox>(
+    pub(super) fn lookup_delayed<R: Rng, O: Outbox>(
         &mut self,
-        to: SocketAddr,
-        id: Option<Id>,
-        purpose: Purpose,
+        query: &Delayed,
         context: &mut Context<'_, R, O>,
     ) {
-        let family = Family::of(&to);
-        match purpose {
-            Purpose::Lookup(key) => {
+        let (to, id) = (query.to, query.id);
+        match (query.purpose, query.delay) {
+            (Purpose::Lookup(key), delay) => {
                 let Some(lookup) = self.lookups.get_mut(key) else {
                     return;
                 };
-                lookup.tally.stalled += 1;
-                lookup.trace(to, id, Step::Stalled, context.out);
+                if delay == Delay::Stalled {
+                    lookup.tally.stalled += 1;
+                    lookup.trace(to, id, Step::Stalled, context.out);
+                }
+                let family = Family::of(&to);
                 if let Some(traversal) = lookup.traversal(family) {
-                    traversal.stalled(&to, id.as_ref());
+                    match delay {
+                        Delay::None | Delay::Stalled => traversal.stalled(&to, id.as_ref()),
+                        Delay::Late => traversal.late(&to, id.as_ref()),
+                    }
                 }
                 self.advance(key, family, 1, context);
             }
-            Purpose::Announce(key) => {
+            (Purpose::Announce(key), Delay::Stalled) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
             }
-            Purpose::Bootstrap | Purpose::Verify => {}
+            (Purpose::Announce(_) | Purpose::Bootstrap | Purpose::Verify, _) => {}
         }
     }
 

@@ -21,6 +21,8 @@ const MAX_RESTORED: usize = 256;
 const RESTORED_AT_ONCE: u32 = 16;
 /// The pause between so many and the next.
 const RESTORED_PAUSE: Duration = Duration::from_millis(250);
+/// How often the pause between two rounds doubles before it is as long as it stays.
+const YOUTH: u8 = 4;
 /// With fewer contacts than this, everybody is verified at once.
 pub(super) const NEARLY_EMPTY: usize = 2 * Config::K;
 
@@ -38,8 +40,30 @@ pub(super) struct Maintenance {
 #[derive(Default)]
 struct Round {
     bucket: u8,
+    /// How often the pause before the next round but one is still to double, until it is [`Config::refresh_interval`].
+    youth: u8,
     /// When the next round begins.
     next: Duration,
+}
+
+impl Round {
+    /// The rounds of one who does not know his neighbourhood yet: what he finds out in the first minutes is soon out of date.
+    fn first(now: Duration, config: &Config) -> Self {
+        Self {
+            bucket: 0,
+            youth: YOUTH,
+            next: now + config.refresh_interval / (1 << YOUTH),
+        }
+    }
+
+    fn following(&self, now: Duration, config: &Config) -> Self {
+        let youth = self.youth.saturating_sub(1);
+        Self {
+            bucket: 0,
+            youth,
+            next: now + config.refresh_interval / (1 << youth),
+        }
+    }
 }
 
 struct Newcomer {
@@ -57,6 +81,7 @@ impl Maintenance {
             Round {
                 // One bucket at most in each interval since the round began.
                 bucket: (elapsed.as_secs_f64() / interval.as_secs_f64()) as u8,
+                youth: 0,
                 next: now + remaining,
             }
         });
@@ -77,13 +102,10 @@ impl Maintenance {
         [newcomers, pace].into_iter().flatten().min()
     }
 
-    /// A family has its first contact: its rounds begin one from now, since its neighbourhood is being looked for already.
+    /// A family has its first contact, or a neighbourhood of another id. It is being looked for already; the rounds begin some time from now.
     pub(super) fn start(&mut self, family: Family, now: Duration, config: &Config) {
-        self.next = self.next.max(now + config.maintenance_interval);
-        *self.round_mut(family) = Round {
-            bucket: 0,
-            next: now + config.refresh_interval,
-        };
+        self.next = now + config.maintenance_interval;
+        *self.round_mut(family) = Round::first(now, config);
     }
 
     fn queue(&mut self, node: NodeInfo, due: Duration) {
@@ -124,7 +146,10 @@ impl Node {
     ) {
         if !self.tables.touch(&node, context.now) {
             let nearly_empty = self.tables.len(Family::of(&node.address)) < NEARLY_EMPTY;
-            let delay = if nearly_empty {
+            // Who looks for nodes near us relies on our knowing them all.
+            let is_urgent = nearly_empty || self.tables.is_neighbour(&node);
+            // A flood of made-up askers leaves the budget of queries alone.
+            let delay = if is_urgent && self.transactions.len() < context.config.max_in_flight {
                 Duration::ZERO
             } else {
                 context.config.verification_delay
@@ -142,7 +167,13 @@ impl Node {
     ) {
         let (now, config) = (context.now, context.config);
         let newcomers = &self.maintenance.newcomers;
-        if newcomers.len() < MAX_NEWCOMERS
+        // Those that wait do not keep out those that need not.
+        let crowd = if due <= now {
+            2 * MAX_NEWCOMERS
+        } else {
+            MAX_NEWCOMERS
+        };
+        if newcomers.len() < crowd
             && self.tables.has_room(&node, config)
             && !self.tables.contains(&node)
             && !newcomers
@@ -240,10 +271,9 @@ impl Node {
         if self.tables.len(family) == 0 {
             return;
         }
-        let next = context.now + context.config.refresh_interval;
         let round = self.maintenance.round_mut(family);
         if round.next <= context.now {
-            *round = Round { bucket: 0, next };
+            *round = round.following(context.now, context.config);
             self.find_neighbours(family, context);
         }
     }

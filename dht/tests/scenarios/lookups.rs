@@ -224,3 +224,28 @@ fn a_cancelled_lookup_says_so_and_asks_nobody_more() {
     assert_eq!(asked(&world), before);
     assert_eq!(count(&world, local(1), ended), 1);
 }
+
+#[test]
+fn a_young_network_finds_all_that_are_nearest() {
+    for seed in [40, 41] {
+        let mut world = World::of(300, public, seed);
+        world.run_for(2 * MINUTE);
+        for number in 0..60 {
+            let target = Id::random(world.rng());
+            let asker = public(number * 5);
+            world.input(
+                asker,
+                Input::FindNode {
+                    lookup: LOOKUP,
+                    target,
+                },
+            );
+            world.run_until(asker, ended).unwrap();
+            let (report, _) = result(&world, asker);
+            let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
+            let mut nearest = world.nearest(&target, 9);
+            nearest.retain(|address| *address != asker);
+            assert_eq!(found, nearest[..8], "from node {} for {target}", number * 5);
+        }
+    }
+}

@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) nodes: BTreeMap<SocketAddr, Member>,
     /// Datagrams on their way, by arrival and number.
     in_flight: BTreeMap<(Duration, u64), (SocketAddr, SocketAddr, Message)>,
+    /// Deadlines of the nodes.
+    timers: BTreeSet<(Duration, SocketAddr)>,
     /// Addresses that neither hear nor speak.
     pub(crate) silent: BTreeSet<SocketAddr>,
     sent: u64,
@@ -69,6 +71,7 @@ impl World {
             config: Config::default(),
             nodes: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            timers: BTreeSet::new(),
             silent: BTreeSet::new(),
             sent: 0,
             loss: None,
@@ -84,7 +87,7 @@ impl World {
 
     /// A node stands where another may have stood, and is told something.
     pub(crate) fn place(&mut self, address: SocketAddr, node: Node, input: Input<'_>) {
-        self.nodes.insert(
+        let before = self.nodes.insert(
             address,
             Member {
                 node,
@@ -95,6 +98,9 @@ impl World {
                 sent: Vec::new(),
             },
         );
+        if let Some(deadline) = before.and_then(|member| member.deadline) {
+            self.timers.remove(&(deadline, address));
+        }
         self.input(address, input);
     }
 
@@ -115,6 +121,7 @@ impl World {
             return;
         };
         let mut out = Collected::default();
+        let before = member.deadline;
         member.deadline =
             member
                 .node
@@ -123,6 +130,11 @@ impl World {
             member.deadline.is_none_or(|deadline| deadline > self.now),
             "a deadline that is not in the future"
         );
+        if before != member.deadline {
+            before.map(|deadline| self.timers.remove(&(deadline, address)));
+            self.timers
+                .extend(member.deadline.map(|deadline| (deadline, address)));
+        }
         member
             .events
             .extend(out.events.into_iter().map(|event| (self.now, event)));
@@ -167,11 +179,7 @@ impl World {
 
     fn step(&mut self, end: Duration) -> bool {
         let arrival = self.in_flight.first_key_value().map(|(&(at, _), _)| at);
-        let timer = self
-            .nodes
-            .iter()
-            .filter_map(|(address, member)| Some((member.deadline?, *address)))
-            .min();
+        let timer = self.timers.first().copied();
         match (arrival, timer) {
             (Some(arrival), timer)
                 if arrival <= end && timer.is_none_or(|(deadline, _)| arrival <= deadline) =>
