@@ -21,7 +21,8 @@ pub struct LookupId(pub u64);
 pub enum Event {
     /// Somebody answered: the routing table is not empty any more. Comes again after it was.
     Ready,
-    /// The neighbourhood of our id was found, and with it the table as good as it gets at once.
+    /// The neighbourhood of our id was found, and with it the table as good as it gets at once. Comes again with another id, or when everybody was lost;
+    /// not when the same neighbourhood is looked for again.
     Bootstrapped {
         /// Contacts in both tables.
         contacts: usize,

@@ -382,7 +382,8 @@ impl Node {
             let id = security::id_for(ip, context.rng);
             self.tables.set_own_id(id, context.config);
             context.out.event(Event::IdChanged { id });
-            for family in Family::ALL {
+            let known = Family::ALL.map(|family| (family, self.tables.len(family) > 0));
+            for (family, _) in known.into_iter().filter(|(_, is_known)| *is_known) {
                 self.maintenance.start(family, context.now, context.config);
                 self.find_neighbours(family, context);
             }

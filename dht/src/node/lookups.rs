@@ -294,7 +294,7 @@ impl Node {
         if self.lookups.active.is_empty() {
             self.lookups.active = Vec::new();
         }
-        if lookup.name.is_none() && lookup.target == self.id() {
+        if lookup.name.is_none() && lookup.target == self.id() && self.maintenance.is_beginning() {
             let contacts = Family::ALL
                 .iter()
                 .map(|&family| self.tables.len(family))

@@ -102,6 +102,11 @@ impl Maintenance {
         [newcomers, pace].into_iter().flatten().min()
     }
 
+    /// Whether a family's first round is still to come: the search for neighbours that precedes it is news.
+    pub(super) fn is_beginning(&self) -> bool {
+        self.rounds.iter().any(|round| round.youth == YOUTH)
+    }
+
     /// A family has its first contact, or a neighbourhood of another id. It is being looked for already; the rounds begin some time from now.
     pub(super) fn start(&mut self, family: Family, now: Duration, config: &Config) {
         self.next = now + config.maintenance_interval;
