@@ -53,7 +53,7 @@ pub(super) fn spots(
     let mut spots = Vec::new();
     for (own, (name, _)) in lines.iter().enumerate() {
         // Names are bold.
-        let width = text_width(name) * 1.08;
+        let width = text_width(name) * 1.15;
         let mut best = Area {
             left: frame.left,
             top: frame.top,
@@ -94,16 +94,16 @@ pub(super) fn spots(
                     .chain(&beside)
                     .map(|line| line.iter().filter(|&&point| wide.holds(point)).count())
                     .sum();
-                // A name is nearest to its line; another line that is nearer would claim it.
+                // A name is nearest to its line; another line that is clearly nearer would claim it.
                 let centre = (
                     f64::midpoint(area.left, area.right),
                     f64::midpoint(area.top, area.bottom),
                 );
+                let far = distance(&dense[own], centre);
                 let rivals = dense
                     .iter()
                     .enumerate()
-                    .filter(|&(line, _)| line != own)
-                    .filter(|(_, line)| nearest(line, centre) < nearest(&dense[own], centre))
+                    .filter(|&(line, points)| line != own && distance(points, centre) < far - 3.0)
                     .count();
                 // Rather to the right, where lines have come apart.
                 let cost = names as f64 * 1_000.0
@@ -124,11 +124,13 @@ pub(super) fn spots(
     spots
 }
 
-fn nearest(line: &[(f64, f64)], from: (f64, f64)) -> f64 {
-    line.iter()
+/// From a point to the nearest point of a line.
+fn distance(line: &[(f64, f64)], from: (f64, f64)) -> f64 {
+    let squares = line
+        .iter()
         .step_by(2)
-        .map(|point| (point.0 - from.0).powi(2) + (point.1 - from.1).powi(2))
-        .fold(f64::INFINITY, f64::min)
+        .map(|point| (point.0 - from.0).powi(2) + (point.1 - from.1).powi(2));
+    squares.fold(f64::INFINITY, f64::min).sqrt()
 }
 
 /// The same line with a point every four units.

@@ -9,13 +9,13 @@ use super::section::{self, Content, Exhibit, Section};
 use super::text::{self, Escaped, Quantity};
 use crate::Findings;
 
-/// The figures of the first screen: heading, key of the large one, words and key of the small one.
+/// The figures of the first screen: the words and the key of the large one, and those of a small one below it.
 const HEADLINES: [(&str, &str, &str, &str); 8] = [
     (
         "lookups succeeded",
         "success",
-        "get_peers",
-        "success_get_peers",
+        "nearest nodes found",
+        "accuracy",
     ),
     (
         "first peers, median",
@@ -29,7 +29,7 @@ const HEADLINES: [(&str, &str, &str, &str); 8] = [
         "99th percentile",
         "lookup_p99_ms",
     ),
-    ("hops, median", "hops_p50", "mean", "hops_mean"),
+    ("hops, median", "hops_p50", "queries, mean", "queries_mean"),
     (
         "announces recalled",
         "recall",
@@ -37,10 +37,10 @@ const HEADLINES: [(&str, &str, &str, &str); 8] = [
         "success_announce",
     ),
     (
-        "attacked and found",
+        "attacked lookups succeeded",
         "success_attacked",
-        "nearest nodes found",
-        "accuracy",
+        "all others",
+        "success",
     ),
     (
         "load, p99 over median",
@@ -155,7 +155,7 @@ fn headlines(main: &mut String, figures: &Figures) {
         if figures.get(other).is_some() {
             let _ = write!(
                 cards,
-                "<span class=\"beside\">{} {beside}</span>",
+                "<span class=\"beside\">{beside} {}</span>",
                 Escaped(figures.say(other))
             );
         }

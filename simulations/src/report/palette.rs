@@ -64,11 +64,12 @@ pub(super) fn drawing_style() -> String {
 fn scheme_rules(scheme: &Scheme) -> String {
     let mut rules = format!(
         "svg .ground{{fill:{}}}svg .ink{{fill:{}}}svg .muted{{fill:{}}}svg .grid{{stroke:{};fill:none}}\
-         svg .band{{fill:{}}}svg .track{{fill:{}}}svg .name{{stroke:{}}}",
+         svg .rule{{stroke:{}}}svg .band{{fill:{}}}svg .track{{fill:{}}}svg .name{{stroke:{}}}",
         scheme.ground,
         scheme.ink,
         scheme.muted,
         scheme.grid,
+        scheme.muted,
         scheme.band,
         scheme.band,
         scheme.ground,

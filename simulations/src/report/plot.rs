@@ -91,11 +91,15 @@ impl Plot {
         for (index, (line, path)) in self.lines.iter().zip(&paths).enumerate() {
             frame.line(&mut body, index % SERIES, line, path);
         }
-        let whiskers: Vec<[(f64, f64); 2]> = self
+        let whiskers = self
             .lines
             .iter()
             .zip(&paths)
-            .flat_map(|(line, path)| frame.whiskers(line, path))
+            .flat_map(|(line, path)| frame.whiskers(line, path));
+        let rules = self.rules.iter().map(|(value, _)| frame.x(*value));
+        let beside: Vec<[(f64, f64); 2]> = rules
+            .map(|x| [(x, TOP), (x, BOTTOM)])
+            .chain(whiskers)
             .collect();
         let named: Vec<(&str, &[(f64, f64)])> = self
             .lines
@@ -105,7 +109,7 @@ impl Plot {
             .collect();
         let spots = label::spots(
             &named,
-            &whiskers,
+            &beside,
             (frame.left + 4.0, TOP, RIGHT, BOTTOM - 3.0),
         );
         for (index, (line, spot)) in self.lines.iter().zip(spots).enumerate() {
@@ -226,11 +230,11 @@ impl<'a> Frame<'a> {
             };
             let _ = write!(
                 body,
-                "<path class=\"rule s1\" d=\"M{} {TOP}V{BOTTOM}\"/>\
-                 <text class=\"name f1\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+                "<path class=\"rule\" d=\"M{} {TOP}V{BOTTOM}\"/>\
+                 <text class=\"muted\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 place(x),
                 place(text),
-                BOTTOM - 10.0,
+                TOP - 4.0,
                 Escaped(name)
             );
         }

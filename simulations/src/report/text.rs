@@ -134,7 +134,8 @@ fn share(value: f64) -> String {
     let text = match percent {
         p if p > 99.0 && p < 100.0 => trimmed(&format!("{:.2}", (p * 100.0).floor() / 100.0)),
         p if p > 0.0 && p < 0.005 => return "< 0.01 %".to_owned(),
-        p if (0.095..9.995).contains(&p) => number(p),
+        p if p < 0.095 => trimmed(&format!("{p:.2}")),
+        p if p < 9.995 => number(p),
         p => trimmed(&format!("{p:.1}")),
     };
     format!("{text} %")
@@ -210,6 +211,7 @@ mod tests {
             (Quantity::Share, 0.5, "50 %"),
             (Quantity::Share, 0.123_4, "12.3 %"),
             (Quantity::Share, 0.000_01, "< 0.01 %"),
+            (Quantity::Share, 0.000_498, "0.05 %"),
             (Quantity::Share, 0.0, "0 %"),
             (Quantity::Milliseconds, 132.4, "132 ms"),
             (Quantity::Milliseconds, 1_500.0, "1.5 s"),

@@ -94,17 +94,13 @@ pub(in super::super) fn activity(findings: &Findings) -> Section {
             Quantity::Bytes.exact(bytes / nodes / 60.0)
         );
     }
-    let mut table = Table::new([
-        "minute",
-        "nodes online",
-        "sent a second",
-        "delivered a second",
-        "bytes sent a second",
-    ]);
+    let mut presence = Table::new(["minute", "nodes online"]);
+    let mut exchange = Table::new(["minute", "sent a second", "delivered", "bytes sent"]);
     for sample in &findings.samples {
-        table.row([
-            minute(&findings.plan, sample),
-            grouped(f64::from(sample.online)),
+        let minute = minute(&findings.plan, sample);
+        presence.row([minute.clone(), grouped(f64::from(sample.online))]);
+        exchange.row([
+            minute,
             grouped(sample.sent as f64 / 60.0),
             grouped(sample.delivered as f64 / 60.0),
             Quantity::Bytes.exact(sample.bytes as f64 / 60.0),
@@ -123,11 +119,8 @@ pub(in super::super) fn activity(findings: &Findings) -> Section {
             line(findings, "delivered", delivered),
         ],
     );
-    let drawings = [
-        nodes.draw(&format!("Nodes online over time. {says}")),
-        messages.draw(&format!("Messages a second over time. {says}")),
-    ];
-    let [nodes, messages] = drawings;
+    let nodes = nodes.draw(&format!("Nodes online over time. {says}"));
+    let messages = messages.draw(&format!("Messages a second over time. {says}"));
     Section::shown(
         TITLE,
         says,
@@ -136,13 +129,13 @@ pub(in super::super) fn activity(findings: &Findings) -> Section {
                 name: "online",
                 title: "Nodes online".to_owned(),
                 drawing: Some(nodes),
-                table: table.clone(),
+                table: presence,
             },
             Exhibit {
                 name: "messages-over-time",
                 title: "Messages a second".to_owned(),
                 drawing: Some(messages),
-                table,
+                table: exchange,
             },
         ],
     )

@@ -86,7 +86,6 @@ pub(in super::super) fn swarm(findings: &Findings) -> Section {
         Line::new("downloads completed", Shape::Steps, completed),
     ];
     lines.retain(|line| line.points.len() > 1);
-    // The colour of the rule is the second; the lines take the others.
     let mut plot = Plot::new(
         Axis::time("since the first came", 0.0, end * 1.04),
         Axis::share("share", 0.0),
