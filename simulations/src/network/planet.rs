@@ -275,3 +275,224 @@ fn pairs(
             .into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{LatencyPlan, LossPlan, NetworkPlan, PartitionPlan};
+
+    const NODES: u32 = 20_000;
+
+    fn network(network: NetworkPlan) -> PlanetNetwork {
+        let plan = Plan {
+            seed: 7,
+            network,
+            ..Plan::default()
+        };
+        PlanetNetwork::new(&plan, NODES, None)
+    }
+
+    fn without_jitter() -> NetworkPlan {
+        NetworkPlan {
+            latency: LatencyPlan {
+                jitter: Duration::ZERO,
+                ..LatencyPlan::default()
+            },
+            ..NetworkPlan::default()
+        }
+    }
+
+    /// Two nodes, others for each number.
+    fn pair(number: u64) -> (u32, u32) {
+        let node = |seed| below(draw(seed, number), u64::from(NODES)) as u32;
+        (node(1), node(2))
+    }
+
+    #[test]
+    fn the_median_round_trip_is_the_planned_one() {
+        for (seed, millis, nodes) in [
+            (1, 80, NODES),
+            (2, 30, 300),
+            (3, 200, 1_000_000),
+            (4, 80, 2_000),
+        ] {
+            let mut plan = Plan {
+                seed,
+                ..Plan::default()
+            };
+            plan.network.latency.median_round_trip = Duration::from_millis(millis);
+            let network = PlanetNetwork::new(&plan, nodes, None);
+            let node = |which, number| below(draw(which, number), u64::from(nodes)) as u32;
+            let round_trip = |number| 2 * network.latency(node(8, number), node(9, number));
+            let mut found: Vec<Micros> = (0..50_000).map(round_trip).collect();
+            found.sort_unstable();
+            let median = found[25_000] as f64 / 1_000.0;
+            assert!(
+                (median / millis as f64 - 1.0).abs() < 0.03,
+                "{median} ms, not {millis}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_calm_network_delivers_every_packet_after_the_latency_of_its_path() {
+        let network = network(without_jitter());
+        for number in 0..10_000 {
+            let (from, to) = pair(number);
+            let fate = network.fate(number, from, to, number as u32);
+            let after = network.latency(to, from);
+            assert!(after >= network.slot());
+            assert_eq!(
+                fate,
+                Fate::Arrives {
+                    after,
+                    again_after: None
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn packets_are_lost_doubled_and_held_back_as_often_as_planned() {
+        let network = network(NetworkPlan {
+            loss: LossPlan {
+                random: 0.1,
+                ..LossPlan::default()
+            },
+            duplication: 0.2,
+            reordering: 0.3,
+            ..NetworkPlan::default()
+        });
+        let (mut lost, mut twice, mut late) = (0_u32, 0_u32, 0_u32);
+        for number in 0..100_000 {
+            let (from, to) = pair(number % 100);
+            let latency = network.latency(from, to);
+            match network.fate(0, from, to, number as u32) {
+                Fate::Lost => lost += 1,
+                Fate::Cut => panic!("nothing is cut"),
+                Fate::Arrives { after, again_after } => {
+                    twice += u32::from(again_after.is_some());
+                    let most = latency + 505_000;
+                    assert!((latency..=most).contains(&after));
+                    assert!(again_after.is_none_or(|after| (latency..=most).contains(&after)));
+                    late += u32::from(after > latency + 5_000);
+                }
+            }
+        }
+        // Four deviations; one held back for less than its jitter leaves is not seen, 1 % at most.
+        assert!(lost.abs_diff(10_000) < 380, "{lost}");
+        assert!(twice.abs_diff(18_000) < 500, "{twice}");
+        assert!(late.abs_diff(26_800) < 800, "{late}");
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bound_and_uses_all_of_it() {
+        let network = network(NetworkPlan::default());
+        let (from, to) = pair(1);
+        let latency = network.latency(from, to);
+        let extra: Vec<Micros> = (0..10_000)
+            .map(|sequence| match network.fate(0, from, to, sequence) {
+                Fate::Arrives { after, .. } => after - latency,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(extra.iter().all(|extra| *extra <= 5_000));
+        let mean = extra.iter().sum::<Micros>() / 10_000;
+        assert!(mean.abs_diff(2_500) < 60, "{mean}");
+    }
+
+    #[test]
+    fn one_fault_does_not_change_what_another_does() {
+        let lossy = |duplication| {
+            let network = network(NetworkPlan {
+                loss: LossPlan {
+                    random: 0.3,
+                    ..LossPlan::default()
+                },
+                duplication,
+                ..NetworkPlan::default()
+            });
+            let fates = (0..1_000).map(|sequence| network.fate(0, 1, 2, sequence));
+            let is_lost: Vec<bool> = fates.map(|fate| fate == Fate::Lost).collect();
+            is_lost
+        };
+        assert_eq!(lossy(0.0), lossy(0.5));
+    }
+
+    #[test]
+    fn the_planet_is_cut_when_the_plan_says_counted_from_the_end_of_settling() {
+        let cut = PartitionPlan {
+            regions: vec![0, 1, 2],
+            at: Duration::from_secs(60),
+            lasts: Duration::from_secs(600),
+            ..PartitionPlan::default()
+        };
+        let network = network(NetworkPlan {
+            partitions: vec![cut],
+            ..NetworkPlan::default()
+        });
+        let begin = micros(Plan::default().settle) + 60_000_000;
+        for number in 0..1_000 {
+            let (from, to) = pair(number);
+            let is_across = (network.region(from) < 3) != (network.region(to) < 3);
+            let is_cut = |at| network.fate(at, from, to, 0) == Fate::Cut;
+            assert!(!is_cut(begin - 1) && !is_cut(begin + 600_000_000));
+            assert_eq!(is_cut(begin), is_across);
+        }
+    }
+
+    #[test]
+    fn regions_hold_alike_and_a_network_lies_in_one() {
+        let network = network(NetworkPlan::default());
+        let mut sizes = [0_u32; 6];
+        let mut regions = std::collections::BTreeMap::new();
+        for node in 0..NODES {
+            let region = network.region(node);
+            sizes[usize::from(region)] += 1;
+            let address = network.address(node);
+            assert_eq!(network.resident(*address.ip()), Some(node));
+            let [a, b, c, _] = address.ip().octets();
+            assert_eq!(*regions.entry([a, b, c]).or_insert(region), region);
+        }
+        assert!(
+            sizes.iter().all(|size| size.abs_diff(NODES / 6) < 400),
+            "{sizes:?}"
+        );
+    }
+
+    #[test]
+    fn a_share_is_behind_nats_and_bootstrap_nodes_never() {
+        let mut plan = Plan::default();
+        plan.nat.share = 0.33;
+        let network = PlanetNetwork::new(&plan, NODES, None);
+        let count = (0..NODES)
+            .filter(|node| network.is_behind_nat(*node))
+            .count();
+        assert!(count.abs_diff(6_600) < 270, "{count}");
+        plan.nat.share = 1.0;
+        let network = PlanetNetwork::new(&plan, NODES, None);
+        assert!(
+            (0..8).all(|node| !network.is_behind_nat(node) && network.address(node).port() == 6881)
+        );
+        assert!((8..NODES).all(|node| network.is_behind_nat(node)));
+    }
+
+    #[test]
+    fn bootstrap_nodes_have_a_line_of_their_own() {
+        let mut plan = Plan::default();
+        plan.network.bandwidth.up = 1_000;
+        let network = PlanetNetwork::new(&plan, NODES, None);
+        assert_eq!(network.leave(8, 0, 100, &mut 0), Some(100_000));
+        assert_eq!(network.leave(7, 0, 100, &mut 0), Some(0));
+    }
+
+    #[test]
+    fn worlds_of_one_or_two_nodes_stand() {
+        for nodes in 0..3 {
+            let network = PlanetNetwork::new(&Plan::default(), nodes, None);
+            assert!(network.latency(0, 0) >= network.slot());
+        }
+    }
+}
