@@ -170,7 +170,7 @@ impl Latency {
     fn line(&self, node: u32) -> u64 {
         let uniform = draw(self.lines_seed, u64::from(node)) >> 32;
         let square = (uniform * uniform) >> 32;
-        ((square * square) >> 32) * ACCESS >> 32
+        (((square * square) >> 32) * ACCESS) >> 32
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Loss {
     /// The share of time in which a line is bad.
     bursts: Share,
     length: Micros,
-    burst_loss: Share,
+    in_burst: Share,
 }
 
 impl Loss {
@@ -33,7 +33,7 @@ impl Loss {
             random: Share::new(plan.random),
             bursts: Share::new(bursts),
             length: micros(plan.burst_length).max(1),
-            burst_loss,
+            in_burst: burst_loss,
         }
     }
 
@@ -52,7 +52,7 @@ impl Loss {
     }
 
     fn bursts_take(&self, now: Micros, node: u32, chance: u64) -> bool {
-        self.burst_loss.holds(chance) && self.is_bad(now, node)
+        self.in_burst.holds(chance) && self.is_bad(now, node)
     }
 
     /// Whether the line of a node is bad: time is cut into windows, at other moments for each node.
@@ -73,7 +73,7 @@ mod tests {
         let plan = LossPlan {
             random,
             bursts,
-            burst_loss,
+            in_burst: burst_loss,
             burst_length: Duration::from_secs(5),
         };
         Loss::new(draw(1, 2), &plan)
