@@ -73,7 +73,7 @@ mod tests {
         let plan = LossPlan {
             random,
             bursts,
-            in_burst: burst_loss,
+            burst_loss,
             burst_length: Duration::from_secs(5),
         };
         Loss::new(draw(1, 2), &plan)
