@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::attacker::{Attacker, Harm, Parts, Scene as EnemyScene, rows};
 use crate::fetch::Fetch;
 use crate::findings::{AttackRow, Findings};
-use crate::invariant::Breach;
+use crate::invariant::{self, Breach, Inspector};
 use crate::life::Life;
 use crate::network::{Matrix, PlanetNetwork as Network};
 use crate::population::Population;
 use crate::survey::{self, Survey};
+use crate::watch::{Sight, Watch};
 use crate::workload::Workload;
 use crate::world::{Census, Means, World};
 use crate::{Digest, Micros, Plan, PlanError, Start};
@@ -29,6 +30,7 @@ pub struct Experiment {
     fetch: Option<Fetch>,
     enemies: Arc<EnemyScene>,
     survey: Survey,
+    inspector: Option<Inspector>,
     /// Who could be found at the beginning of this minute.
     census: Census,
     minutes: Vec<Digest>,
@@ -42,6 +44,8 @@ pub struct Options {
     pub means: Means,
     /// Check what always holds.
     pub check: bool,
+    /// What a node saw and did is kept for [`Experiment::take_sights`].
+    pub watch: Option<Watch>,
 }
 
 /// How far a run is.
@@ -75,12 +79,20 @@ impl Experiment {
         corrupt(&mut world, &plan, &parts, &enemies);
         let fetch = Fetch::new(&plan, world.network(), crowd, options.check);
         let population = Population::new(life, parts, Fetch::members(&plan), world.network());
+        if options.check {
+            let victim = enemies.victim();
+            invariant::audit(&mut world, victim, |node| population.is_enemy(node));
+        }
+        if let Some(watch) = options.watch {
+            world.watch(watch);
+        }
         if plan.start == Start::Warm {
             world.establish(|node| population.is_online(node));
         }
         Ok(Self {
             workload: Workload::new(&plan),
             survey: Survey::default(),
+            inspector: options.check.then(|| Inspector::new(&plan)),
             census: world.census(),
             minutes: Vec::new(),
             now: 0,
@@ -151,6 +163,9 @@ impl Experiment {
     fn end_minute(&mut self) -> Result<(), Breach> {
         self.workload.close(&self.population, self.world.now())?;
         self.minutes.push(self.digest());
+        if let Some(inspector) = &mut self.inspector {
+            inspector.inspect(&self.world, self.workload.ended())?;
+        }
         if self.now > self.plan.settle.as_micros() as Micros {
             self.survey.take(&self.world, &self.population);
         }
@@ -167,6 +182,11 @@ impl Experiment {
             events: self.world.events(),
             is_over: self.now >= self.end(),
         }
+    }
+
+    /// What the watched node saw and did since this was called last.
+    pub fn take_sights(&mut self) -> Vec<Sight> {
+        self.world.take_sights()
     }
 
     fn digest(&self) -> Digest {

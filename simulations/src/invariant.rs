@@ -1,10 +1,25 @@
-//! What always holds.
+//! What always holds, checked while a world lives. It changes nothing of what happens.
+
+mod forgery;
+mod lookups;
+mod peers;
+mod population;
+mod queries;
+mod table;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{Config, Event, Input, Message, Node};
+use dht::{Body, Config, Event, Family, Input, Message, Method, Node, NodeInfo};
+
+use forgery::{Face, forge};
+use lookups::Lookups;
+use peers::Peers;
+use queries::Queries;
+use table::Table;
+
+pub(crate) use population::{Inspector, audit};
 
 /// Something that should never have happened did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,43 +48,214 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Watches one node: all that it hears and says, and what becomes of its state.
-#[derive(Default)]
-pub(crate) struct Auditor {}
-
 /// An invariant that did not hold, and what happened instead.
 pub(crate) type Fault = (&'static str, String);
 
+/// So many inputs after one forgery comes the next.
+const FORGERY_INTERVAL: u32 = 32;
+
+/// Watches one node from its beginning on: all that it hears and says, and what becomes of its state.
+///
+/// It keeps books of its own, and compares them with what the node shows.
+pub(crate) struct Auditor {
+    config: Config,
+    table: Table,
+    queries: Queries,
+    lookups: Lookups,
+    peers: Peers,
+    /// What is being handled.
+    hearing: Hearing,
+    /// The deadline that the node named last.
+    deadline: Option<Duration>,
+    inputs: u32,
+    /// The first thing that should not have happened, until it is reported.
+    fault: Option<Fault>,
+}
+
+/// What the input that is being handled means to the node.
+enum Hearing {
+    /// Nothing that a rule is about.
+    Other,
+    /// Somebody asks.
+    Query { from: SocketAddr, method: Method },
+    /// Somebody whom it asked answers.
+    Answer(NodeInfo),
+    /// An answer to nothing that it asked. The face is that of before.
+    Foreign(Option<Box<Face>>),
+}
+
 impl Auditor {
+    /// For a node that lives by these numbers.
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            table: Table::default(),
+            queries: Queries::default(),
+            lookups: Lookups::default(),
+            peers: Peers::default(),
+            hearing: Hearing::Other,
+            deadline: None,
+            inputs: 0,
+            fault: None,
+        }
+    }
+
     /// The node is about to handle an input.
-    pub(crate) fn before(
-        &mut self,
-        _node: &Node,
-        _config: &Config,
-        _now: Duration,
-        _input: &Input<'_>,
-    ) {
+    pub(crate) fn before(&mut self, node: &Node, now: Duration, input: &Input<'_>) {
+        if self.inputs == 0 {
+            self.table
+                .begin(node.id(), &node.table(Family::V4, now, &self.config));
+        }
+        self.inputs = self.inputs.wrapping_add(1).max(1);
+        self.hearing = match *input {
+            Input::Receive { from, message } => self.hear(node, now, from, message),
+            Input::FindNode { lookup, target }
+            | Input::GetPeers {
+                lookup,
+                info_hash: target,
+            }
+            | Input::Announce {
+                lookup,
+                info_hash: target,
+                ..
+            } => {
+                self.lookups.begin(lookup, target, now);
+                Hearing::Other
+            }
+            _ => Hearing::Other,
+        };
+    }
+
+    fn hear(&mut self, node: &Node, now: Duration, from: SocketAddr, message: &Message) -> Hearing {
+        let id = match &message.body {
+            Body::Query(query) => {
+                let method = query.method.clone();
+                return Hearing::Query { from, method };
+            }
+            Body::Response(response) => Some(response.id),
+            Body::Error(_) => None,
+        };
+        if self.queries.end(from, &message.transaction) {
+            return id.map_or(Hearing::Other, |id| {
+                Hearing::Answer(NodeInfo { id, address: from })
+            });
+        }
+        // Any input lets the node do what is due.
+        let face = self
+            .is_idle(now)
+            .then(|| Box::new(Face::of(node, self.deadline, now, &self.config)));
+        Hearing::Foreign(face)
+    }
+
+    /// Whether the node has nothing to do now, whatever it is told. A deadline of a nanosecond from now may be one that was missed.
+    fn is_idle(&self, now: Duration) -> bool {
+        self.deadline
+            .is_none_or(|deadline| deadline > now + Duration::from_micros(1))
     }
 
     /// It sent something.
-    pub(crate) fn sent(&mut self, _now: Duration, _to: SocketAddr, _message: &Message) {}
-
-    /// Something reached it; it handles it next.
-    pub(crate) fn heard(&mut self, _now: Duration, _from: SocketAddr, _message: &Message) {}
+    pub(crate) fn sent(&mut self, now: Duration, to: SocketAddr, message: &Message) {
+        let verdict = match (&message.body, &self.hearing) {
+            (Body::Query(_), _) => self.queries.begin(to, &message.transaction, now),
+            (
+                Body::Response(response),
+                Hearing::Query {
+                    from,
+                    method: Method::GetPeers { info_hash, .. },
+                },
+            ) if *from == to => {
+                self.peers
+                    .answered(to.ip(), *info_hash, response, now, &self.config)
+            }
+            _ => Ok(()),
+        };
+        self.note(verdict);
+    }
 
     /// It reported something.
-    pub(crate) fn event(&mut self, _now: Duration, _event: &Event) {}
+    pub(crate) fn event(&mut self, now: Duration, event: &Event) {
+        let verdict = match event {
+            Event::PeerAnnounced { info_hash, peer } => match &self.hearing {
+                Hearing::Query {
+                    from,
+                    method: Method::AnnouncePeer { token, .. },
+                } => self.peers.stored(from.ip(), *info_hash, *peer, token, now),
+                _ => Err((
+                    "a peer is announced by a query",
+                    format!("{peer} is said to have announced itself"),
+                )),
+            },
+            Event::Peers {
+                lookup,
+                from,
+                peers,
+            } => self.lookups.found(*lookup).and_then(|info_hash| {
+                let mut own = peers.iter().filter(|_| from.is_none());
+                own.try_for_each(|&peer| self.peers.is_alive(info_hash, peer, now, &self.config))
+            }),
+            Event::Trace {
+                lookup,
+                address,
+                step,
+                ..
+            } => self.lookups.step(*lookup, *address, *step, &self.config),
+            Event::LookupEnded { lookup, .. } => self.lookups.end(*lookup),
+            _ => Ok(()),
+        };
+        self.note(verdict);
+    }
 
-    /// It has handled the input.
+    fn note(&mut self, verdict: Result<(), Fault>) {
+        if let Err(fault) = verdict {
+            self.fault.get_or_insert(fault);
+        }
+    }
+
+    /// It has handled the input, and named this deadline. Returns what should not have happened.
     pub(crate) fn after(
         &mut self,
-        _node: &Node,
-        _config: &Config,
-        _now: Duration,
+        node: &mut Node,
+        now: Duration,
+        deadline: Option<Duration>,
     ) -> Option<Fault> {
-        None
+        self.deadline = deadline;
+        let verdict = self.judge(node, now);
+        self.note(verdict);
+        self.fault.take()
+    }
+
+    fn judge(&mut self, node: &mut Node, now: Duration) -> Result<(), Fault> {
+        let hearing = std::mem::replace(&mut self.hearing, Hearing::Other);
+        let silent = self.queries.expire(now, self.config.query_timeout);
+        let stats = node.stats();
+        self.queries.check(stats.queries_in_flight)?;
+        self.lookups.check(now, stats.lookups)?;
+        Peers::check(&stats, &self.config)?;
+        let answer = match hearing {
+            Hearing::Answer(node) => Some(node),
+            Hearing::Foreign(Some(face)) => {
+                face.check(&Face::of(node, self.deadline, now, &self.config))?;
+                None
+            }
+            _ => None,
+        };
+        if answer.is_some()
+            || !silent.is_empty()
+            || !self.table.looks_like(node.id(), stats.contacts_v4)
+        {
+            let view = node.table(Family::V4, now, &self.config);
+            table::check(node.id(), &view, &self.config)?;
+            self.table
+                .change(node.id(), &view, answer, &silent, &self.config)?;
+        }
+        if self.inputs.is_multiple_of(FORGERY_INTERVAL) && self.is_idle(now) {
+            forge(node, self.deadline, now, &self.config, self.queries.last())?;
+        }
+        Ok(())
     }
 
     /// The node is gone, and with it all that it knew.
-    pub(crate) fn forget(&mut self) {}
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(self.config.clone());
+    }
 }

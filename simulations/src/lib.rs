@@ -39,6 +39,7 @@ mod scheduler;
 mod survey;
 mod swarm;
 mod timing_wheel;
+mod watch;
 mod workload;
 mod world;
 
@@ -63,4 +64,5 @@ pub use report::{
     nodes_csv, timeseries_csv,
 };
 pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
+pub use watch::{Seen, Sight, Watch};
 pub use world::{Codec, Found, Goal, Means, Note, World};

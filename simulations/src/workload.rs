@@ -397,6 +397,11 @@ impl Workload {
         breach.map_or(Ok(()), Err)
     }
 
+    /// The measured lookups that ended so far, in no order.
+    pub(crate) fn ended(&self) -> &[LookupRow] {
+        &self.rows
+    }
+
     /// The lookups that ended so far, by the time at which they began.
     pub(crate) fn rows(&self) -> Vec<LookupRow> {
         let mut rows = self.rows.clone();

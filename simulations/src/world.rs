@@ -24,6 +24,7 @@ use crate::attacker::Attacker;
 use crate::findings::{MessageCount, Traffic};
 use crate::invariant::{Auditor, Breach};
 use crate::network::{Nat, PlanetNetwork as Network};
+use crate::watch::{Onlooker, Sight, Watch};
 use crate::{Digest, Micros, Plan};
 use barrier::Barrier;
 use desk::{Desk, Envelope, KINDS};
@@ -107,6 +108,7 @@ pub struct World {
     commands: u64,
     lookups: u64,
     notes: Vec<Note>,
+    watched: Option<u32>,
 }
 
 impl World {
@@ -140,6 +142,7 @@ impl World {
             commands: 0,
             lookups: 0,
             notes: Vec::new(),
+            watched: None,
         }
     }
 
@@ -323,6 +326,22 @@ impl World {
         self.extras_mut(node).auditor = Some(Box::new(auditor));
     }
 
+    /// Keeps what a node sees and does.
+    pub(crate) fn watch(&mut self, watch: Watch) {
+        self.watched = Some(watch.node).filter(|&node| node < self.residents());
+        if let Some(node) = self.watched {
+            self.extras_mut(node).onlooker = Some(Box::new(Onlooker::new(watch)));
+        }
+    }
+
+    /// What the watched node saw and did since this was called last.
+    pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
+        let onlooker = self
+            .watched
+            .and_then(|node| self.extras_mut(node).onlooker.as_deref_mut());
+        onlooker.map(Onlooker::take).unwrap_or_default()
+    }
+
     /// All nodes read no more than [`dht::Limits`] allows.
     pub(crate) fn limit(&mut self, node: u32) {
         let mut rng = self.scene.network.generator((node, "limiter"));
@@ -376,11 +395,6 @@ impl World {
     pub(crate) fn attacker(&self, node: u32) -> Option<&Attacker> {
         let enemy = self.resident(node).extras.as_ref()?.enemy.as_ref()?;
         Some(&enemy.attacker)
-    }
-
-    /// The watcher of a node.
-    pub(crate) fn auditor_mut(&mut self, node: u32) -> Option<&mut Auditor> {
-        self.extras_mut(node).auditor.as_deref_mut()
     }
 
     /// Messages that a node sent and received so far.

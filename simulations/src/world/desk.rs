@@ -146,10 +146,14 @@ impl Outbox for Pen<'_> {
     }
 
     fn event(&mut self, event: Event) {
-        if let Some(extras) = &mut self.extras
-            && let Some(auditor) = &mut extras.auditor
-        {
-            auditor.event(Duration::from_micros(self.now), &event);
+        if let Some(extras) = &mut self.extras {
+            let now = Duration::from_micros(self.now);
+            if let Some(auditor) = &mut extras.auditor {
+                auditor.event(now, &event);
+            }
+            if let Some(onlooker) = &mut extras.onlooker {
+                onlooker.reports(now, &event);
+            }
         }
         // What only those look at who watch a node.
         if !matches!(event, Event::Trace { .. }) {
@@ -164,6 +168,11 @@ impl Pen<'_> {
     /// Gives a message to the network.
     pub(super) fn post(&mut self, to: SocketAddr, message: Message) {
         let (scene, now) = (self.scene, self.now);
+        if let Some(extras) = &mut self.extras
+            && let Some(onlooker) = &mut extras.onlooker
+        {
+            onlooker.says(Duration::from_micros(now), to, &message);
+        }
         let tally = &mut self.desk.tally;
         let bytes = encoded_length(&message) as u64;
         tally.traffic.sent += 1;

@@ -9,6 +9,7 @@ use crate::Micros;
 use crate::attacker::Attacker;
 use crate::invariant::Auditor;
 use crate::network::{Generator, Nat};
+use crate::watch::Onlooker;
 
 /// No time at all.
 const NEVER: Micros = Micros::MAX;
@@ -44,6 +45,7 @@ pub(super) struct Extras {
     pub(super) limiter: Option<Box<Limiter>>,
     pub(super) enemy: Option<Enemy>,
     pub(super) auditor: Option<Box<Auditor>>,
+    pub(super) onlooker: Option<Box<Onlooker>>,
     /// What it knew when it went.
     pub(super) memory: Option<Memory>,
 }

@@ -127,10 +127,13 @@ impl Shard {
         let config = scene.config(*is_read_only);
         let time = Duration::from_micros(now);
         let mut extras = extras.as_deref_mut();
-        if let Some(extras) = &mut extras
-            && let Some(auditor) = &mut extras.auditor
-        {
-            auditor.before(node, config, time, &input);
+        if let Some(extras) = &mut extras {
+            if let Some(auditor) = &mut extras.auditor {
+                auditor.before(node, time, &input);
+            }
+            if let Some(onlooker) = &mut extras.onlooker {
+                onlooker.handles(time, &input);
+            }
         }
         let mut pen = Pen {
             scene,
@@ -151,7 +154,7 @@ impl Shard {
         if let Some(extras) = extras
             && let Some(auditor) = &mut extras.auditor
         {
-            breach = breach.or(auditor.after(node, config, time));
+            breach = breach.or(auditor.after(node, time, deadline));
         }
         let at = alarm.set(deadline);
         self.desk.schedule_alarm(at, resident);
@@ -201,9 +204,6 @@ impl Shard {
         let delivery = (now, parcel.sender, number, &parcel.message);
         self.desk.tally.digest.count(delivery);
         if let Some(extras) = extras {
-            if let Some(auditor) = &mut extras.auditor {
-                auditor.heard(Duration::from_micros(now), from, &parcel.message);
-            }
             if let (Some(enemy), Some(node)) = (&mut extras.enemy, receiver.node.as_deref()) {
                 let mut answers = Vec::new();
                 let mut answer = |to, message| answers.push((to, message));
@@ -233,7 +233,7 @@ impl Shard {
     fn obey(&mut self, scene: &Scene, now: Micros, resident: u32, command: Command) {
         match command {
             Command::Join(origin) => self.join(scene, now, resident, origin),
-            Command::Leave { keeps_table } => self.leave(resident, keeps_table),
+            Command::Leave { keeps_table } => self.leave(now, resident, keeps_table),
             Command::Freeze => self.residents[resident as usize].is_frozen = true,
             Command::Thaw => {
                 self.residents[resident as usize].is_frozen = false;
@@ -376,16 +376,19 @@ impl Shard {
         }
     }
 
-    fn leave(&mut self, resident: u32, keeps_table: bool) {
+    fn leave(&mut self, now: Micros, resident: u32, keeps_table: bool) {
         let resident = &mut self.residents[resident as usize];
         if let Some(node) = resident.node.take() {
             if keeps_table {
                 resident.extras_mut().memory = Some(Memory::of(&node));
             }
-            if let Some(extras) = &mut resident.extras
-                && let Some(auditor) = &mut extras.auditor
-            {
-                auditor.forget();
+            if let Some(extras) = &mut resident.extras {
+                if let Some(auditor) = &mut extras.auditor {
+                    auditor.forget();
+                }
+                if let Some(onlooker) = &mut extras.onlooker {
+                    onlooker.goes(Duration::from_micros(now));
+                }
             }
         }
     }
