@@ -1,4 +1,5 @@
 mod room;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
