@@ -230,11 +230,13 @@ mod tests {
 
     /// Three repeats for each of three values, and two of another parameter.
     fn sweep() -> Vec<Manifest> {
+        let base = example::manifest();
         let mut runs = Vec::new();
         for alpha in ["1", "3", "10"] {
             for loss in ["0", "0.1"] {
                 for seed in 1..=3 {
                     runs.push(run(
+                        &base,
                         &[("dht.alpha", alpha), ("network.loss.random", loss)],
                         seed,
                     ));
@@ -244,8 +246,8 @@ mod tests {
         runs
     }
 
-    fn run(assignment: &[(&str, &str)], seed: u64) -> Manifest {
-        let mut run = example::manifest();
+    fn run(base: &Manifest, assignment: &[(&str, &str)], seed: u64) -> Manifest {
+        let mut run = base.clone();
         run.seed = seed;
         let number = |key: &str| {
             let set = assignment.iter().find(|(name, _)| *name == key);
@@ -308,7 +310,8 @@ mod tests {
 
     #[test]
     fn repeats_alone_are_compared_in_tables() {
-        let runs = (1..=4).map(|seed| run(&[], seed));
+        let base = example::manifest();
+        let runs = (1..=4).map(|seed| run(&base, &[], seed));
         let html = Comparison::new(runs).html();
         assert!(html.contains("over its repeats") && !html.contains("<svg"));
         assert!(html.contains("<table>"));
@@ -333,8 +336,9 @@ mod tests {
 
     #[test]
     fn what_was_set_is_never_markup() {
+        let base = example::manifest();
         let runs = [("<b>", 1), ("a&b", 2)]
-            .map(|(value, seed)| run(&[("network.latency.matrix", value)], seed));
+            .map(|(value, seed)| run(&base, &[("network.latency.matrix", value)], seed));
         let html = Comparison::new(runs).html();
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"));
     }

@@ -69,6 +69,7 @@ pub(super) fn spots(
                 (x + GAP, y + GAP),
                 (x - width - GAP, y - HEIGHT - GAP),
                 (x - width - GAP, y - HEIGHT / 2.0),
+                (x - width - GAP, y + GAP),
             ] {
                 let area = Area {
                     left,

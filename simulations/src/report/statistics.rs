@@ -43,18 +43,19 @@ impl Distribution {
         (!self.0.is_empty()).then(|| self.0.iter().sum::<f64>() / self.0.len() as f64)
     }
 
-    /// Points of the empirical distribution function, `(value, share of numbers not above it)`, few enough to be drawn: every
-    /// two-hundredth of the numbers, and more finely where few are left.
+    /// Points of the empirical distribution function, `(value, share of numbers not above it)`, from the smallest number and zero on, few
+    /// enough to be drawn: every two-hundredth of the numbers, and more finely where few are left.
     pub(super) fn cumulative(&self) -> Vec<(f64, f64)> {
         let fine = [0.996, 0.997, 0.998, 0.999, 0.9995, 0.9999, 1.0];
-        let shares = (0..200).map(|step| f64::from(step) / 200.0).chain(fine);
-        let mut points: Vec<(f64, f64)> = Vec::with_capacity(208);
+        let shares = (1..200).map(|step| f64::from(step) / 200.0).chain(fine);
+        let mut points: Vec<(f64, f64)> =
+            self.first().map(|first| (first, 0.0)).into_iter().collect();
         for share in shares {
             let Some(value) = self.quantile(share) else {
                 break;
             };
             match points.last_mut() {
-                Some(last) if last.0 >= value => last.1 = share,
+                Some(last) if last.1 > 0.0 && last.0 >= value => last.1 = share,
                 _ => points.push((value, share)),
             }
         }
@@ -155,9 +156,12 @@ mod tests {
         assert!(
             points
                 .windows(2)
-                .all(|w| w[0].0 < w[1].0 && w[0].1 < w[1].1)
+                .all(|w| w[0].0 <= w[1].0 && w[0].1 < w[1].1)
         );
+        assert_eq!(points.first(), Some(&(0.0, 0.0)));
         assert_eq!(points.last(), Some(&(976.0, 1.0)));
+        assert_eq!(of(&[7.0]).cumulative(), [(7.0, 0.0), (7.0, 1.0)]);
+        assert_eq!(of(&[]).cumulative(), []);
         assert_eq!(
             of(&[1.0, 2.0, 2.0, 3.0]).steps(),
             [(1.0, 0.25), (2.0, 0.75), (3.0, 1.0)]
