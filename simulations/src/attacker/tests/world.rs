@@ -31,6 +31,7 @@ fn findings(threads: usize, codec: Codec) -> Findings {
     let options = Options {
         means: Means { threads, codec },
         check: true,
+        watch: None,
     };
     let mut experiment = Experiment::new(plan, None, options).unwrap();
     while !experiment.advance().unwrap().is_over {}
