@@ -215,7 +215,7 @@ fn lookup(random: &mut Xoshiro256PlusPlus, index: u32) -> LookupRow {
         at,
         kind,
         node: random.random::<u32>() % 10_000,
-        info_hash: (kind != Kind::FindNode).then(|| index % 100),
+        info_hash: (kind != Kind::FindNode).then_some(index % 100),
         is_attacked: kind == Kind::GetPeers && index % 100 < 4,
         success,
         first_peers: finds_peers.then(|| millis(first)),
@@ -226,7 +226,9 @@ fn lookup(random: &mut Xoshiro256PlusPlus, index: u32) -> LookupRow {
         stalled: u32::from(random.random::<f64>() < 0.4),
         failed: 1,
         peers: if finds_peers { 10 } else { 0 },
-        accuracy: (index % 7 == 0).then_some(if index % 3 == 0 { 7 } else { 8 }),
+        accuracy: index
+            .is_multiple_of(7)
+            .then_some(if index.is_multiple_of(3) { 7 } else { 8 }),
     }
 }
 
