@@ -7,8 +7,8 @@ use crate::{Codec, EnemyPlan, Experiment, Findings, LifePlan, Means, Options, Pl
 fn findings(threads: usize, codec: Codec) -> Findings {
     let plan = Plan {
         nodes: 150,
-        settle: Duration::from_secs(60),
-        duration: Duration::from_secs(60),
+        settle: Duration::from_secs(20),
+        duration: Duration::from_secs(20),
         life: LifePlan {
             bootstrap_nodes: 4,
             ..LifePlan::default()
