@@ -35,6 +35,9 @@ pub struct Config {
     pub max_parallel: usize,
     /// New queries at most for each answer.
     pub queries_per_response: usize,
+    /// Queries at most that a lookup for peers spends beyond its convergence, where its target is surrounded by more nodes than can be there by chance:
+    /// on those around them, so that nobody swallows an announce by standing nearest. 0: it ends with the nearest, whoever they are.
+    pub region: usize,
     /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
     pub max_in_flight: usize,
     /// The shortest time after which a lookup stops waiting for an answer.
@@ -92,6 +95,7 @@ impl Default for Config {
             initial_queries: 4,
             max_parallel: 10,
             queries_per_response: 3,
+            region: 64,
             max_in_flight: 256,
             min_stall: Duration::from_millis(150),
             max_stall: Duration::from_secs(2),

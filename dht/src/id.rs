@@ -91,6 +91,14 @@ impl Distance {
     }
 }
 
+impl Distance {
+    /// Its 64 most significant bits: how much of the key space is nearer, as a share of 2⁶⁴.
+    pub(crate) const fn high(&self) -> u64 {
+        let [high, ..] = self.0;
+        high
+    }
+}
+
 impl From<[u8; Id::LENGTH]> for Id {
     fn from(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)

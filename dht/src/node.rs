@@ -293,6 +293,7 @@ impl Node {
             Purpose::Bootstrap => self.bootstrap_answered(node, response, context),
             Purpose::Verify => {}
             Purpose::Lookup(key) => self.lookup_answered(key, transaction, node, response, context),
+            Purpose::Explore(key) => self.exploration_answered(key, node, response, context),
             Purpose::Announce(key) => self.announce_answered(key, node, context),
         }
         if let Some(claim) = external {

@@ -149,6 +149,23 @@ impl<A: Endpoint> RoutingTable<A> {
         self.contacts.len() - self.range(self.bucket_of(id)).end < Config::K
     }
 
+    /// How many nodes there are, judged from how densely those around us stand. `None` if too few are known to say.
+    ///
+    /// It takes the sixteen nearest or a few more. Of so many nearly all are known, and a few that were placed next to us change little.
+    pub(crate) fn network_size(&self) -> Option<u64> {
+        const ENOUGH: usize = 64;
+        if self.contacts.len() < ENOUGH {
+            return None;
+        }
+        let sizes = self.sizes.iter().enumerate().rev();
+        let counts = sizes.scan(0, |count, (bucket, &size)| {
+            *count += u64::from(size);
+            Some((*count, bucket))
+        });
+        let mut counts = counts.skip_while(|(count, _)| *count < 2 * Config::K as u64);
+        counts.next().map(|(count, bucket)| count << bucket)
+    }
+
     /// Whether a bucket holds fewer contacts than it may.
     pub(crate) fn is_open(&self, bucket: usize, config: &Config) -> bool {
         let size = self.sizes.get(bucket).map_or(0, |&size| usize::from(size));

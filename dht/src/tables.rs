@@ -114,6 +114,14 @@ impl Tables {
         }
     }
 
+    /// How many nodes the network of one family has, approximately; `None` if too few are known to say.
+    pub(crate) fn network_size(&self, family: Family) -> Option<u64> {
+        match family {
+            Family::V4 => self.v4.network_size(),
+            Family::V6 => self.v6.as_ref()?.network_size(),
+        }
+    }
+
     /// Whether a bucket of one family holds fewer contacts than it may.
     pub(crate) fn is_open(&self, family: Family, bucket: usize, config: &Config) -> bool {
         match family {

@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Verify,
     /// A step of a lookup.
     Lookup(u32),
+    /// To learn who stands around a node, where the target of a lookup is crowded.
+    Explore(u32),
     /// The announce that ends a lookup.
     Announce(u32),
 }
@@ -118,7 +120,7 @@ impl Transactions {
             purpose,
             sent: now,
             delay: match purpose {
-                Purpose::Lookup(_) | Purpose::Announce(_) => Delay::None,
+                Purpose::Lookup(_) | Purpose::Explore(_) | Purpose::Announce(_) => Delay::None,
                 Purpose::Bootstrap | Purpose::Verify => Delay::Late,
             },
             patience,

@@ -4,11 +4,12 @@ use crate::address::same_host;
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::{NodeInfo, Token};
+use crate::security::is_id_valid;
 
 /// Candidates that are remembered; farther ones make room.
 const MAX_CANDIDATES: usize = 128;
 /// Nodes at most that an announce is sent to, those that did not acknowledge it included.
-const MAX_ANNOUNCES: usize = 2 * Config::K;
+const MAX_ANNOUNCES: usize = 3 * Config::K;
 
 /// The walk of one lookup through one family, closer and closer to its target. BEP 5, "Overview".
 ///
@@ -20,6 +21,15 @@ pub(crate) struct Traversal {
     /// Addresses without an id, for those who know nobody yet.
     entrances: Vec<(SocketAddr, State)>,
     announcing: bool,
+    crowd: Option<Crowd>,
+}
+
+/// More nodes right next to the target than can be there by chance: the walk goes on as if they did not count.
+struct Crowd {
+    /// The distance within which they stand: its 64 most significant bits.
+    reach: u64,
+    /// Queries that may still be spent on those around them.
+    budget: usize,
 }
 
 struct Candidate {
@@ -29,6 +39,8 @@ struct Candidate {
     state: State,
     token: Option<Token>,
     announce: State,
+    /// Where the question stands who is around it.
+    exploration: State,
 }
 
 /// Where a query to a candidate stands.
@@ -51,6 +63,7 @@ impl Traversal {
             candidates: Vec::new(),
             entrances: Vec::new(),
             announcing: false,
+            crowd: None,
         }
     }
 
@@ -74,6 +87,7 @@ impl Traversal {
                     state: State::Fresh,
                     token: None,
                     announce: State::Fresh,
+                    exploration: State::Fresh,
                 },
             );
         }
@@ -108,8 +122,8 @@ impl Traversal {
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
             match candidate.state {
-                State::Answered | State::Asked => alive += 1,
-                State::Fresh if !self.is_host_asked(&candidate.node.address) => {
+                State::Answered | State::Asked => alive += usize::from(self.counts(candidate)),
+                State::Fresh if self.may_be_asked(candidate) => {
                     next = Some(place);
                     break;
                 }
@@ -121,7 +135,75 @@ impl Traversal {
         }
         let candidate = self.candidates.get_mut(next?)?;
         candidate.state = State::Asked;
+        if let Some(crowd) = &mut self.crowd {
+            crowd.budget -= 1;
+        }
         Some((candidate.node.address, Some(candidate.node.id)))
+    }
+
+    /// Whether a candidate is one of those that the walk is to find.
+    fn counts(&self, candidate: &Candidate) -> bool {
+        let distance = candidate.node.id.distance(&self.target).high();
+        self.crowd
+            .as_ref()
+            .is_none_or(|crowd| crowd.reach <= distance)
+    }
+
+    /// Whether a candidate that was not asked yet may be. In a crowd only those may whose ids follow from their addresses: of these nobody has
+    /// as many as he likes.
+    fn may_be_asked(&self, candidate: &Candidate) -> bool {
+        let NodeInfo { id, address } = &candidate.node;
+        self.crowd.as_ref().is_none_or(|crowd| crowd.budget > 0)
+            && (self.counts(candidate) || is_id_valid(id, address.ip()))
+            && !self.is_host_asked(address)
+    }
+
+    /// Notes that more nodes stand next to the target than by chance, if it is so in a network of so many nodes: the k nearest that answered
+    /// stand where a sixth of k is to be expected. Then `budget` queries may be spent on those around them. Whether this is news.
+    pub(crate) fn note_crowd(&mut self, network_size: u64, budget: usize) -> bool {
+        let reach = (u64::MAX / network_size.max(1)).saturating_mul(Config::K as u64) / 6;
+        let farthest = self.nearest_answered().nth(Config::K - 1);
+        let is_crowded = farthest
+            .is_some_and(|candidate| candidate.node.id.distance(&self.target).high() < reach);
+        let is_news = is_crowded && self.crowd.is_none() && budget > 0;
+        if is_news {
+            self.crowd = Some(Crowd { reach, budget });
+        }
+        is_news
+    }
+
+    /// Whom to ask who is around it: those nearest to a crowd, who name nobody else to those who ask for its centre.
+    pub(crate) fn next_exploration(&mut self) -> Option<NodeInfo> {
+        self.crowd.as_ref().filter(|crowd| crowd.budget > 0)?;
+        let mut around = 0;
+        let mut next = None;
+        for (place, candidate) in self.candidates.iter().enumerate() {
+            if candidate.state == State::Answered && self.counts(candidate) {
+                around += 1;
+                if candidate.exploration == State::Fresh {
+                    next = Some(place);
+                    break;
+                }
+            }
+            if around == Config::K {
+                break;
+            }
+        }
+        let candidate = self.candidates.get_mut(next?)?;
+        candidate.exploration = State::Asked;
+        if let Some(crowd) = &mut self.crowd {
+            crowd.budget -= 1;
+        }
+        Some(candidate.node)
+    }
+
+    /// Nothing is waited for any longer from a node that was asked who is around it. Returns how many hops away it is.
+    pub(crate) fn explored(&mut self, address: &SocketAddr, id: Option<&Id>) -> u8 {
+        let Some(candidate) = self.find(address, id) else {
+            return 1;
+        };
+        candidate.exploration = State::Answered;
+        candidate.hops
     }
 
     /// One query an IP a lookup: many ids behind one address have one say.
@@ -141,7 +223,7 @@ impl Traversal {
         let asked = |state: State| usize::from(state == State::Asked);
         self.candidates
             .iter()
-            .map(|candidate| asked(candidate.state))
+            .map(|candidate| asked(candidate.state) + asked(candidate.exploration))
             .sum::<usize>()
             + self
                 .entrances
@@ -214,12 +296,13 @@ impl Traversal {
             return false;
         }
         let mut answers = 0;
-        for Candidate { node, state, .. } in &self.candidates {
-            let is_unasked = *state == State::Fresh && !self.is_host_asked(&node.address);
-            if is_unasked || awaited(*state) {
+        for candidate in &self.candidates {
+            let state = candidate.state;
+            let is_unasked = state == State::Fresh && self.may_be_asked(candidate);
+            if is_unasked || awaited(state) || awaited(candidate.exploration) {
                 return false;
             }
-            answers += usize::from(*state == State::Answered);
+            answers += usize::from(state == State::Answered && self.counts(candidate));
             if answers == Config::K {
                 break;
             }
@@ -255,30 +338,38 @@ impl Traversal {
         self.announcing
     }
 
-    /// Whom to tell now: one of the k nearest that gave a token and did not fail to acknowledge. It counts as told from here on.
+    /// Whom to tell now: one of the k nearest that gave a token and did not fail to acknowledge, and of as many around a crowd. It counts as told from here on.
     pub(crate) fn next_announce(&mut self) -> Option<(NodeInfo, Token)> {
         let told = |candidate: &&Candidate| candidate.announce != State::Fresh;
         if self.candidates.iter().filter(told).count() >= MAX_ANNOUNCES {
             return None;
         }
-        let mut hopeful = 0;
-        for candidate in &mut self.candidates {
-            let (State::Answered, Some(token)) = (candidate.state, &candidate.token) else {
+        let (mut in_crowd, mut around) = (0, 0);
+        let mut next = None;
+        for (place, candidate) in self.candidates.iter().enumerate() {
+            if candidate.state != State::Answered || candidate.token.is_none() {
                 continue;
+            }
+            let hopeful = if self.counts(candidate) {
+                &mut around
+            } else {
+                &mut in_crowd
             };
             match candidate.announce {
-                State::Fresh => {
-                    candidate.announce = State::Asked;
-                    return Some((candidate.node, token.clone()));
+                State::Fresh if *hopeful < Config::K => {
+                    next = Some(place);
+                    break;
                 }
-                State::Asked | State::Answered => hopeful += 1,
-                State::Stalled | State::Late | State::Failed => {}
+                State::Asked | State::Answered => *hopeful += 1,
+                State::Fresh | State::Stalled | State::Late | State::Failed => {}
             }
-            if hopeful == Config::K {
+            if around == Config::K {
                 break;
             }
         }
-        None
+        let candidate = self.candidates.get_mut(next?)?;
+        candidate.announce = State::Asked;
+        Some((candidate.node, candidate.token.clone()?))
     }
 
     pub(crate) fn announce_acknowledged(&mut self, node: &NodeInfo) {

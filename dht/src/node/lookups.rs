@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::lookup::{Failure, Goal, Lookup, MAX_PEERS};
-use crate::message::{AnnouncedPort, Method, NodeInfo, Response};
+use crate::message::{AnnouncedPort, Method, NodeInfo, Response, Want};
 use crate::transaction::{Delay, Delayed, Purpose, Transaction};
 use crate::traversal::Traversal;
 
@@ -199,14 +199,22 @@ impl Node {
                 self.lookups.starved = true;
                 break;
             }
-            let Some((address, id)) = traversal.next() else {
+            if let Some((address, id)) = traversal.next() {
+                lookup.tally.asked += 1;
+                lookup.trace(address, id, Step::Asked, context.out);
+                let method = lookup.method();
+                self.ask(address, id, Purpose::Lookup(key), method, context);
+            } else if let Some(NodeInfo { id, address }) = traversal.next_exploration() {
+                lookup.tally.asked += 1;
+                let method = Method::FindNode {
+                    target: id,
+                    want: Want::UNSAID,
+                };
+                self.ask(address, Some(id), Purpose::Explore(key), method, context);
+            } else {
                 break;
-            };
+            }
             sent += 1;
-            lookup.tally.asked += 1;
-            lookup.trace(address, id, Step::Asked, context.out);
-            let method = lookup.method();
-            self.ask(address, id, Purpose::Lookup(key), method, context);
         }
         self.settle(key, family, context);
     }
@@ -233,8 +241,23 @@ impl Node {
                 traversal.start_announcing();
                 self.announce(key, family, port, context);
             }
+            if goal != Goal::FindNode && self.is_crowded(key, family, context.config) {
+                self.advance(key, family, context.config.max_parallel, context);
+                return;
+            }
         }
         self.end_if_over(key, context);
+    }
+
+    /// Whether it has just become clear that a lookup has to go on: more nodes than there can be stand next to its target.
+    fn is_crowded(&mut self, key: u32, family: Family, config: &Config) -> bool {
+        let size = self.tables.network_size(family);
+        let traversal = self
+            .lookups
+            .get_mut(key)
+            .and_then(|lookup| lookup.traversal(family).as_mut());
+        size.zip(traversal)
+            .is_some_and(|(size, traversal)| traversal.note_crowd(size, config.region))
     }
 
     fn announce<R: Rng, O: Outbox>(
@@ -339,7 +362,7 @@ impl Node {
         response: &Response,
         context: &mut Context<'_, R, O>,
     ) {
-        let (own, now, config) = (self.id(), context.now, context.config);
+        let now = context.now;
         let Some(lookup) = self.lookups.get_mut(key) else {
             return;
         };
@@ -362,6 +385,32 @@ impl Node {
         let hops = lookup.traversal(family).as_mut().map_or(1, |traversal| {
             traversal.answered(node, response.token.clone())
         });
+        self.take_names(key, &node, response, hops, context);
+        let has_peers = self
+            .lookups
+            .get_mut(key)
+            .is_some_and(|lookup| !lookup.peers.is_empty());
+        let queries = if has_peers {
+            1
+        } else {
+            context.config.queries_per_response
+        };
+        self.advance(key, family, queries, context);
+    }
+
+    /// Adds those whom a node names to the candidates of a lookup.
+    fn take_names<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        node: &NodeInfo,
+        response: &Response,
+        hops: u8,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let (own, now, config) = (self.id(), context.now, context.config);
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return;
+        };
         for named in response.named() {
             let wanted = named.id != own
                 && may_name(&node.address, &named.address)
@@ -371,12 +420,25 @@ impl Node {
                 traversal.add(named, hops.saturating_add(1));
             }
         }
-        let queries = if lookup.peers.is_empty() {
-            context.config.queries_per_response
-        } else {
-            1
-        };
-        self.advance(key, family, queries, context);
+    }
+
+    pub(super) fn exploration_answered<R: Rng, O: Outbox>(
+        &mut self,
+        key: u32,
+        node: NodeInfo,
+        response: &Response,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let hops = self.exploration_ended(key, &node.address, Some(&node.id));
+        self.take_names(key, &node, response, hops, context);
+        let queries = context.config.queries_per_response;
+        self.advance(key, Family::of(&node.address), queries, context);
+    }
+
+    fn exploration_ended(&mut self, key: u32, address: &SocketAddr, id: Option<&Id>) -> u8 {
+        let lookup = self.lookups.get_mut(key);
+        let traversal = lookup.and_then(|lookup| lookup.traversal(Family::of(address)).as_mut());
+        traversal.map_or(1, |traversal| traversal.explored(address, id))
     }
 
     pub(super) fn announce_answered<R: Rng, O: Outbox>(
@@ -422,6 +484,10 @@ impl Node {
                 }
                 self.advance(key, family, 1, context);
             }
+            (Purpose::Explore(key), _) => {
+                self.exploration_ended(key, &to, id.as_ref());
+                self.advance(key, Family::of(&to), 1, context);
+            }
             (Purpose::Announce(key), Delay::Stalled) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
             }
@@ -447,6 +513,10 @@ impl Node {
                 if let Some(traversal) = lookup.traversal(family) {
                     traversal.failed(&to, id.as_ref());
                 }
+                self.advance(key, family, 1, context);
+            }
+            Purpose::Explore(key) => {
+                self.exploration_ended(key, &to, id.as_ref());
                 self.advance(key, family, 1, context);
             }
             Purpose::Announce(key) => {
