@@ -197,10 +197,16 @@ impl PlanetNetwork {
         self.latency.between(site(a), site(b))
     }
 
+    /// Whether a partition lies between two nodes now.
+    #[inline]
+    pub fn is_cut(&self, now: Micros, from: u32, to: u32) -> bool {
+        self.partitions.cut(now, from, to, |node| self.region(node))
+    }
+
     /// What becomes of a packet that is sent now, the `sequence`-th of its source.
     #[inline]
     pub fn fate(&self, now: Micros, from: u32, to: u32, sequence: u32) -> Fate {
-        if self.partitions.cut(now, from, to, |node| self.region(node)) {
+        if self.is_cut(now, from, to) {
             return Fate::Cut;
         }
         if self.is_calm {

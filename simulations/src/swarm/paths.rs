@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Network;
-use crate::network::{Fate, PlanetNetwork};
+use crate::network::PlanetNetwork;
 
 /// What lies between peers.
 pub trait Paths {
@@ -34,7 +34,7 @@ impl Paths for PlanetNetwork {
     fn connects(&self, now: Duration, from: SocketAddr, to: SocketAddr) -> bool {
         let now = now.as_micros() as u64;
         let both = self.number(from).zip(self.number(to));
-        both.is_some_and(|(from, to)| self.fate(now, from, to, 0) != Fate::Cut)
+        both.is_some_and(|(from, to)| !self.is_cut(now, from, to))
     }
 }
 
