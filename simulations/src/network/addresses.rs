@@ -26,6 +26,8 @@ const STRIDE: u64 = 8_708_249;
 const BACK: u64 = inverse(STRIDE, SPACE);
 
 const PUBLIC: [u8; OCTETS] = public();
+/// Where a first octet stands in [`PUBLIC`]; [`OCTETS`] for those that do not.
+const PLACES: [u8; 256] = places();
 
 const fn public() -> [u8; OCTETS] {
     let mut octets = [0; OCTETS];
@@ -40,6 +42,16 @@ const fn public() -> [u8; OCTETS] {
         octet += 1;
     }
     octets
+}
+
+const fn places() -> [u8; 256] {
+    let mut places = [OCTETS as u8; 256];
+    let mut place = 0;
+    while place < OCTETS {
+        places[PUBLIC[place] as usize] = place as u8;
+        place += 1;
+    }
+    places
 }
 
 /// What has to be multiplied by `number` to give 1, by Euclid's algorithm.
@@ -132,8 +144,11 @@ impl Addresses {
     #[inline]
     pub(super) fn resident(&self, ip: Ipv4Addr) -> Option<u32> {
         let [first, second, third, last] = ip.octets();
-        let octet = PUBLIC.binary_search(&first).ok()?;
-        let slot = (octet as u64) << 16 | u64::from(second) << 8 | u64::from(third);
+        let octet = PLACES[usize::from(first)];
+        if usize::from(octet) == OCTETS {
+            return None;
+        }
+        let slot = u64::from(octet) << 16 | u64::from(second) << 8 | u64::from(third);
         let network = ((slot + SPACE - self.shift()) * BACK % SPACE) as u32;
         let (block, network_of_block) = (network / self.networks, network % self.networks);
         let host = (u32::from(last) + 2 * HOSTS - 1 - self.first_host(network)) % HOSTS;

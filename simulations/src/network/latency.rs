@@ -130,13 +130,13 @@ impl Latency {
                 matrix.latency(self.region(a.network), self.region(b.network))
             }
         };
-        (fixed + path as Micros).max(self.minimum)
+        (fixed + Micros::from(path as u32)).max(self.minimum)
     }
 
     /// The part of a latency that is to be scaled, in units.
     #[inline]
     fn path(&self, a: Site, b: Site) -> f64 {
-        let lines = (self.line(a.node) + self.line(b.node)) as f64;
+        let lines = f64::from(self.line(a.node) + self.line(b.node));
         match &self.ground {
             Ground::Plane(centres) => {
                 let (a, b) = (
@@ -157,7 +157,7 @@ impl Latency {
         let centre = centres[usize::from(self.region_of(place))];
         let off = |shift: u32| {
             let dice = ((place >> shift) & 0xfff) + ((place >> (shift + 12)) & 0xfff);
-            (dice * SPREAD / 0xfff) as i32 - SPREAD as i32
+            (dice * (SPREAD >> 12)) as i32 - SPREAD as i32
         };
         Point {
             x: centre.x + off(0),
@@ -167,10 +167,10 @@ impl Latency {
 
     /// The delay of a node's access line, in units: the fourth power of something uniform.
     #[inline]
-    fn line(&self, node: u32) -> u64 {
+    fn line(&self, node: u32) -> u32 {
         let uniform = draw(self.lines_seed, u64::from(node)) >> 32;
         let square = (uniform * uniform) >> 32;
-        (((square * square) >> 32) * ACCESS) >> 32
+        ((((square * square) >> 32) * ACCESS) >> 32) as u32
     }
 }
 
