@@ -35,8 +35,8 @@ pub struct Config {
     pub max_parallel: usize,
     /// New queries at most for each answer.
     pub queries_per_response: usize,
-    /// Queries at most that a lookup for peers spends beyond its convergence, where its target is surrounded by more nodes than can be there by chance:
-    /// on those around them, so that nobody swallows an announce by standing nearest. 0: it ends with the nearest, whoever they are.
+    /// Queries at most that a lookup for peers spends beyond its convergence, where the nearest that answered stand denser or sparser than can be by
+    /// chance: so nobody swallows an announce by standing nearest, or by hiding those who do. 0: it ends with the nearest, whoever they are.
     pub region: usize,
     /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
     pub max_in_flight: usize,

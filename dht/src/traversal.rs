@@ -21,14 +21,16 @@ pub(crate) struct Traversal {
     /// Addresses without an id, for those who know nobody yet.
     entrances: Vec<(SocketAddr, State)>,
     announcing: bool,
-    crowd: Option<Crowd>,
+    detour: Option<Detour>,
 }
 
-/// More nodes right next to the target than can be there by chance: the walk goes on as if they did not count.
-struct Crowd {
-    /// The distance within which they stand: its 64 most significant bits.
+/// How a walk goes on that came to an end where it cannot be by chance.
+struct Detour {
+    /// The distance within which a crowd stands next to the target, which does not count: its 64 most significant bits. 0: there is none.
     reach: u64,
-    /// Queries that may still be spent on those around them.
+    /// How many have to answer.
+    wanted: usize,
+    /// Queries that may still be spent.
     budget: usize,
 }
 
@@ -63,7 +65,7 @@ impl Traversal {
             candidates: Vec::new(),
             entrances: Vec::new(),
             announcing: false,
-            crowd: None,
+            detour: None,
         }
     }
 
@@ -129,52 +131,72 @@ impl Traversal {
                 }
                 State::Fresh | State::Stalled | State::Late | State::Failed => {}
             }
-            if alive == Config::K {
+            if alive == self.wanted() {
                 break;
             }
         }
         let candidate = self.candidates.get_mut(next?)?;
         candidate.state = State::Asked;
-        if let Some(crowd) = &mut self.crowd {
-            crowd.budget -= 1;
+        if let Some(detour) = &mut self.detour {
+            detour.budget -= 1;
         }
         Some((candidate.node.address, Some(candidate.node.id)))
+    }
+
+    /// How many have to answer.
+    fn wanted(&self) -> usize {
+        self.detour
+            .as_ref()
+            .map_or(Config::K, |detour| detour.wanted)
     }
 
     /// Whether a candidate is one of those that the walk is to find.
     fn counts(&self, candidate: &Candidate) -> bool {
         let distance = candidate.node.id.distance(&self.target).high();
-        self.crowd
+        self.detour
             .as_ref()
-            .is_none_or(|crowd| crowd.reach <= distance)
+            .is_none_or(|detour| detour.reach <= distance)
     }
 
     /// Whether a candidate that was not asked yet may be. In a crowd only those may whose ids follow from their addresses: of these nobody has
     /// as many as he likes.
     fn may_be_asked(&self, candidate: &Candidate) -> bool {
         let NodeInfo { id, address } = &candidate.node;
-        self.crowd.as_ref().is_none_or(|crowd| crowd.budget > 0)
+        self.detour.as_ref().is_none_or(|detour| detour.budget > 0)
             && (self.counts(candidate) || is_id_valid(id, address.ip()))
             && !self.is_host_asked(address)
     }
 
-    /// Notes that more nodes stand next to the target than by chance, if it is so in a network of so many nodes: the k nearest that answered
-    /// stand where a sixth of k is to be expected. Then `budget` queries may be spent on those around them. Whether this is news.
-    pub(crate) fn note_crowd(&mut self, network_size: u64, budget: usize) -> bool {
-        let reach = (u64::MAX / network_size.max(1)).saturating_mul(Config::K as u64) / 6;
+    /// Judges the k nearest that answered, in a network of so many nodes. If they stand where a sixth of k is to be expected, they are a crowd. If
+    /// they reach as far as twice k do, somebody hides those who are nearer: k more are to answer. Either way `budget` queries may be spent on it
+    /// from here on. Whether this is news.
+    pub(crate) fn judge(&mut self, network_size: u64, budget: usize) -> bool {
+        let expected = (u64::MAX / network_size.max(1)).saturating_mul(Config::K as u64);
         let farthest = self.nearest_answered().nth(Config::K - 1);
-        let is_crowded = farthest
-            .is_some_and(|candidate| candidate.node.id.distance(&self.target).high() < reach);
-        let is_news = is_crowded && self.crowd.is_none() && budget > 0;
-        if is_news {
-            self.crowd = Some(Crowd { reach, budget });
-        }
-        is_news
+        let Some(farthest) = farthest.filter(|_| self.detour.is_none() && budget > 0) else {
+            return false;
+        };
+        let distance = farthest.node.id.distance(&self.target).high();
+        let (reach, wanted) = if distance < expected / 6 {
+            (expected / 6, Config::K)
+        } else if distance / 2 > expected {
+            (0, 2 * Config::K)
+        } else {
+            return false;
+        };
+        self.detour = Some(Detour {
+            reach,
+            wanted,
+            budget,
+        });
+        true
     }
 
     /// Whom to ask who is around it: those nearest to a crowd, who name nobody else to those who ask for its centre.
     pub(crate) fn next_exploration(&mut self) -> Option<NodeInfo> {
-        self.crowd.as_ref().filter(|crowd| crowd.budget > 0)?;
+        self.detour
+            .as_ref()
+            .filter(|detour| detour.reach > 0 && detour.budget > 0)?;
         let mut around = 0;
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
@@ -191,8 +213,8 @@ impl Traversal {
         }
         let candidate = self.candidates.get_mut(next?)?;
         candidate.exploration = State::Asked;
-        if let Some(crowd) = &mut self.crowd {
-            crowd.budget -= 1;
+        if let Some(detour) = &mut self.detour {
+            detour.budget -= 1;
         }
         Some(candidate.node)
     }
@@ -303,7 +325,7 @@ impl Traversal {
                 return false;
             }
             answers += usize::from(state == State::Answered && self.counts(candidate));
-            if answers == Config::K {
+            if answers == self.wanted() {
                 break;
             }
         }

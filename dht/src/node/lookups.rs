@@ -241,7 +241,7 @@ impl Node {
                 traversal.start_announcing();
                 self.announce(key, family, port, context);
             }
-            if goal != Goal::FindNode && self.is_crowded(key, family, context.config) {
+            if goal != Goal::FindNode && self.is_suspicious(key, family, context.config) {
                 self.advance(key, family, context.config.max_parallel, context);
                 return;
             }
@@ -249,15 +249,13 @@ impl Node {
         self.end_if_over(key, context);
     }
 
-    /// Whether it has just become clear that a lookup has to go on: more nodes than there can be stand next to its target.
-    fn is_crowded(&mut self, key: u32, family: Family, config: &Config) -> bool {
+    /// Whether it has just become clear that a lookup has to go on, since it came to an end where it cannot be by chance.
+    fn is_suspicious(&mut self, key: u32, family: Family, config: &Config) -> bool {
         let size = self.tables.network_size(family);
-        let traversal = self
-            .lookups
-            .get_mut(key)
-            .and_then(|lookup| lookup.traversal(family).as_mut());
+        let lookup = self.lookups.get_mut(key);
+        let traversal = lookup.and_then(|lookup| lookup.traversal(family).as_mut());
         size.zip(traversal)
-            .is_some_and(|(size, traversal)| traversal.note_crowd(size, config.region))
+            .is_some_and(|(size, traversal)| traversal.judge(size, config.region))
     }
 
     fn announce<R: Rng, O: Outbox>(

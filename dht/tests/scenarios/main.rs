@@ -3,6 +3,7 @@
 mod bootstrap;
 mod lookups;
 mod serving;
+mod sybils;
 mod table;
 mod world;
 

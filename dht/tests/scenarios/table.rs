@@ -1,6 +1,8 @@
 //! Who is believed, remembered and forgotten.
 
-use dht::{Body, Input, Message, Method, Node, NodeInfo, Response, TransactionId};
+use std::collections::BTreeMap;
+
+use dht::{Body, Config, Input, Message, Method, NodeInfo, Response, TransactionId};
 
 use crate::world::{World, local, public};
 use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, message, result};
@@ -209,26 +211,10 @@ fn nobody_on_the_public_network_leads_us_into_our_own() {
 
 #[test]
 fn established_nodes_find_everything_at_once_and_do_not_act_in_step() {
-    let mut world = World::new(24);
-    world.now += 60 * MINUTE;
-    let addresses: Vec<_> = (0..200).map(public).collect();
-    let everybody: Vec<_> = addresses
-        .iter()
-        .map(|&address| NodeInfo {
-            id: dht::id_for(address.ip(), world.rng()),
-            address,
-        })
-        .collect();
-    for node in &everybody {
-        let (config, now) = (world.config.clone(), world.now);
-        let silent_for = (0..).map(|second: u32| 4 * second * SECOND);
-        let contacts = everybody.iter().copied().zip(silent_for);
-        let contacts =
-            contacts.map(|(contact, silent_for)| (contact, now.saturating_sub(silent_for)));
-        let established = Node::established(node.id, contacts, &config, now, world.rng());
-        assert!(established.stats().contacts_v4 > 150);
-        world.place(node.address, established, Input::Timeout);
-        world.input(node.address, Input::Bootstrap(&addresses[..1]));
+    let mut world = World::established(200, Config::default(), BTreeMap::new(), 24);
+    for number in 0..200 {
+        assert!(world.nodes[&public(number)].node.stats().contacts_v4 > 150);
+        world.input(public(number), Input::Bootstrap(&[public(0)]));
     }
     assert!(
         world.nodes.values().all(|member| member.sent.is_empty()),

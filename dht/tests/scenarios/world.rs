@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{Config, Event, Id, Input, Message, Node, Outbox, decode, encode};
+use dht::{
+    Body, Config, Event, Id, Input, Message, Method, Node, NodeInfo, Outbox, Response, Token,
+    decode, encode,
+};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -21,6 +24,8 @@ pub(crate) struct World {
     /// Addresses that neither hear nor speak.
     pub(crate) silent: BTreeSet<SocketAddr>,
     sent: u64,
+    /// Nodes that name one another, acknowledge what is announced to them, and keep nothing.
+    pub(crate) sybils: BTreeMap<SocketAddr, Id>,
     /// One datagram in so many gets lost.
     pub(crate) loss: Option<u64>,
     rng: Xoshiro256PlusPlus,
@@ -73,6 +78,7 @@ impl World {
             in_flight: BTreeMap::new(),
             timers: BTreeSet::new(),
             silent: BTreeSet::new(),
+            sybils: BTreeMap::new(),
             sent: 0,
             loss: None,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -113,6 +119,39 @@ impl World {
             world.run_for(Duration::from_millis(50));
         }
         world.run_for(Duration::from_secs(30));
+        world
+    }
+
+    /// A network of `count` nodes on the public network that have known one another, and the Sybils among them, for long.
+    pub(crate) fn established(
+        count: u16,
+        config: Config,
+        sybils: BTreeMap<SocketAddr, Id>,
+        seed: u64,
+    ) -> Self {
+        let mut world = Self::new(seed);
+        (world.config, world.sybils) = (config, sybils);
+        world.now += Duration::from_secs(60 * 60);
+        let addresses: Vec<_> = (0..count).map(public).collect();
+        let mut everybody: Vec<_> = addresses
+            .iter()
+            .map(|&address| NodeInfo {
+                id: dht::id_for(address.ip(), &mut world.rng),
+                address,
+            })
+            .collect();
+        let honest = everybody.len();
+        let sybils = world.sybils.iter();
+        everybody.extend(sybils.map(|(&address, &id)| NodeInfo { id, address }));
+        for node in everybody.iter().take(honest) {
+            let silent_for = (0..).map(|second: u32| 4 * second * Duration::from_secs(1));
+            let contacts = everybody.iter().copied().zip(silent_for);
+            let contacts = contacts
+                .map(|(contact, silent_for)| (contact, world.now.saturating_sub(silent_for)));
+            let (config, now) = (&world.config, world.now);
+            let established = Node::established(node.id, contacts, config, now, &mut world.rng);
+            world.place(node.address, established, Input::Timeout);
+        }
         world
     }
 
@@ -197,6 +236,11 @@ impl World {
                         datagram.len()
                     );
                     assert_eq!(decode(&datagram).as_ref(), Ok(&message));
+                    if let Some(answer) = self.answer_of_sybil(from, to, &message) {
+                        self.sent += 1;
+                        self.in_flight
+                            .insert((self.now + LATENCY, self.sent), (to, from, answer));
+                    }
                     self.input(
                         to,
                         Input::Receive {
@@ -214,6 +258,42 @@ impl World {
             }
             _ => false,
         }
+    }
+
+    fn answer_of_sybil(
+        &self,
+        asker: SocketAddr,
+        sybil: SocketAddr,
+        message: &Message,
+    ) -> Option<Message> {
+        let (id, Body::Query(query)) = (self.sybils.get(&sybil)?, &message.body) else {
+            return None;
+        };
+        let mut response = Response::new(*id);
+        if let Method::FindNode { target, .. }
+        | Method::GetPeers {
+            info_hash: target, ..
+        } = &query.method
+        {
+            let mut fellows: Vec<_> = self.sybils.iter().collect();
+            fellows.sort_by_key(|(_, id)| id.distance(target));
+            let named = fellows.into_iter().take(8);
+            let named = named.filter_map(|(address, &id)| match address {
+                SocketAddr::V4(address) => Some(NodeInfo {
+                    id,
+                    address: *address,
+                }),
+                SocketAddr::V6(_) => None,
+            });
+            response.nodes = Some(named.collect());
+            response.token = Token::new(b"take it!");
+        }
+        Some(Message {
+            transaction: message.transaction.clone(),
+            version: None,
+            external: Some(asker),
+            body: Body::Response(response),
+        })
     }
 
     pub(crate) fn rng(&mut self) -> &mut Xoshiro256PlusPlus {

@@ -1,0 +1,122 @@
+//! Nodes that stand where an attacker wants them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use dht::{Config, Id, Input, Method};
+
+use crate::world::{World, public};
+use crate::{LOOKUP, SECOND, announce, ended, hash, message, result};
+
+/// The first of them; the honest ones stand below.
+const SYBILS: u16 = 1000;
+
+/// How many of `askers` find the one peer that `announcer` announces, and the queries that they took.
+fn found(world: &mut World, info_hash: Id, announcer: u16, askers: &[u16]) -> (usize, usize) {
+    announce(world, public(announcer), info_hash).unwrap();
+    let mut peer = public(announcer);
+    peer.set_port(5000);
+    let (mut found, mut asked) = (0, 0);
+    for &asker in askers {
+        let before = world.nodes[&public(asker)].events.len();
+        let look_up = Input::GetPeers {
+            lookup: LOOKUP,
+            info_hash,
+        };
+        world.input(public(asker), look_up);
+        world.run_until(public(asker), ended).unwrap();
+        let mut events = world.nodes[&public(asker)].events.iter().skip(before);
+        found += usize::from(events.any(
+            |(_, event)| matches!(event, dht::Event::Peers { peers, .. } if peers.contains(&peer)),
+        ));
+        asked += result(world, public(asker)).0.asked;
+    }
+    (found, asked)
+}
+
+/// A world in which 64 Sybils stand nearer to an info-hash than anybody, and are known to those around it.
+fn besieged(region: usize) -> World {
+    let config = Config {
+        region,
+        ..Config::default()
+    };
+    let mut world = World::established(300, config, BTreeMap::new(), 50);
+    for number in 0..64 {
+        let id = hash(1).random_at(30 + u32::from(number), world.rng());
+        world.sybils.insert(public(SYBILS + number), id);
+    }
+    let sybils = world.sybils.clone();
+    for around in world.nearest(&hash(1), 40) {
+        for (&sybil, &id) in &sybils {
+            let query = message(
+                id,
+                Method::FindNode {
+                    target: hash(1),
+                    want: dht::Want::UNSAID,
+                },
+            );
+            let input = Input::Receive {
+                from: sybil,
+                message: &query,
+            };
+            world.input(around, input);
+        }
+        world.run_for(SECOND);
+    }
+    world
+}
+
+#[test]
+fn sybils_around_an_info_hash_do_not_swallow_what_is_announced() {
+    let askers: Vec<_> = (0..300).step_by(15).collect();
+    let (found_by, asked) = found(&mut besieged(64), hash(1), 7, &askers);
+    assert_eq!(found_by, askers.len());
+    assert!(asked <= 64 * askers.len(), "{asked} queries");
+    // It is the region that does it.
+    let (found_by, _) = found(&mut besieged(0), hash(1), 7, &askers);
+    assert_eq!(found_by, 0);
+}
+
+#[test]
+fn a_fifth_of_sybils_everywhere_hides_nobody() {
+    let mut world = World::new(51);
+    let sybils: BTreeMap<SocketAddr, Id> = (SYBILS..SYBILS + 75)
+        .map(|number| {
+            let address = public(number);
+            (address, dht::id_for(address.ip(), world.rng()))
+        })
+        .collect();
+    let mut world = World::established(300, Config::default(), sybils, 52);
+    let (mut found_by, mut looked_up) = (0, 0);
+    for number in 0..40 {
+        let askers: Vec<_> = (0..5).map(|asker| asker * 60 + number).collect();
+        let info_hash = Id::random(world.rng());
+        found_by += found(&mut world, info_hash, 299 - number, &askers).0;
+        looked_up += askers.len();
+    }
+    assert!(
+        found_by * 100 >= looked_up * 99,
+        "{found_by} of {looked_up}"
+    );
+}
+
+#[test]
+fn nothing_more_is_asked_where_nobody_stands_too_near() {
+    let asked = |region| {
+        let config = Config {
+            region,
+            ..Config::default()
+        };
+        let mut world = World::established(300, config, BTreeMap::new(), 53);
+        let hashes: Vec<_> = (0..20).map(|_| Id::random(world.rng())).collect();
+        let asked = hashes
+            .into_iter()
+            .map(|info_hash| found(&mut world, info_hash, 7, &[20, 200]).1);
+        asked.sum::<usize>()
+    };
+    let (plain, careful) = (asked(0), asked(64));
+    assert!(
+        careful * 20 <= plain * 21,
+        "{careful} queries instead of {plain}"
+    );
+}
