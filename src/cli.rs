@@ -18,12 +18,14 @@ mod phase_times;
 mod report;
 mod seed;
 mod show;
+mod simulate;
 mod source;
 mod status_line;
 mod style;
 mod timeout;
 mod units;
 mod verify;
+mod whole_file;
 
 use std::{env, process};
 
@@ -61,6 +63,7 @@ enum Command {
     Create(create::Arguments),
     Show(show::Arguments),
     Verify(verify::Arguments),
+    Simulate(simulate::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -109,6 +112,7 @@ impl Command {
             Command::Create(arguments) => create::run(arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
+            Command::Simulate(arguments) => block_on(simulate::run(arguments, output)),
             Command::Completions(arguments) => completions::run(&arguments),
         }
     }

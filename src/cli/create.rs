@@ -1,11 +1,9 @@
 //! `trackless create`: a torrent file from files.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use tempfile::NamedTempFile;
 use trackless::CreateOptions;
 use wire::{HostPort, MAX_PIECE_LENGTH, Metainfo};
 
@@ -15,6 +13,7 @@ use super::report::Report;
 use super::show;
 use super::status_line::StatusLine;
 use super::units;
+use super::whole_file;
 
 /// Make a torrent file of a file or a directory.
 ///
@@ -82,7 +81,12 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
     };
     let metainfo = hash(&arguments.path, &options, output)?;
     let path = destination(wanted, metainfo.info.name());
-    write(&path, &metainfo.to_bytes(), arguments.force)?;
+    let content = metainfo.to_bytes();
+    if arguments.force {
+        whole_file::replace(&path, &content)?;
+    } else {
+        whole_file::write_new(&path, &content)?;
+    }
 
     let info = &metainfo.info;
     let magnet = show::magnet_of(info).to_string();
@@ -134,7 +138,7 @@ fn destination(wanted: Option<&Path>, name: &str) -> PathBuf {
 
 /// Finds what makes writing impossible as far as it is known before anything is hashed.
 fn check_destination(path: &Path, replace: bool) -> Result<(), Failure> {
-    let directory = directory_of(path);
+    let directory = whole_file::directory_of(path);
     if path.is_file() && !replace {
         Err(Failure::Exists {
             path: path.to_owned(),
@@ -148,49 +152,6 @@ fn check_destination(path: &Path, replace: bool) -> Result<(), Failure> {
     } else {
         Ok(())
     }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-/// Whole or not at all, and never over something that the user did not say.
-fn write(path: &Path, content: &[u8], replace: bool) -> Result<(), Failure> {
-    let failure = |source| Failure::Write {
-        path: path.to_owned(),
-        source,
-    };
-    // Its error names the temporary file, of which the user knows nothing.
-    let mut file =
-        temporary_file(directory_of(path)).map_err(|error| failure(error.kind().into()))?;
-    file.write_all(content).map_err(failure)?;
-    let persisted = if replace {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    match persisted {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(Failure::Exists {
-                path: path.to_owned(),
-            })
-        }
-        Err(error) => Err(failure(error.error)),
-    }
-}
-
-/// With the permissions of an ordinary new file, which a temporary one does not have.
-fn temporary_file(directory: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(directory)
 }
 
 fn parse_piece_length(text: &str) -> Result<u32, String> {
@@ -228,20 +189,5 @@ mod tests {
             directory.path().join("a.torrent")
         );
         assert_eq!(destination(Some(Path::new("b")), "a"), Path::new("b"));
-    }
-
-    #[test]
-    fn an_existing_file_stays_as_it_is_unless_forced() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.torrent");
-        write(&path, b"old", false).unwrap();
-        assert!(matches!(
-            write(&path, b"new", false),
-            Err(Failure::Exists { .. })
-        ));
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        write(&path, b"new", true).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

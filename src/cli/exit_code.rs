@@ -25,14 +25,15 @@ pub(crate) enum ExitCode {
 pub(crate) const TABLE: &str = "\
 Exit codes:
     0  done and verified
-    1  another error: a damaged torrent file, an address in use
+    1  another error: a damaged torrent file, an address in use; a simulation that
+       broke a rule or could not be repeated
     2  wrong use: an argument, a path that does not exist
     3  no peers before the timeout
     4  peers, but no metadata before the timeout
     5  no DHT node answered
     6  disk: full, read-only, no permission
     7  unfinished: pieces are missing or wrong; the same `get` resumes
-  130  interrupted; what was fetched is kept
+  130  interrupted; what was fetched or simulated is kept
 
 Every flag has an environment variable: --listen is TRACKLESS_LISTEN, --state-dir is
 TRACKLESS_STATE_DIR; --output is TRACKLESS_OUTPUT for `get`, which wants a directory, and
@@ -42,12 +43,21 @@ impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
         match failure {
             Failure::Node(error) => error.into(),
-            Failure::Usage(_) | Failure::Exists { .. } => ExitCode::Usage,
+            Failure::Usage(_)
+            | Failure::Exists { .. }
+            | Failure::Plan { .. }
+            | Failure::UnknownPlan(_)
+            | Failure::Matrix { .. }
+            | Failure::NotARun { .. }
+            | Failure::Occupied { .. } => ExitCode::Usage,
             Failure::Read { source, .. } if source.kind() == NotFound => ExitCode::Usage,
             Failure::Read { .. } | Failure::Write { .. } => ExitCode::Disk,
-            Failure::Torrent { .. } | Failure::Runtime(_) | Failure::Different { .. } => {
-                ExitCode::Other
-            }
+            Failure::Torrent { .. }
+            | Failure::Runtime(_)
+            | Failure::Different { .. }
+            | Failure::Manifest { .. }
+            | Failure::Broken { .. }
+            | Failure::Diverged { .. } => ExitCode::Other,
             Failure::NobodyHasIt { .. } => ExitCode::NoPeers,
             Failure::Unverified { .. } => ExitCode::Unfinished,
             Failure::Interrupted(_) => ExitCode::Interrupted,

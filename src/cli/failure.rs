@@ -45,6 +45,41 @@ pub(crate) enum Failure {
     /// The demo found a difference. It never should.
     #[error("{file} arrived with other content than it was seeded with: please report this")]
     Different { file: String },
+    #[error(
+        "{0}; `trackless simulate --list` names them all, and a plan of your own is a file that ends with .toml"
+    )]
+    UnknownPlan(simulations::PlanError),
+    /// A plan of a simulation, or a change to it.
+    #[error("{plan}: {source}")]
+    Plan {
+        plan: String,
+        source: simulations::PlanError,
+    },
+    #[error("{path}: {source}", path = path.display())]
+    Matrix {
+        path: PathBuf,
+        source: simulations::MatrixError,
+    },
+    #[error("{path} holds no run: there is no manifest.json in it", path = path.display())]
+    NotARun { path: PathBuf },
+    #[error("{path}: {source}", path = path.display())]
+    Manifest {
+        path: PathBuf,
+        source: simulations::ManifestError,
+    },
+    #[error("{path} holds something else than an earlier run, and is left as it is; choose another folder with --out", path = path.display())]
+    Occupied { path: PathBuf },
+    /// What must always hold did not.
+    #[error("{breach}; see it again with `{replay}`")]
+    Broken { breach: String, replay: String },
+    #[error(
+        "the runs are not the same: they differ by the end of minute {minute} ({first}; {second})"
+    )]
+    Diverged {
+        minute: usize,
+        first: String,
+        second: String,
+    },
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
     #[error("interrupted{0}")]

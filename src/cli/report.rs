@@ -6,8 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use simulations::{Manifest, Plan};
 use trackless::{Phase, Progress};
 use wire::Info;
+
+use super::simulate::State;
 
 /// Something that happened. Times are seconds, sizes bytes, rates bytes a second.
 #[derive(Debug, Serialize)]
@@ -111,6 +114,53 @@ pub(crate) enum Report<'a> {
     },
     /// A step of the demo is done.
     Demo { step: &'static str, seconds: f64 },
+    /// A plan of the library.
+    Plan { name: &'a str, about: &'a str },
+    /// A number that plans have.
+    Key {
+        key: &'a str,
+        quantity: String,
+        default: &'a str,
+        doc: &'a str,
+    },
+    /// A plan with every number in it.
+    Parameters { plan: &'a str, parameters: &'a Plan },
+    /// Figures of a simulation, once a second; what is simulated counts in virtual seconds.
+    #[serde(rename = "progress")]
+    SimulationProgress {
+        simulated: f64,
+        end: f64,
+        online: u32,
+        events: u64,
+        events_per_second: u64,
+        seconds_left: f64,
+    },
+    /// A simulation was run, and its folder is written.
+    #[serde(rename = "report")]
+    Simulated {
+        path: &'a Path,
+        state: State,
+        #[serde(flatten)]
+        manifest: &'a Manifest,
+    },
+    /// Runs of one plan are the same.
+    #[serde(rename = "verified")]
+    SimulationVerified {
+        runs: usize,
+        minutes: usize,
+        digest: &'a str,
+    },
+    /// Something that a watched node saw or did, so long after the start of the run.
+    Sight { at: f64, node: u32, what: &'a str },
+    /// A plan that breaks was made smaller.
+    Shrunk {
+        path: &'a Path,
+        nodes: u32,
+        runs: usize,
+        invariant: &'a str,
+    },
+    /// Runs were compared.
+    Merged { path: &'a Path, runs: usize },
     /// Before every non-zero exit.
     Error { code: u8, message: &'a str },
 }

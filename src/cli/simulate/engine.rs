@@ -1,0 +1,102 @@
+//! How a plan is run; the result does not depend on it.
+
+use std::thread;
+
+use clap::Args;
+use clap::builder::{FalseyValueParser, PossibleValue};
+use simulations::{Codec, Experiment, Means, Options, Watch};
+
+use super::super::failure::Failure;
+use super::subject::Subject;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine (the result does not depend on it)")]
+pub(super) struct EngineArguments {
+    /// Threads to run on. [default: one a core]
+    #[arg(long, value_name = "N", env = "TRACKLESS_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// How messages travel: as they are, or as bytes that are encoded and decoded.
+    #[arg(
+        long,
+        value_name = "CODEC",
+        env = "TRACKLESS_CODEC",
+        hide_env_values = true,
+        default_value = "structured"
+    )]
+    codec: Encoding,
+    /// Do not check what must always hold: for timing.
+    #[arg(long, env = "TRACKLESS_NO_CHECKS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    no_checks: bool,
+}
+
+/// [`Codec`], by the names that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoding(pub(super) Codec);
+
+impl clap::ValueEnum for Encoding {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self(Codec::Structured), Self(Codec::Bytes)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl Encoding {
+    pub(super) fn name(self) -> &'static str {
+        match self.0 {
+            Codec::Structured => "structured",
+            Codec::Bytes => "bytes",
+        }
+    }
+}
+
+/// How one run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Engine {
+    pub(super) threads: usize,
+    pub(super) codec: Encoding,
+    pub(super) checks: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            threads: thread::available_parallelism().map_or(1, Into::into),
+            codec: Encoding(Codec::Structured),
+            checks: true,
+        }
+    }
+}
+
+impl From<&EngineArguments> for Engine {
+    fn from(arguments: &EngineArguments) -> Self {
+        let threads = arguments.threads.map(usize::from);
+        Self {
+            threads: threads.unwrap_or(Self::default().threads),
+            codec: arguments.codec,
+            checks: !arguments.no_checks,
+        }
+    }
+}
+
+impl Engine {
+    /// The experiment at its beginning.
+    pub(super) fn start(
+        self,
+        subject: &Subject,
+        watch: Option<Watch>,
+    ) -> Result<Experiment, Failure> {
+        let options = Options {
+            means: Means {
+                threads: self.threads,
+                codec: self.codec.0,
+            },
+            check: self.checks,
+            watch,
+        };
+        Experiment::new(subject.portable_plan(), subject.latencies(), options)
+            .map_err(|source| subject.failure(source))
+    }
+}
