@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use simulations::{Manifest, Plan};
+use simulations::{Cost, Figures, Plan};
 use trackless::{Phase, Progress};
 use wire::Info;
 
@@ -135,13 +135,15 @@ pub(crate) enum Report<'a> {
         events_per_second: u64,
         seconds_left: f64,
     },
-    /// A simulation was run, and its folder is written.
+    /// A simulation was run, and its folder is written; the manifest in it has the rest.
     #[serde(rename = "report")]
     Simulated {
         path: &'a Path,
         state: State,
-        #[serde(flatten)]
-        manifest: &'a Manifest,
+        seed: u64,
+        digest: &'a str,
+        figures: &'a Figures,
+        cost: &'a Cost,
     },
     /// Runs of one plan are the same.
     #[serde(rename = "verified")]

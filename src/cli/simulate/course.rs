@@ -1,5 +1,6 @@
 //! The course of one run: step by step, with a line that says how far it is.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -94,11 +95,11 @@ impl Pace {
         self.status.show(now as u64, end as u64, || {
             format!(
                 "{} of {}, {} online, {}, {} left",
-                units::time(progress.now),
-                units::time(progress.end),
+                whole_seconds(progress.now),
+                whole_seconds(progress.end),
                 progress.online,
                 events_a_second(units::average(progress.events, self.start.elapsed())),
-                units::time(self.left(progress)),
+                whole_seconds(self.left(progress)),
             )
         });
     }
@@ -119,12 +120,17 @@ impl Pace {
         let rest = progress.end.saturating_sub(progress.now).as_secs_f64();
         let done = progress.now.as_secs_f64().max(0.001);
         Duration::try_from_secs_f64(self.start.elapsed().as_secs_f64() * rest / done)
-            .unwrap_or(Duration::MAX)
+            .unwrap_or_default()
     }
 }
 
+/// `12m 5s`, as times are written in plans.
+fn whole_seconds(time: Duration) -> impl Display {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
+}
+
 /// `2.31 M events/s`.
-pub(super) fn events_a_second(events: u64) -> String {
+fn events_a_second(events: u64) -> String {
     match events {
         0..1_000 => format!("{events} events/s"),
         1_000..1_000_000 => format!("{} k events/s", events / 1_000),

@@ -198,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn a_breach_says_what_when_where_and_how_to_see_it_again() {
+        let breach = BreachRecord::from(&Breach {
+            invariant: "every lookup ends",
+            at: Duration::from_micros(312_250_001),
+            node: Some(17),
+            what: "one goes on for an hour".to_owned(),
+        });
+        let failure = Failure::Broken {
+            breach: breach.to_string(),
+            replay: breach.replay(Path::new("runs/churn-7")),
+        };
+        assert_eq!(
+            failure.to_string(),
+            "it does not hold that every lookup ends: one goes on for an hour, at node 17, 312.250001 s after the start; \
+             see it again with `trackless simulate replay runs/churn-7 --node 17 --at 312.250001s`"
+        );
+    }
+
+    #[test]
     fn what_is_no_run_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
         let refusal = Record::read(folder.path()).unwrap_err();

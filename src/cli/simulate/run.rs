@@ -98,6 +98,7 @@ pub(super) fn complete(
     let circumstances = subject.circumstances(engine);
     let record = Record::begun(&circumstances, subject.portable_plan());
     let folder = RunFolder::begin(place(&record), &record)?;
+    memory::forget_peak();
     let experiment = engine.start(subject, None)?;
     let course = course::run(experiment, operator, "simulate", course::to_the_end);
     let mut record = Record::ended(&course, &circumstances);
@@ -112,7 +113,10 @@ pub(super) fn complete(
     operator.output.event(&Report::Simulated {
         path: folder.path(),
         state: record.state,
-        manifest: &record.manifest,
+        seed: record.manifest.seed,
+        digest: &record.manifest.digest,
+        figures: &record.manifest.figures,
+        cost: &record.manifest.cost,
     });
     Ok(Run {
         folder: folder.path().to_owned(),
