@@ -16,6 +16,11 @@ pub struct Config {
     pub spares: usize,
     /// A contact that was silent for so long is asked for a sign of life. BEP 5 calls it questionable after 15 minutes.
     pub questionable_after: Duration,
+    /// A contact that came to us by itself is asked sooner, when it was silent for so long: a hole that it made in its NAT to reach us is closed by then
+    /// (RFC 4787, REQ-5: after two minutes or more), and if it answers all the same, others can reach it too.
+    pub visitor_after: Duration,
+    /// How long a visitor that did not is neither verified nor looked up again.
+    pub visitor_quarantine: Duration,
     /// A contact leaves the table after so many time-outs in a row.
     pub max_failures: u8,
     /// How long a node that left so is neither verified nor looked up again.
@@ -86,6 +91,8 @@ impl Default for Config {
             first_buckets: &[128, 64, 32, 16],
             spares: 32,
             questionable_after: Duration::from_secs(10 * 60),
+            visitor_after: Duration::from_secs(3 * 60),
+            visitor_quarantine: Duration::from_secs(30 * 60),
             max_failures: 2,
             quarantine: Duration::from_secs(3 * 60),
             frozen_after: 8,

@@ -191,7 +191,7 @@ impl Node {
                 port,
             } => self.start_lookup(Some(lookup), info_hash, Goal::Announce(port), context),
             Input::Cancel { lookup } => self.cancel_lookup(lookup, context),
-            Input::Ping(address) => self.verify(address, None, context),
+            Input::Ping(address) => self.verify(address, None, Purpose::Verify, context),
             Input::Timeout => {}
         }
         let mut deadline = self.deadline(config);
@@ -274,7 +274,7 @@ impl Node {
         self.round_trips
             .record(context.now.saturating_sub(transaction.sent));
         if node.id != self.id() {
-            self.enter(&node, context);
+            self.enter(&node, transaction.purpose == Purpose::Meet, context);
         }
         if impostor || node.id == self.id() {
             self.lookup_failed(transaction, Failure::Impostor(node.id), context);
@@ -285,13 +285,14 @@ impl Node {
                 self.consider(
                     named,
                     context.now + context.config.verification_delay,
+                    Purpose::Verify,
                     context,
                 );
             }
         }
         match transaction.purpose {
             Purpose::Bootstrap => self.bootstrap_answered(node, response, context),
-            Purpose::Verify => {}
+            Purpose::Verify | Purpose::Meet => {}
             Purpose::Lookup(key) => self.lookup_answered(key, transaction, node, response, context),
             Purpose::Explore(key) => self.exploration_answered(key, node, response, context),
             Purpose::Announce(key) => self.announce_answered(key, node, context),
@@ -329,15 +330,16 @@ impl Node {
         if let Some(id) = transaction.id
             && !self.is_frozen(context.config)
         {
-            self.tables.fail(
-                &NodeInfo {
-                    id,
-                    address: transaction.to,
-                },
-                context.config,
-            );
-            self.quarantine
-                .suspect(transaction.to, context.now, context.config);
+            let (now, config) = (context.now, context.config);
+            let address = transaction.to;
+            let node = NodeInfo { id, address };
+            let pause = if self.tables.is_visitor(&node) {
+                config.visitor_quarantine
+            } else {
+                config.quarantine
+            };
+            self.tables.fail(&node, config);
+            self.quarantine.suspect(address, now + pause);
         }
         self.maintenance.hurry(context.now, context.config);
         self.lookup_failed(transaction, Failure::TimedOut, context);
@@ -353,11 +355,19 @@ impl Node {
     }
 
     /// Enters a node that has just answered into the table.
-    fn enter<R: Rng, O: Outbox>(&mut self, node: &NodeInfo, context: &mut Context<'_, R, O>) {
+    fn enter<R: Rng, O: Outbox>(
+        &mut self,
+        node: &NodeInfo,
+        is_visitor: bool,
+        context: &mut Context<'_, R, O>,
+    ) {
         let family = Family::of(&node.address);
         let first = self.tables.len(family) == 0;
         self.quarantine.acquit(node.address);
-        if self.tables.insert(node, context.now, context.config) == Insertion::Inserted && first {
+        let insertion = self
+            .tables
+            .insert(node, context.now, is_visitor, context.config);
+        if insertion == Insertion::Inserted && first {
             if self.tables.len(Family::V4) + self.tables.len(Family::V6) == 1 {
                 context.out.event(Event::Ready);
             }

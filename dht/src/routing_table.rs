@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use crate::address::{Endpoint, same_host, same_network};
+use crate::address::{Endpoint, is_public, same_host, same_network};
 use crate::config::Config;
 use crate::id::{Distance, Id};
 use crate::message::NodeInfo;
@@ -33,6 +33,8 @@ pub(crate) struct Contact<A> {
     pub(crate) node: NodeInfo<A>,
     /// Time-outs in a row.
     pub(crate) failures: u8,
+    /// It came to us by itself, and has not shown yet that others can come to it.
+    pub(crate) is_visitor: bool,
     /// The last answer or query, in seconds of the driver's clock.
     seen: u32,
 }
@@ -40,6 +42,16 @@ pub(crate) struct Contact<A> {
 impl<A> Contact<A> {
     pub(crate) fn seen(&self) -> Duration {
         Duration::from_secs(self.seen.into())
+    }
+
+    /// When it is to be asked for a sign of life.
+    pub(crate) fn due(&self, config: &Config) -> Duration {
+        let silence = if self.is_visitor {
+            config.visitor_after
+        } else {
+            config.questionable_after
+        };
+        self.seen() + silence
     }
 }
 
@@ -77,6 +89,7 @@ impl<A: Endpoint> RoutingTable<A> {
         let contacts = nodes.into_iter().map(|(node, seen)| Contact {
             node,
             failures: 0,
+            is_visitor: false,
             seen: seen.as_secs() as u32,
         });
         let mut offered: Vec<_> = contacts.filter(|contact| contact.node.id != own).collect();
@@ -120,9 +133,12 @@ impl<A: Endpoint> RoutingTable<A> {
         &self.contacts
     }
 
-    /// The contact that needs attention most: one that failed last time, else the one silent for longest.
-    pub(crate) fn neediest(&self) -> Option<&Contact<A>> {
-        let need = |contact: &&Contact<A>| (contact.failures == 0, contact.seen);
+    /// The contact that needs attention most: one that failed last time, else a visitor whose time has come, else the one whose time comes first.
+    pub(crate) fn neediest(&self, now: Duration, config: &Config) -> Option<&Contact<A>> {
+        let need = |contact: &&Contact<A>| {
+            let due = contact.due(config);
+            (contact.failures == 0, due > now || !contact.is_visitor, due)
+        };
         self.contacts.iter().min_by_key(need)
     }
 
@@ -152,14 +168,17 @@ impl<A: Endpoint> RoutingTable<A> {
     /// How many nodes there are, judged from how densely those around us stand. `None` if too few are known to say.
     ///
     /// It takes the sixteen nearest or a few more. Of so many nearly all are known, and a few that were placed next to us change little.
-    pub(crate) fn network_size(&self) -> Option<u64> {
+    pub(crate) fn network_size(&self, config: &Config) -> Option<u64> {
         const ENOUGH: usize = 64;
         if self.contacts.len() < ENOUGH {
             return None;
         }
         let sizes = self.sizes.iter().enumerate().rev();
         let counts = sizes.scan(0, |count, (bucket, &size)| {
-            *count += u64::from(size);
+            let size = u64::from(size);
+            // Who finds no room is not seen: as many as in all deeper buckets are to be expected in one.
+            let is_full = !self.is_open(bucket, config);
+            *count += if is_full { size.max(*count) } else { size };
             Some((*count, bucket))
         });
         let mut counts = counts.skip_while(|(count, _)| *count < 2 * Config::K as u64);
@@ -191,27 +210,37 @@ impl<A: Endpoint> RoutingTable<A> {
         true
     }
 
-    /// Enters a node that has just answered us from this address.
+    /// Enters a node that has just answered us from this address; a visitor if we asked it because it had asked us.
     pub(crate) fn insert(
         &mut self,
         node: NodeInfo<A>,
         now: Duration,
+        is_visitor: bool,
         config: &Config,
     ) -> Insertion {
+        let contact = Contact {
+            node,
+            failures: 0,
+            // Nobody on our own network is behind a NAT of it.
+            is_visitor: is_visitor && is_public(node.address.into().ip()),
+            seen: now.as_secs() as u32,
+        };
+        self.enter(contact, config)
+    }
+
+    fn enter(&mut self, mut fresh: Contact<A>, config: &Config) -> Insertion {
+        let node = fresh.node;
         if node.id == self.own {
             return Insertion::Refused;
         }
-        let fresh = Contact {
-            node,
-            failures: 0,
-            seen: now.as_secs() as u32,
-        };
         let known = self.find(&node.id).ok();
         if let Some(contact) = known.and_then(|place| self.contacts.get_mut(place)) {
             // The address of a contact that lives cannot be taken from it by somebody who claims its id.
             if contact.node.address != node.address && contact.failures == 0 {
                 return Insertion::Refused;
             }
+            // It answered after so long a silence that any hole in a NAT is closed: so it can be reached unasked.
+            fresh.is_visitor = contact.is_visitor && fresh.seen() < contact.due(config);
             *contact = fresh;
             return Insertion::Known;
         }
@@ -261,7 +290,7 @@ impl<A: Endpoint> RoutingTable<A> {
             .rposition(|spare| self.bucket_of(&spare.node.id) == bucket)
         {
             let spare = self.spares.remove(position);
-            self.insert(spare.node, spare.seen(), config);
+            self.enter(spare, config);
         }
         true
     }
@@ -357,7 +386,7 @@ impl<A: Endpoint> RoutingTable<A> {
     pub(crate) fn set_own_id(&mut self, own: Id, config: &Config) {
         let before = std::mem::replace(self, Self::new(own));
         for contact in before.contacts.into_iter().chain(before.spares) {
-            self.insert(contact.node, contact.seen(), config);
+            self.enter(contact, config);
         }
     }
 

@@ -22,7 +22,6 @@ pub(crate) struct Tables {
 pub(crate) struct ContactState {
     pub(crate) node: NodeInfo,
     pub(crate) failures: u8,
-    pub(crate) seen: Duration,
 }
 
 impl<A: Endpoint> From<&Contact<A>> for ContactState {
@@ -30,7 +29,6 @@ impl<A: Endpoint> From<&Contact<A>> for ContactState {
         Self {
             node: contact.node.widen(),
             failures: contact.failures,
-            seen: contact.seen(),
         }
     }
 }
@@ -115,10 +113,10 @@ impl Tables {
     }
 
     /// How many nodes the network of one family has, approximately; `None` if too few are known to say.
-    pub(crate) fn network_size(&self, family: Family) -> Option<u64> {
+    pub(crate) fn network_size(&self, family: Family, config: &Config) -> Option<u64> {
         match family {
-            Family::V4 => self.v4.network_size(),
-            Family::V6 => self.v6.as_ref()?.network_size(),
+            Family::V4 => self.v4.network_size(config),
+            Family::V6 => self.v6.as_ref()?.network_size(config),
         }
     }
 
@@ -143,6 +141,20 @@ impl Tables {
         }
     }
 
+    /// Whether a node is a contact that has not shown yet that it can be reached unasked.
+    pub(crate) fn is_visitor(&self, node: &NodeInfo) -> bool {
+        match node.address {
+            SocketAddr::V4(_) => {
+                let contact = self.v4.get(&node.id);
+                contact.is_some_and(|contact| contact.is_visitor)
+            }
+            SocketAddr::V6(_) => {
+                let contact = self.v6.as_ref().and_then(|table| table.get(&node.id));
+                contact.is_some_and(|contact| contact.is_visitor)
+            }
+        }
+    }
+
     pub(crate) fn touch(&mut self, node: &NodeInfo, now: Duration) -> bool {
         match node.address {
             SocketAddr::V4(address) => self.v4.touch(
@@ -164,7 +176,13 @@ impl Tables {
         }
     }
 
-    pub(crate) fn insert(&mut self, node: &NodeInfo, now: Duration, config: &Config) -> Insertion {
+    pub(crate) fn insert(
+        &mut self,
+        node: &NodeInfo,
+        now: Duration,
+        is_visitor: bool,
+        config: &Config,
+    ) -> Insertion {
         match node.address {
             SocketAddr::V4(address) => self.v4.insert(
                 NodeInfo {
@@ -172,6 +190,7 @@ impl Tables {
                     address,
                 },
                 now,
+                is_visitor,
                 config,
             ),
             SocketAddr::V6(address) => {
@@ -184,6 +203,7 @@ impl Tables {
                         address,
                     },
                     now,
+                    is_visitor,
                     config,
                 )
             }
@@ -252,10 +272,22 @@ impl Tables {
     }
 
     /// The contact that needs attention most: one that failed last time, else the one silent for longest.
-    pub(crate) fn neediest(&self, family: Family) -> Option<ContactState> {
+    /// With it comes the time when it is due.
+    pub(crate) fn neediest(
+        &self,
+        family: Family,
+        now: Duration,
+        config: &Config,
+    ) -> Option<(ContactState, Duration)> {
         match family {
-            Family::V4 => self.v4.neediest().map(ContactState::from),
-            Family::V6 => self.v6.as_ref()?.neediest().map(ContactState::from),
+            Family::V4 => {
+                let contact = self.v4.neediest(now, config)?;
+                Some((contact.into(), contact.due(config)))
+            }
+            Family::V6 => {
+                let contact = self.v6.as_ref()?.neediest(now, config)?;
+                Some((contact.into(), contact.due(config)))
+            }
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) enum Purpose {
     Bootstrap,
     /// To learn whether a node lives: a newcomer, or a contact that was silent for long.
     Verify,
+    /// To learn whether a node that has just asked us lives.
+    Meet,
     /// A step of a lookup.
     Lookup(u32),
     /// To learn who stands around a node, where the target of a lookup is crowded.
@@ -121,7 +123,7 @@ impl Transactions {
             sent: now,
             delay: match purpose {
                 Purpose::Lookup(_) | Purpose::Explore(_) | Purpose::Announce(_) => Delay::None,
-                Purpose::Bootstrap | Purpose::Verify => Delay::Late,
+                Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => Delay::Late,
             },
             patience,
         };

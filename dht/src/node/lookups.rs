@@ -251,7 +251,7 @@ impl Node {
 
     /// Whether it has just become clear that a lookup has to go on, since it came to an end where it cannot be by chance.
     fn is_suspicious(&mut self, key: u32, family: Family, config: &Config) -> bool {
-        let size = self.tables.network_size(family);
+        let size = self.tables.network_size(family, config);
         let lookup = self.lookups.get_mut(key);
         let traversal = lookup.and_then(|lookup| lookup.traversal(family).as_mut());
         size.zip(traversal)
@@ -489,7 +489,7 @@ impl Node {
             (Purpose::Announce(key), Delay::Stalled) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
             }
-            (Purpose::Announce(_) | Purpose::Bootstrap | Purpose::Verify, _) => {}
+            (Purpose::Announce(_) | Purpose::Bootstrap | Purpose::Verify | Purpose::Meet, _) => {}
         }
     }
 
@@ -520,7 +520,7 @@ impl Node {
             Purpose::Announce(key) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_failed, context);
             }
-            Purpose::Bootstrap | Purpose::Verify => {}
+            Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => {}
         }
     }
 

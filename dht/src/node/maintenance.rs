@@ -69,6 +69,8 @@ impl Round {
 struct Newcomer {
     node: NodeInfo,
     due: Duration,
+    /// [`Purpose::Meet`] if it had asked us, else [`Purpose::Verify`].
+    purpose: Purpose,
 }
 
 impl Maintenance {
@@ -113,11 +115,12 @@ impl Maintenance {
         *self.round_mut(family) = Round::first(now, config);
     }
 
-    fn queue(&mut self, node: NodeInfo, due: Duration) {
+    fn queue(&mut self, node: NodeInfo, due: Duration, purpose: Purpose) {
         let place = self
             .newcomers
             .partition_point(|newcomer| newcomer.due <= due);
-        self.newcomers.insert(place, Newcomer { node, due });
+        let newcomer = Newcomer { node, due, purpose };
+        self.newcomers.insert(place, newcomer);
     }
 
     /// There is something to do at the steady pace.
@@ -159,7 +162,7 @@ impl Node {
             } else {
                 context.config.verification_delay
             };
-            self.consider(node, context.now + delay, context);
+            self.consider(node, context.now + delay, Purpose::Meet, context);
         }
     }
 
@@ -168,6 +171,7 @@ impl Node {
         &mut self,
         node: NodeInfo,
         due: Duration,
+        purpose: Purpose,
         context: &mut Context<'_, R, O>,
     ) {
         let (now, config) = (context.now, context.config);
@@ -186,7 +190,7 @@ impl Node {
                 .any(|newcomer| newcomer.node.address == node.address)
             && !self.quarantine.holds(node.address, now, config)
         {
-            self.maintenance.queue(node, due);
+            self.maintenance.queue(node, due, purpose);
         }
     }
 
@@ -203,7 +207,8 @@ impl Node {
             .take(room);
         let pauses = (0u32..).map(|place| RESTORED_PAUSE * (place / RESTORED_AT_ONCE));
         for (&node, pause) in nodes.zip(pauses) {
-            self.maintenance.queue(node, context.now + pause);
+            self.maintenance
+                .queue(node, context.now + pause, Purpose::Verify);
         }
         self.verify_newcomers(context);
     }
@@ -213,6 +218,7 @@ impl Node {
         &mut self,
         address: SocketAddr,
         id: Option<Id>,
+        purpose: Purpose,
         context: &mut Context<'_, R, O>,
     ) {
         if scope(&address).is_none() || self.transactions.is_asking(&address) {
@@ -226,7 +232,7 @@ impl Node {
         } else {
             Method::Ping
         };
-        self.ask(address, id, Purpose::Verify, method, context);
+        self.ask(address, id, purpose, method, context);
     }
 
     pub(super) fn maintain<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
@@ -255,16 +261,15 @@ impl Node {
             self.maintenance.next = if is_busy {
                 soon
             } else {
-                soon.max(self.next_need(context.config))
+                soon.max(self.next_need(context.now, context.config))
             };
         }
     }
 
     /// When there will be something to do again, if nothing happens that [`Maintenance::hurry`] is told of.
-    fn next_need(&self, config: &Config) -> Duration {
+    fn next_need(&self, now: Duration, config: &Config) -> Duration {
         let need = |family| {
-            let contact = self.tables.neediest(family)?;
-            let probe = contact.seen + config.questionable_after;
+            let (_, probe) = self.tables.neediest(family, now, config)?;
             Some(probe.min(self.maintenance.round(family).next))
         };
         let needs = Family::ALL.into_iter().filter_map(need);
@@ -287,9 +292,9 @@ impl Node {
         let now = context.now;
         let is_due = |newcomer: &Newcomer| newcomer.due <= now;
         while self.maintenance.newcomers.first().is_some_and(is_due) {
-            let Newcomer { node, .. } = self.maintenance.newcomers.remove(0);
+            let Newcomer { node, purpose, .. } = self.maintenance.newcomers.remove(0);
             if self.tables.has_room(&node, context.config) && !self.tables.contains(&node) {
-                self.verify(node.address, Some(node.id), context);
+                self.verify(node.address, Some(node.id), purpose, context);
             }
         }
         if self.maintenance.newcomers.is_empty() {
@@ -308,12 +313,10 @@ impl Node {
             let count = self.tables.len(family).max(1);
             self.tables.nth(family, context.rng.random_range(0..count))
         } else {
-            let questionable = context
-                .now
-                .saturating_sub(context.config.questionable_after);
-            self.tables
-                .neediest(family)
-                .filter(|contact| contact.failures > 0 || contact.seen <= questionable)
+            let neediest = self.tables.neediest(family, context.now, context.config);
+            neediest
+                .filter(|(contact, due)| contact.failures > 0 || *due <= context.now)
+                .map(|(contact, _)| contact)
         };
         let Some(contact) =
             contact.filter(|contact| !self.transactions.is_asking(&contact.node.address))

@@ -28,11 +28,11 @@ struct Suspect<A> {
 }
 
 impl Quarantine {
-    /// A node did not answer.
-    pub(super) fn suspect(&mut self, address: SocketAddr, now: Duration, config: &Config) {
+    /// A node did not answer. If it does so too often it stays here until the given time.
+    pub(super) fn suspect(&mut self, address: SocketAddr, until: Duration) {
         match address {
-            SocketAddr::V4(address) => self.v4.suspect(address, now, config),
-            SocketAddr::V6(address) => self.v6.suspect(address, now, config),
+            SocketAddr::V4(address) => self.v4.suspect(address, until),
+            SocketAddr::V6(address) => self.v6.suspect(address, until),
         }
     }
 
@@ -54,7 +54,7 @@ impl Quarantine {
 }
 
 impl<A: Endpoint> Suspects<A> {
-    fn suspect(&mut self, address: A, now: Duration, config: &Config) {
+    fn suspect(&mut self, address: A, until: Duration) {
         let before = self.position(address).map(|place| self.0.remove(place));
         if self.0.len() >= MAX_SUSPECTS {
             self.0.remove(0);
@@ -62,7 +62,7 @@ impl<A: Endpoint> Suspects<A> {
         self.0.push(Suspect {
             address,
             failures: before.map_or(1, |suspect| suspect.failures.saturating_add(1)),
-            until: (now + config.quarantine).as_secs() as u32,
+            until: until.as_secs() as u32,
         });
     }
 
@@ -102,16 +102,19 @@ mod tests {
         let (config, at) = (Config::default(), Duration::from_secs);
         let mut quarantine = Quarantine::default();
         let address = "1.2.3.4:5".parse().unwrap();
-        quarantine.suspect(address, at(0), &config);
+        let suspect = |quarantine: &mut Quarantine, second| {
+            quarantine.suspect(address, at(second) + config.quarantine);
+        };
+        suspect(&mut quarantine, 0);
         assert!(!quarantine.holds(address, at(0), &config));
         quarantine.acquit(address);
-        quarantine.suspect(address, at(1), &config);
+        suspect(&mut quarantine, 1);
         assert!(!quarantine.holds(address, at(1), &config));
-        quarantine.suspect(address, at(2), &config);
+        suspect(&mut quarantine, 2);
         assert!(quarantine.holds(address, at(2), &config));
         assert!(!quarantine.holds(address, at(2) + config.quarantine, &config));
         // Once more is enough from then on.
-        quarantine.suspect(address, at(500), &config);
+        suspect(&mut quarantine, 500);
         assert!(quarantine.holds(address, at(500), &config));
     }
 
@@ -121,7 +124,7 @@ mod tests {
         let mut quarantine = Quarantine::default();
         let address = |host: u8| SocketAddr::from(([1, 2, 3, host], 5));
         for host in (0..100).flat_map(|host| [host, host]) {
-            quarantine.suspect(address(host), Duration::ZERO, &config);
+            quarantine.suspect(address(host), config.quarantine);
         }
         let held = |host| quarantine.holds(address(host), Duration::ZERO, &config);
         assert!((0..68).all(|host| !held(host)) && (68..100).all(held));

@@ -102,7 +102,7 @@ proptest! {
             let pick = |index: usize| before.get(index % before.len().max(1)).copied();
             match change {
                 Change::Insert(node) => {
-                    let insertion = table.insert(node, now, &config);
+                    let insertion = table.insert(node, now, false, &config);
                     let after = everybody(&table);
                     prop_assert_eq!(after.contains(&node), matches!(insertion, Insertion::Known | Insertion::Inserted));
                     // Only what it was itself makes room for a newcomer.
@@ -138,7 +138,7 @@ proptest! {
         let config = Config::default();
         let mut table = Table::new(Id::new([0; 20]));
         for (bits, host) in nodes {
-            table.insert(node(bits, host), NOW, &config);
+            table.insert(node(bits, host), NOW, false, &config);
         }
         let target = table.own.random_at(bits, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
         let mut sorted = everybody(&table);
@@ -184,7 +184,7 @@ proptest! {
         let before = everybody(&table);
         for (node, seen) in offered.iter().rev() {
             let expected = if before.contains(node) { Insertion::Known } else { Insertion::Spare };
-            prop_assert_eq!(table.insert(*node, *seen, &config), expected);
+            prop_assert_eq!(table.insert(*node, *seen, false, &config), expected);
             let bucket = table.bucket_of(&node.id);
             let later = offered.iter().filter(|(other, at)| at > seen && table.bucket_of(&other.id) == bucket).count();
             prop_assert_eq!(before.contains(node), later < config.bucket_size(bucket));
@@ -207,7 +207,7 @@ fn a_full_bucket_keeps_its_living_and_replaces_its_dead_by_a_spare() {
     let nodes: Vec<_> = (0..10).map(|number| node(0, number << 8)).collect();
     let results: Vec<_> = nodes
         .iter()
-        .map(|&node| table.insert(node, NOW, &config))
+        .map(|&node| table.insert(node, NOW, false, &config))
         .collect();
     assert_eq!(results[..8], [Insertion::Inserted; 8]);
     assert_eq!(results[8..], [Insertion::Spare; 2]);
@@ -229,28 +229,88 @@ fn a_full_bucket_keeps_its_living_and_replaces_its_dead_by_a_spare() {
 }
 
 #[test]
+fn a_visitor_is_asked_sooner_and_is_one_no_more_when_it_answers_after_a_silence() {
+    let config = Config::default();
+    let mut table = Table::new(Id::new([0; 20]));
+    let (old, visitor) = (node(0, 1 << 8), node(0, 2 << 8));
+    table.insert(old, NOW, false, &config);
+    let soon = NOW + Duration::from_secs(60);
+    table.insert(visitor, soon, true, &config);
+    let neediest = |table: &Table, now| table.neediest(now, &config).unwrap().node;
+    assert_eq!(neediest(&table, soon + config.visitor_after), visitor);
+    // An answer that comes so soon may have come through the same hole.
+    let later = soon + config.visitor_after / 2;
+    table.insert(visitor, later, false, &config);
+    assert!(table.get(&visitor.id).unwrap().is_visitor);
+    table.insert(visitor, later + config.visitor_after, false, &config);
+    assert!(!table.get(&visitor.id).unwrap().is_visitor);
+    assert_eq!(neediest(&table, later + config.visitor_after), old);
+}
+
+#[test]
+fn the_size_of_the_network_is_judged_from_our_neighbourhood() {
+    let config = Config::default();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    for size in [300u32, 3_000] {
+        let nodes: Vec<_> = (0..size)
+            .map(|number| {
+                let address = SocketAddrV4::new((0x0b00_0000 + (number << 8)).into(), 6881);
+                let id = Id::random(&mut rng);
+                (NodeInfo { id, address }, NOW)
+            })
+            .collect();
+        let mut judged: Vec<_> = (0..25)
+            .map(|_| Table::filled(Id::random(&mut rng), nodes.iter().copied(), &config))
+            .map(|table| table.network_size(&config).unwrap())
+            .collect();
+        judged.sort_unstable();
+        // Most are near, and nobody is far off.
+        let near = |judged: u64| judged * 3 > u64::from(size) && judged < u64::from(size) * 3;
+        assert!(judged.iter().all(|&judged| near(judged)), "{judged:?}");
+        assert!(
+            judged[12].abs_diff(size.into()) < u64::from(size) * 3 / 10,
+            "{judged:?}"
+        );
+    }
+    let stranger = Table::new(Id::new([0; 20]));
+    assert_eq!(stranger.network_size(&config), None);
+}
+
+#[test]
 fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
     let config = Config::default();
     let mut table = Table::new(Id::new([0; 20]));
     let old = node(3, 1);
-    table.insert(old, NOW, &config);
+    table.insert(old, NOW, false, &config);
     let claimed = NodeInfo {
         address: address(2 << 8),
         ..old
     };
-    assert_eq!(table.insert(claimed, NOW, &config), Insertion::Refused);
+    assert_eq!(
+        table.insert(claimed, NOW, false, &config),
+        Insertion::Refused
+    );
     let successor = NodeInfo {
         address: SocketAddrV4::new(*old.address.ip(), 9),
         ..node(5, 7)
     };
-    assert_eq!(table.insert(successor, NOW, &config), Insertion::Refused);
+    assert_eq!(
+        table.insert(successor, NOW, false, &config),
+        Insertion::Refused
+    );
     table.fail(&old, &config);
-    assert_eq!(table.insert(successor, NOW, &config), Insertion::Inserted);
+    assert_eq!(
+        table.insert(successor, NOW, false, &config),
+        Insertion::Inserted
+    );
     // The same node with a new id is one node.
     let renamed = NodeInfo {
         address: successor.address,
         ..node(1, 9)
     };
-    assert_eq!(table.insert(renamed, NOW, &config), Insertion::Inserted);
+    assert_eq!(
+        table.insert(renamed, NOW, false, &config),
+        Insertion::Inserted
+    );
     assert_eq!(everybody(&table), [renamed]);
 }

@@ -172,6 +172,36 @@ fn the_table_survives_a_link_that_is_down() {
 }
 
 #[test]
+fn a_node_that_only_those_reach_whom_it_asks_is_soon_known_to_nobody() {
+    let mut world = World::of(40, public, 25);
+    let (hidden, open) = (public(50), public(60));
+    world.holes.insert(hidden, BTreeMap::new());
+    for newcomer in [hidden, open] {
+        world.add(newcomer, &[public(0)]);
+    }
+    let known_to = |world: &World, who| {
+        let knows = |number: &u16| contacts(world, public(*number)).contains(&who);
+        (0..40).filter(knows).count()
+    };
+    world.run_for(30 * SECOND);
+    // It answers those whom it asks, so it passes for one of them at first.
+    assert!(known_to(&world, hidden) >= 8);
+    world.run_for(30 * MINUTE);
+    assert!(known_to(&world, hidden) <= 4);
+    assert!(known_to(&world, open) >= 36);
+    // For itself it finds what there is.
+    let look_up = Input::FindNode {
+        lookup: LOOKUP,
+        target: hash(1),
+    };
+    world.input(hidden, look_up);
+    world.run_until(hidden, ended).unwrap();
+    let (report, _) = result(&world, hidden);
+    let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
+    assert_eq!(found, world.nearest(&hash(1), 8));
+}
+
+#[test]
 fn nobody_on_the_public_network_leads_us_into_our_own() {
     let mut world = World::new(23);
     world.add(public(1), &[public(0)]);

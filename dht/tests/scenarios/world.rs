@@ -24,6 +24,8 @@ pub(crate) struct World {
     /// Addresses that neither hear nor speak.
     pub(crate) silent: BTreeSet<SocketAddr>,
     sent: u64,
+    /// Addresses behind a NAT that lets in only those to whom something went out within two minutes: with when it did.
+    pub(crate) holes: BTreeMap<SocketAddr, BTreeMap<SocketAddr, Duration>>,
     /// Nodes that name one another, acknowledge what is announced to them, and keep nothing.
     pub(crate) sybils: BTreeMap<SocketAddr, Id>,
     /// One datagram in so many gets lost.
@@ -78,6 +80,7 @@ impl World {
             in_flight: BTreeMap::new(),
             timers: BTreeSet::new(),
             silent: BTreeSet::new(),
+            holes: BTreeMap::new(),
             sybils: BTreeMap::new(),
             sent: 0,
             loss: None,
@@ -180,6 +183,9 @@ impl World {
         for (to, message) in out.messages {
             member.sent.push((self.now, to, message.clone()));
             self.sent += 1;
+            if let Some(holes) = self.holes.get_mut(&address) {
+                holes.insert(to, self.now);
+            }
             if self.loss.is_none_or(|loss| !self.sent.is_multiple_of(loss))
                 && !self.silent.contains(&address)
             {
@@ -226,6 +232,7 @@ impl World {
                 self.now = self.now.max(arrival);
                 if let Some((_, (from, to, message))) = self.in_flight.pop_first()
                     && !self.silent.contains(&to)
+                    && self.lets_in(to, from)
                 {
                     // What is said is what is on the wire.
                     let mut datagram = Vec::new();
@@ -258,6 +265,14 @@ impl World {
             }
             _ => false,
         }
+    }
+
+    fn lets_in(&self, to: SocketAddr, from: SocketAddr) -> bool {
+        let Some(holes) = self.holes.get(&to) else {
+            return true;
+        };
+        let is_open = |last: &Duration| *last + Duration::from_secs(120) > self.now;
+        holes.get(&from).is_some_and(is_open)
     }
 
     fn answer_of_sybil(
