@@ -235,16 +235,23 @@ impl<A: Endpoint> RoutingTable<A> {
         }
         let known = self.find(&node.id).ok();
         if let Some(contact) = known.and_then(|place| self.contacts.get_mut(place)) {
+            if contact.node.address == node.address {
+                // It answered after so long a silence that any hole in a NAT is closed: so it can be reached unasked.
+                fresh.is_visitor = contact.is_visitor && fresh.seen() < contact.due(config);
+                *contact = fresh;
+                return Insertion::Known;
+            }
             // The address of a contact that lives cannot be taken from it by somebody who claims its id.
-            if contact.node.address != node.address && contact.failures == 0 {
+            if contact.failures == 0 {
                 return Insertion::Refused;
             }
-            // It answered after so long a silence that any hole in a NAT is closed: so it can be reached unasked.
-            fresh.is_visitor = contact.is_visitor && fresh.seen() < contact.due(config);
-            *contact = fresh;
-            return Insertion::Known;
+            // One that fails has moved; where it is now, somebody else may stand in the table already.
+            self.remove(&node.id);
         }
         let address = node.address.into();
+        // Whoever answered from there before is nobody now, and may not come back in its place later.
+        self.spares
+            .retain(|spare| !same_host(&spare.node.address.into(), &address));
         if let Some(rival) = self
             .contacts
             .iter()
@@ -427,8 +434,6 @@ impl<A: Endpoint> RoutingTable<A> {
     }
 
     fn keep_spare(&mut self, contact: Contact<A>, config: &Config) {
-        self.spares
-            .retain(|spare| !same_host(&spare.node.address.into(), &contact.node.address.into()));
         if self.spares.len() >= config.spares && !self.spares.is_empty() {
             self.spares.remove(0);
         }

@@ -314,3 +314,47 @@ fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
     );
     assert_eq!(everybody(&table), [renamed]);
 }
+
+#[test]
+fn who_answers_under_another_id_does_not_come_back_under_the_old_one() {
+    let config = Config {
+        first_buckets: &[],
+        ..Config::default()
+    };
+    let mut table = Table::new(Id::new([0; 20]));
+    let full: Vec<_> = (1..=8).map(|number| node(0, number << 8)).collect();
+    for &node in &full {
+        table.insert(node, NOW, false, &config);
+    }
+    let spare = node(0, 9 << 8);
+    assert_eq!(table.insert(spare, NOW, false, &config), Insertion::Spare);
+    let renamed = NodeInfo {
+        address: spare.address,
+        ..node(1, 9 << 8)
+    };
+    assert_eq!(
+        table.insert(renamed, NOW, false, &config),
+        Insertion::Inserted
+    );
+    // Its former self does not move up when there is room, and takes the place of nobody.
+    table.fail(&full[0], &config);
+    assert!(table.fail(&full[0], &config));
+    assert!(everybody(&table).contains(&renamed));
+    assert!(!everybody(&table).contains(&spare));
+}
+
+#[test]
+fn a_contact_that_moves_to_the_address_of_another_does_not_stand_beside_it() {
+    let config = Config::default();
+    let mut table = Table::new(Id::new([0; 20]));
+    let (one, other) = (node(3, 1), node(5, 2 << 8));
+    table.insert(one, NOW, false, &config);
+    table.insert(other, NOW, false, &config);
+    table.fail(&one, &config);
+    let moved = NodeInfo {
+        address: SocketAddrV4::new(*other.address.ip(), 9),
+        ..one
+    };
+    assert_eq!(table.insert(moved, NOW, false, &config), Insertion::Refused);
+    assert_eq!(everybody(&table), [other]);
+}
