@@ -86,8 +86,12 @@ impl Experiment {
         if let Some(watch) = options.watch {
             world.watch(watch);
         }
-        if plan.start == Start::Warm {
-            world.establish(|node| population.is_online(node));
+        match plan.start {
+            Start::Warm => world.establish(|node| population.is_online(node)),
+            Start::Organic => {
+                let first = (0..world.residents()).filter(|&node| population.is_online(node));
+                first.for_each(|node| world.come(0, node));
+            }
         }
         Ok(Self {
             workload: Workload::new(&plan),
