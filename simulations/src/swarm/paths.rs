@@ -2,7 +2,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Network;
 use crate::network::PlanetNetwork;
 
 /// What lies between peers.
@@ -35,15 +34,5 @@ impl Paths for PlanetNetwork {
         let now = now.as_micros() as u64;
         let both = self.number(from).zip(self.number(to));
         both.is_some_and(|(from, to)| !self.is_cut(now, from, to))
-    }
-}
-
-impl Paths for Network {
-    fn latency(&self, one: SocketAddr, other: SocketAddr) -> Duration {
-        self.latency(one, other)
-    }
-
-    fn connects(&self, _: Duration, from: SocketAddr, to: SocketAddr) -> bool {
-        self.connects(from, to)
     }
 }

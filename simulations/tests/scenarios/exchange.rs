@@ -5,11 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::Id;
-use simulations::{
-    Conditions, Fault, Goal, Manner, Network, Role, Swarm, World, address, virtual_torrent,
-};
+use simulations::{Goal, Manner, Plan, PlanetNetwork, Role, Swarm, World, virtual_torrent};
 
-use crate::{MINUTE, rough};
+use crate::{MINUTE, plan, rough};
 
 const SEED: Role = Role::seed(1_000_000);
 const LEECHER: Role = Role::leecher(1_000_000, 10_000_000);
@@ -17,15 +15,16 @@ const LEECHER: Role = Role::leecher(1_000_000, 10_000_000);
 /// Clients that are a DHT node and a peer each, at one address.
 struct Planet {
     world: World,
-    swarm: Swarm<Network>,
+    swarm: Swarm<PlanetNetwork>,
     info_hash: Id,
     banned: BTreeSet<SocketAddr>,
 }
 
 impl Planet {
-    fn new(network: Network, nodes: u32) -> Self {
+    fn new(plan: &Plan) -> Self {
         let info = virtual_torrent(8 << 20, 1 << 18);
-        let world = World::grown(network.clone(), nodes);
+        let world = World::grown(plan);
+        let network = PlanetNetwork::new(plan, plan.nodes, None);
         let mut swarm = Swarm::new(network, 1, info.clone());
         swarm.run_to(world.now()).expect("nobody is there");
         Self {
@@ -38,36 +37,45 @@ impl Planet {
 
     /// A client begins to fetch or to seed: it announces itself, and finds others while it does.
     fn join(&mut self, number: u32, role: Role) -> SocketAddr {
-        let address = address(number);
+        let address = self.world.address(number);
         self.swarm.join(address, role);
-        self.world.begin(address, Goal::Announce(self.info_hash));
+        self.world.begin(number, Goal::Announce(self.info_hash));
         address
     }
 
-    fn vanish(&mut self, address: SocketAddr) {
-        self.world.fail(address, Fault::Dead);
-        self.swarm.vanish(address);
+    fn vanish(&mut self, number: u32) {
+        self.world.leave(number);
+        self.swarm.vanish(self.world.address(number));
+    }
+
+    fn number(&self, address: SocketAddr) -> u32 {
+        let mut numbers = 0..self.world.residents();
+        let number = numbers.find(|&number| self.world.address(number) == address);
+        number.expect("peers are clients")
     }
 
     /// Runs until it is so, and returns how long that took. What the DHT finds is dialled; who needs peers asks the DHT.
     fn run_until(&mut self, is_so: impl Fn(&Self) -> bool) -> Duration {
         let start = self.world.now();
         while !is_so(self) {
-            let next = [self.world.next_at(), self.swarm.next_at()];
-            let now = next.into_iter().flatten().min().expect("nodes live on");
-            assert!(now < start + 10 * MINUTE, "it is not so after ten minutes");
-            self.world.run_to(now);
-            self.swarm.run_to(now).expect("what always holds does");
-            for found in self.world.take_occurrences() {
-                if let dht::Event::Peers { peers, .. } = found.event {
-                    self.swarm.introduce(found.address, &peers);
+            assert!(
+                self.world.now() < start + 10 * MINUTE,
+                "it is not so after ten minutes"
+            );
+            self.world.run_for(Duration::from_millis(5));
+            self.swarm
+                .run_to(self.world.now())
+                .expect("what always holds does");
+            for note in self.world.take_notes() {
+                if let dht::Event::Peers { peers, .. } = note.event {
+                    self.swarm.introduce(self.world.address(note.node), &peers);
                 }
             }
             for happened in self.swarm.take_occurrences() {
                 match happened.event {
                     wire::Event::NeedPeers => {
                         let goal = Goal::GetPeers(self.info_hash);
-                        self.world.begin(happened.address, goal);
+                        self.world.begin(self.number(happened.address), goal);
                     }
                     wire::Event::PeerBanned { address, .. } => {
                         self.banned.insert(address);
@@ -86,7 +94,7 @@ impl Planet {
 
 #[test]
 fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
-    let mut planet = Planet::new(Network::new(31, Conditions::default()), 2);
+    let mut planet = Planet::new(&plan(31, 2));
     planet.join(0, SEED);
     let announced = planet.world.now() + Duration::from_secs(1);
     planet.run_until(|planet| planet.world.now() >= announced);
@@ -100,8 +108,10 @@ fn peers_that_know_only_the_info_hash_fetch_all_of_it() {
 
 #[test]
 fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
-    let mut planet = Planet::new(Network::new(32, rough()), 40);
-    let first = planet.join(1, SEED);
+    let mut plan = plan(32, 40);
+    plan.network = rough();
+    let mut planet = Planet::new(&plan);
+    planet.join(1, SEED);
     let second = planet.join(
         2,
         Role {
@@ -131,7 +141,7 @@ fn a_crowd_with_a_liar_a_freeloader_and_a_seed_that_disappears() {
             .map_or(0, |progress| progress.bytes_done)
     };
     planet.run_until(|planet| crowd.iter().any(|&peer| bytes(planet, peer) > 2 << 20));
-    planet.vanish(first);
+    planet.vanish(1);
     planet.run_until(|planet| planet.have_all(&crowd));
     // Liars that sent parts of what others sent are suspected with them, and one is found out in the end.
     assert_eq!(

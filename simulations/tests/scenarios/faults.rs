@@ -1,26 +1,27 @@
 //! Nodes that are dead, silent, cut off, or lie.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use dht::{Body, Event, Id, Input, Message, NodeInfo, Response, Token, TransactionId};
-use simulations::{Conditions, Delivery, Fault, Goal, Network, World, address};
+use dht::Event;
+use simulations::{Fate, Goal, PartitionPlan, PlanetNetwork, World};
 
-use crate::{MINUTE, addresses, hash, is_found, rough};
+use crate::{MINUTE, hash, is_found, plan, rough};
 
 #[test]
 fn announces_are_found_though_a_third_of_the_nodes_died_just_now() {
-    for fault in [Fault::Dead, Fault::Silent] {
+    for fault in [World::leave, World::freeze] {
         for count in [8, 100] {
-            let mut world = World::grown(Network::new(11, Conditions::default()), count);
+            let mut world = World::grown(&plan(11, count));
             for number in (1..count).step_by(3) {
-                world.fail(address(number), fault);
+                fault(&mut world, number);
             }
             for number in 0..10 {
                 let (holder, seeker) = (number * 3 % count, (number * 3 + 6) % count);
                 let (holder, seeker) = (holder - holder % 3, seeker - seeker % 3);
                 assert!(
-                    is_found(&mut world, address(holder), address(seeker), hash(number)),
-                    "{fault:?} nodes among {count}, announce {number}"
+                    is_found(&mut world, holder, seeker, hash(number)),
+                    "announce {number} among {count}"
                 );
             }
         }
@@ -29,8 +30,10 @@ fn announces_are_found_though_a_third_of_the_nodes_died_just_now() {
 
 #[test]
 fn every_lookup_ends_though_nodes_die_beneath_it() {
-    let mut world = World::grown(Network::new(12, rough()), 100);
-    world.take_occurrences();
+    let mut plan = plan(12, 100);
+    plan.network = rough();
+    let mut world = World::grown(&plan);
+    world.take_notes();
     let mut begun = BTreeSet::new();
     for number in 0..60 {
         let goal = match number % 3 {
@@ -38,19 +41,19 @@ fn every_lookup_ends_though_nodes_die_beneath_it() {
             1 => Goal::GetPeers(hash(number)),
             _ => Goal::Announce(hash(number)),
         };
-        begun.insert(world.begin(address(number % 10), goal));
+        begun.insert(world.begin(number % 10, goal));
         let fault = if number % 2 == 0 {
-            Fault::Dead
+            World::leave
         } else {
-            Fault::Silent
+            World::freeze
         };
-        world.fail(address(10 + number), fault);
+        fault(&mut world, 10 + number);
         world.run_for(MINUTE / 1000);
     }
     world.run_for(2 * MINUTE);
     let mut ended = Vec::new();
-    for occurrence in world.take_occurrences() {
-        if let Event::LookupEnded { lookup, .. } = occurrence.event {
+    for note in world.take_notes() {
+        if let Event::LookupEnded { lookup, .. } = note.event {
             ended.push(lookup);
         }
     }
@@ -60,102 +63,41 @@ fn every_lookup_ends_though_nodes_die_beneath_it() {
 
 #[test]
 fn a_net_that_was_cut_in_two_is_one_again_soon_after() {
-    let mut world = World::grown(Network::new(13, Conditions::default()), 40);
-    world.network_mut().part(addresses(0..20));
-    assert!(!is_found(&mut world, address(1), address(30), hash(1)));
-    assert!(is_found(&mut world, address(2), address(15), hash(2)));
-    assert!(is_found(&mut world, address(32), address(25), hash(3)));
-    world.run_for(10 * MINUTE);
-    world.network_mut().reunite();
-    world.run_for(5 * MINUTE);
-    for number in 0..10 {
-        let (holder, seeker) = (address(number), address(39 - number));
+    let mut plan = plan(13, 40);
+    let begins = Duration::from_secs(40);
+    plan.network.partitions = vec![PartitionPlan {
+        at: begins,
+        lasts: 10 * MINUTE,
+        ..PartitionPlan::default()
+    }];
+    let network = PlanetNetwork::new(&plan, plan.nodes, None);
+    let is_beside_the_first =
+        |node: &u32| network.fate(begins.as_micros() as u64, 0, *node, 1) != Fate::Cut;
+    let (here, there): (Vec<u32>, Vec<u32>) = (0..plan.nodes).partition(is_beside_the_first);
+    assert!(here.len() > 5 && there.len() > 5);
+
+    let mut world = World::grown(&plan);
+    world.run_for(begins.saturating_sub(world.now()));
+    assert!(!is_found(&mut world, here[1], there[1], hash(1)));
+    assert!(is_found(&mut world, here[2], here[4], hash(2)));
+    assert!(is_found(&mut world, there[2], there[4], hash(3)));
+    assert!(world.now() < begins + 10 * MINUTE);
+    world.run_for((begins + 15 * MINUTE).saturating_sub(world.now()));
+    assert!(world.traffic().cut > 0);
+    for (number, (&holder, &seeker)) in (100..110).zip(here.iter().zip(&there)) {
         assert!(
-            is_found(&mut world, holder, seeker, hash(100 + number)),
+            is_found(&mut world, holder, seeker, hash(number)),
             "{number}"
         );
     }
 }
 
 #[test]
-fn a_dead_node_that_comes_back_finds_and_is_found() {
-    let mut world = World::grown(Network::new(14, Conditions::default()), 20);
-    world.fail(address(5), Fault::Dead);
+fn a_node_that_stood_still_for_an_hour_finds_and_is_found() {
+    let mut world = World::grown(&plan(14, 20));
+    world.freeze(5);
     world.run_for(60 * MINUTE);
-    world.recover(address(5));
-    assert!(is_found(&mut world, address(5), address(6), hash(1)));
-    assert!(is_found(&mut world, address(6), address(5), hash(2)));
-}
-
-/// What somebody says who has seen a query that was not meant for him, and would like to be believed.
-fn forgery(seen: &Delivery) -> Message {
-    let mut response = Response::new(Id::new([0xee; 20]));
-    let node = |number| {
-        let std::net::SocketAddr::V4(address) = address(number) else {
-            panic!("addresses are of IPv4")
-        };
-        NodeInfo {
-            id: Id::new([number as u8; 20]),
-            address,
-        }
-    };
-    response.nodes = Some((200..208).map(node).collect());
-    response.token = Some(Token::from([1; 8]));
-    response.values = addresses(300..310);
-    Message {
-        body: Body::Response(response),
-        external: Some(address(400)),
-        ..seen.message.clone()
-    }
-}
-
-#[test]
-fn foreign_responses_change_nothing() {
-    let run = |with_forgeries: bool| {
-        let mut world = World::grown(Network::new(15, Conditions::default()), 30);
-        let lookups =
-            [3, 7, 11].map(|number| world.begin(address(number), Goal::GetPeers(hash(1))));
-        let end = world.now() + 5 * MINUTE;
-        let mut forged = 0;
-        while world.now() < end {
-            let Some(seen) = world.step(end).filter(|_| with_forgeries) else {
-                continue;
-            };
-            if matches!(seen.message.body, Body::Query(_)) {
-                let message = forgery(&seen);
-                // The right transaction from a stranger, and from a node of the net that was not asked.
-                for from in [address(500), address(29)] {
-                    if from != seen.to && from != seen.from {
-                        world.input(
-                            seen.from,
-                            Input::Receive {
-                                from,
-                                message: &message,
-                            },
-                        );
-                        forged += 1;
-                    }
-                }
-                // And a transaction that never was, from the one that was asked.
-                let message = Message {
-                    transaction: TransactionId::new(b"never").expect("five bytes are few"),
-                    ..message
-                };
-                world.input(
-                    seen.from,
-                    Input::Receive {
-                        from: seen.to,
-                        message: &message,
-                    },
-                );
-                forged += 1;
-            }
-        }
-        assert_eq!(forged > 100, with_forgeries, "{forged}");
-        let ended = world.take_occurrences().into_iter().filter(|occurrence| {
-            matches!(&occurrence.event, Event::LookupEnded { lookup, .. } if lookups.contains(lookup))
-        });
-        (ended.collect::<Vec<_>>(), world.digest())
-    };
-    assert_eq!(run(true), run(false));
+    world.thaw(5);
+    assert!(is_found(&mut world, 5, 6, hash(1)));
+    assert!(is_found(&mut world, 6, 5, hash(2)));
 }
