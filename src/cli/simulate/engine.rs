@@ -4,15 +4,19 @@ use std::thread;
 
 use clap::Args;
 use clap::builder::{FalseyValueParser, PossibleValue};
-use simulations::{Codec, Experiment, Means, Options, Watch};
+use simulations::{Codec, Experiment, Means, Options, Plan, Watch};
 
 use super::super::failure::Failure;
 use super::subject::Subject;
 
+/// Threads wait for each other after every slot. Of fewer nodes a slot has so little work that they mostly wait, and on a
+/// machine that does other things, too, for one that is not even running.
+const NODES_A_THREAD: u32 = 20_000;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine (the result does not depend on it)")]
 pub(super) struct EngineArguments {
-    /// Threads to run on. [default: one a core]
+    /// Threads to run on. [default: one for each 20,000 nodes, and no more than there are cores]
     #[arg(long, value_name = "N", env = "TRACKLESS_THREADS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
     /// How messages travel: as they are, or as bytes that are encoded and decoded.
@@ -55,7 +59,8 @@ impl Encoding {
 /// How one run is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Engine {
-    pub(super) threads: usize,
+    /// As many as are worth it, if nobody says.
+    pub(super) threads: Option<u16>,
     pub(super) codec: Encoding,
     pub(super) checks: bool,
 }
@@ -63,7 +68,7 @@ pub(super) struct Engine {
 impl Default for Engine {
     fn default() -> Self {
         Self {
-            threads: thread::available_parallelism().map_or(1, Into::into),
+            threads: None,
             codec: Encoding(Codec::Structured),
             checks: true,
         }
@@ -72,9 +77,8 @@ impl Default for Engine {
 
 impl From<&EngineArguments> for Engine {
     fn from(arguments: &EngineArguments) -> Self {
-        let threads = arguments.threads.map(usize::from);
         Self {
-            threads: threads.unwrap_or(Self::default().threads),
+            threads: arguments.threads,
             codec: arguments.codec,
             checks: !arguments.no_checks,
         }
@@ -82,6 +86,13 @@ impl From<&EngineArguments> for Engine {
 }
 
 impl Engine {
+    /// The threads that a plan is run on.
+    pub(super) fn threads(self, plan: &Plan) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let worth = (plan.nodes / NODES_A_THREAD) as usize;
+        self.threads.map_or(worth.clamp(1, cores), usize::from)
+    }
+
     /// The experiment at its beginning.
     pub(super) fn start(
         self,
@@ -90,7 +101,7 @@ impl Engine {
     ) -> Result<Experiment, Failure> {
         let options = Options {
             means: Means {
-                threads: self.threads,
+                threads: self.threads(&subject.plan),
                 codec: self.codec.0,
             },
             check: self.checks,
@@ -98,5 +109,24 @@ impl Engine {
         };
         Experiment::new(subject.portable_plan(), subject.latencies(), options)
             .map_err(|source| subject.failure(source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_world_is_not_spread_over_threads_unless_somebody_says() {
+        let small = Plan {
+            nodes: 10_000,
+            ..Plan::default()
+        };
+        assert_eq!(Engine::default().threads(&small), 1);
+        let told = Engine {
+            threads: Some(2),
+            ..Engine::default()
+        };
+        assert_eq!(told.threads(&small), 2);
     }
 }

@@ -197,7 +197,7 @@ impl Subject {
             commit: option_env!("TRACKLESS_COMMIT").map(str::to_owned),
             command: self.command.clone(),
             assignment: self.assignment.clone(),
-            threads: engine.threads,
+            threads: engine.threads(&self.plan),
             codec: engine.codec.0,
             ..Circumstances::default()
         }

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     plan: String,
     #[command(flatten)]
     changes: Changes,
-    /// Run once with each of these numbers of threads. [default: one a core, twice]
+    /// Run once with each of these numbers of threads. [default: as many as are worth it, twice]
     #[arg(
         long,
         value_name = "N,N",
@@ -81,9 +81,9 @@ impl Arguments {
     /// Every number of threads with every codec.
     fn engines(&self) -> Vec<Engine> {
         let default = Engine::default();
-        let threads: Vec<usize> = match self.threads.as_slice() {
+        let threads: Vec<Option<u16>> = match self.threads.as_slice() {
             [] => vec![default.threads],
-            given => given.iter().copied().map(usize::from).collect(),
+            given => given.iter().copied().map(Some).collect(),
         };
         let with = |threads| {
             self.codec.iter().map(move |&codec| Engine {
@@ -129,7 +129,7 @@ fn trace(subject: &Subject, engine: Engine, operator: &Operator) -> Result<Trace
     Ok(Trace {
         name: format!(
             "{}, {} messages",
-            units::count(engine.threads, "thread"),
+            units::count(engine.threads(&subject.plan), "thread"),
             engine.codec.name()
         ),
         minutes: findings
