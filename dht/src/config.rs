@@ -89,7 +89,7 @@ impl Default for Config {
             version: *b"TL\x00\x01",
             read_only: false,
             first_buckets: &[128, 64, 32, 16],
-            spares: 32,
+            spares: 8,
             questionable_after: Duration::from_secs(10 * 60),
             visitor_after: Duration::from_secs(3 * 60),
             visitor_quarantine: Duration::from_secs(30 * 60),

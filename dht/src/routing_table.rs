@@ -12,7 +12,7 @@ use crate::id::{Distance, Id};
 use crate::message::NodeInfo;
 
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
-const BUCKETS: usize = 40;
+const BUCKETS: usize = 32;
 
 /// The contacts of one family. BEP 5, "Routing Table".
 ///

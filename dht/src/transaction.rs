@@ -111,8 +111,8 @@ impl Transactions {
         rng: &mut impl Rng,
     ) -> TransactionId {
         let number = rng.random();
-        if self.pending.is_empty() {
-            // Maintenance has one query in flight now and then; the vector's own growth starts at four.
+        if self.pending.len() < 4 {
+            // Maintenance has a query in flight now and then; the vector's own growth starts at four.
             self.pending.reserve_exact(1);
         }
         let transaction = Transaction {

@@ -120,6 +120,7 @@ impl Maintenance {
             .newcomers
             .partition_point(|newcomer| newcomer.due <= due);
         let newcomer = Newcomer { node, due, purpose };
+        self.newcomers.reserve_exact(1);
         self.newcomers.insert(place, newcomer);
     }
 

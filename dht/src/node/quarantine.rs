@@ -59,6 +59,7 @@ impl<A: Endpoint> Suspects<A> {
         if self.0.len() >= MAX_SUSPECTS {
             self.0.remove(0);
         }
+        self.0.reserve_exact(1);
         self.0.push(Suspect {
             address,
             failures: before.map_or(1, |suspect| suspect.failures.saturating_add(1)),
