@@ -135,9 +135,24 @@ impl<A: Endpoint> RoutingTable<A> {
 
     /// The contact that needs attention most: one that failed last time, else a visitor whose time has come, else the one whose time comes first.
     pub(crate) fn neediest(&self, now: Duration, config: &Config) -> Option<&Contact<A>> {
+        // One number a contact, since this looks at all of them.
+        let seconds = |time: Duration| time.as_secs() as u32;
+        let now = seconds(now);
+        let (visitor_after, questionable_after) = (
+            seconds(config.visitor_after),
+            seconds(config.questionable_after),
+        );
         let need = |contact: &&Contact<A>| {
-            let due = contact.due(config);
-            (contact.failures == 0, due > now || !contact.is_visitor, due)
+            let (visitor, other) = (
+                contact.seen.saturating_add(visitor_after),
+                contact.seen.saturating_add(questionable_after),
+            );
+            match (contact.failures, contact.is_visitor) {
+                (1.., _) => (0, contact.seen),
+                (0, true) if visitor <= now => (1, visitor),
+                (0, true) => (2, visitor),
+                (0, false) => (2, other),
+            }
         };
         self.contacts.iter().min_by_key(need)
     }
