@@ -135,26 +135,31 @@ impl<A: Endpoint> RoutingTable<A> {
 
     /// The contact that needs attention most: one that failed last time, else a visitor whose time has come, else the one whose time comes first.
     pub(crate) fn neediest(&self, now: Duration, config: &Config) -> Option<&Contact<A>> {
-        // One number a contact, since this looks at all of them.
         let seconds = |time: Duration| time.as_secs() as u32;
-        let now = seconds(now);
-        let (visitor_after, questionable_after) = (
+        let (now, visitor_after, questionable_after) = (
+            seconds(now),
             seconds(config.visitor_after),
             seconds(config.questionable_after),
         );
-        let need = |contact: &&Contact<A>| {
-            let (visitor, other) = (
-                contact.seen.saturating_add(visitor_after),
-                contact.seen.saturating_add(questionable_after),
-            );
-            match (contact.failures, contact.is_visitor) {
-                (1.., _) => (0, contact.seen),
-                (0, true) if visitor <= now => (1, visitor),
-                (0, true) => (2, visitor),
-                (0, false) => (2, other),
-            }
+        // One number a contact, its place in the lowest bits, since this looks at all of them: urgency, time, place.
+        let need = |(place, contact): (usize, &Contact<A>)| {
+            let silence = if contact.is_visitor {
+                visitor_after
+            } else {
+                questionable_after
+            };
+            let due = contact.seen.saturating_add(silence);
+            let urgency = if contact.failures > 0 {
+                0
+            } else if contact.is_visitor && due <= now {
+                1
+            } else {
+                2
+            };
+            (urgency << 48) | (u64::from(due) << 16) | place as u64
         };
-        self.contacts.iter().min_by_key(need)
+        let first = self.contacts.iter().enumerate().map(need).min()?;
+        self.contacts.get(usize::from(first as u16))
     }
 
     /// The buckets from the root to the deepest one that holds a contact.
