@@ -259,3 +259,6 @@ impl Auditor {
         *self = Self::new(self.config.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

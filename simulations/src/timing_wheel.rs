@@ -86,12 +86,6 @@ impl<T: Timed> TimingWheel<T> {
         }
     }
 
-    /// Everything that is in it, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let near = self.fine.iter().chain(&self.coarse);
-        near.chain(self.far.values()).flatten()
-    }
-
     /// Distributes the next step of the coarse wheel over the fine one.
     fn turn(&mut self) {
         let step = self.current / SLOTS;
@@ -130,7 +124,9 @@ mod tests {
         ) {
             let mut wheel = TimingWheel::new(slot);
             let mut waiting = times.len();
-            times.iter().for_each(|&at| wheel.insert(at));
+            for &at in &times {
+                wheel.insert(at);
+            }
             let mut moves = moves.into_iter();
             while waiting > 0 {
                 let begins = wheel.begins();
@@ -146,7 +142,6 @@ mod tests {
                 }
                 wheel.recycle(items);
             }
-            prop_assert_eq!(wheel.iter().count(), 0);
         }
     }
 

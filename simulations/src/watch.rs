@@ -79,18 +79,18 @@ impl Onlooker {
     pub(crate) fn handles(&mut self, now: Duration, input: &Input<'_>) {
         match *input {
             Input::Receive { from, message } => {
-                self.note(now, || Seen::Heard(from, message.clone()))
+                self.note(now, || Seen::Heard(from, message.clone()));
             }
             Input::Bootstrap(hosts) => self.note(now, || Seen::Came(hosts.len())),
             Input::Restore(nodes) => self.note(now, || Seen::Remembered(nodes.len())),
             Input::FindNode { target, .. } => {
-                self.note(now, || Seen::Began(Goal::FindNode(target)))
+                self.note(now, || Seen::Began(Goal::FindNode(target)));
             }
             Input::GetPeers { info_hash, .. } => {
-                self.note(now, || Seen::Began(Goal::GetPeers(info_hash)))
+                self.note(now, || Seen::Began(Goal::GetPeers(info_hash)));
             }
             Input::Announce { info_hash, .. } => {
-                self.note(now, || Seen::Began(Goal::Announce(info_hash)))
+                self.note(now, || Seen::Began(Goal::Announce(info_hash)));
             }
             Input::Malformed { .. } | Input::Cancel { .. } | Input::Ping(_) | Input::Timeout => {}
         }
@@ -196,13 +196,13 @@ impl fmt::Display for Said<'_> {
                     Method::Ping => f.write_str("ping")?,
                     Method::FindNode { target, .. } => write!(f, "find_node {}", Brief(target))?,
                     Method::GetPeers { info_hash, .. } => {
-                        write!(f, "get_peers {}", Brief(info_hash))?
+                        write!(f, "get_peers {}", Brief(info_hash))?;
                     }
                     Method::AnnouncePeer { info_hash, .. } => {
-                        write!(f, "announce_peer {}", Brief(info_hash))?
+                        write!(f, "announce_peer {}", Brief(info_hash))?;
                     }
                     Method::Other { name, .. } => {
-                        write!(f, "{}", String::from_utf8_lossy(name).escape_debug())?
+                        write!(f, "{}", String::from_utf8_lossy(name).escape_debug())?;
                     }
                 }
                 write!(f, " of {}", Brief(&query.id))?;
@@ -212,7 +212,7 @@ impl fmt::Display for Said<'_> {
             }
             Body::Response(response) => answer(response, f)?,
             Body::Error(error) => {
-                write!(f, "error {} {}", error.code, error.message.escape_debug())?
+                write!(f, "error {} {}", error.code, error.message.escape_debug())?;
             }
         }
         transaction(&self.0.transaction, f)

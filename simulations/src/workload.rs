@@ -315,7 +315,7 @@ impl Workload {
                 }
                 if is_wanted && !pending.has_found {
                     pending.has_found = true;
-                    pending.row.first_peers = Some(note.at - pending.row.at);
+                    pending.row.first_peers = Some(note.at.saturating_sub(pending.row.at));
                 }
             }
         }

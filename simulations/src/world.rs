@@ -308,9 +308,9 @@ impl World {
         for from in 0..self.shards.len() {
             for to in 0..self.shards.len() {
                 let envelopes = std::mem::take(&mut self.shards[from].desk.outgoing[to]);
-                envelopes
-                    .into_iter()
-                    .for_each(|envelope| self.shards[to].desk.receive(envelope));
+                for envelope in envelopes {
+                    self.shards[to].desk.receive(envelope);
+                }
             }
         }
     }

@@ -203,27 +203,27 @@ impl Shard {
         receiver.line.received += 1;
         let delivery = (now, parcel.sender, number, &parcel.message);
         self.desk.tally.digest.count(delivery);
-        if let Some(extras) = extras {
-            if let (Some(enemy), Some(node)) = (&mut extras.enemy, receiver.node.as_deref()) {
-                let mut answers = Vec::new();
-                let mut answer = |to, message| answers.push((to, message));
-                let heard = enemy
-                    .attacker
-                    .receives(node, from, &mut parcel.message, &mut answer);
-                let mut pen = Pen {
-                    scene,
-                    desk: &mut self.desk,
-                    line: &mut receiver.line,
-                    extras: Some(extras),
-                    number,
-                    now,
-                };
-                for (to, message) in answers {
-                    pen.post(to, message);
-                }
-                if heard == Heard::Swallowed {
-                    return;
-                }
+        if let Some(extras) = extras
+            && let (Some(enemy), Some(node)) = (&mut extras.enemy, receiver.node.as_deref())
+        {
+            let mut answers = Vec::new();
+            let mut answer = |to, message| answers.push((to, message));
+            let heard = enemy
+                .attacker
+                .receives(node, from, &mut parcel.message, &mut answer);
+            let mut pen = Pen {
+                scene,
+                desk: &mut self.desk,
+                line: &mut receiver.line,
+                extras: Some(extras),
+                number,
+                now,
+            };
+            for (to, message) in answers {
+                pen.post(to, message);
+            }
+            if heard == Heard::Swallowed {
+                return;
             }
         }
         let message = &parcel.message;

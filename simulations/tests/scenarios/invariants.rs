@@ -13,7 +13,7 @@ fn trouble(seed: u64) -> Plan {
     let mut plan = Plan {
         seed,
         nodes: 300,
-        start: if seed % 2 == 0 {
+        start: if seed.is_multiple_of(2) {
             Start::Organic
         } else {
             Start::Warm

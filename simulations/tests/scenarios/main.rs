@@ -6,6 +6,7 @@ mod invariants;
 mod life;
 mod lookups;
 mod repetition;
+mod warm_start;
 
 use std::time::Duration;
 
