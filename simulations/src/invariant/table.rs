@@ -16,6 +16,9 @@ const NETWORK: &str = "no network stands twice in a deep bucket";
 const EVICTED: &str = "no contact that lives makes room for a newcomer";
 const VERIFIED: &str = "only who answered enters the table";
 
+/// The last bucket of a table holds all that share more bits.
+const LAST: usize = 31;
+
 /// Checks a table as it stands.
 pub(super) fn check(own: Id, view: &[BucketView], config: &Config) -> Result<(), Fault> {
     let (mut ids, mut ips) = (BTreeSet::new(), BTreeSet::new());
@@ -41,8 +44,7 @@ pub(super) fn check(own: Id, view: &[BucketView], config: &Config) -> Result<(),
                 return Err((SELF, format!("{} is in bucket {place}", node.address)));
             }
             let shared = own.shared_prefix(&node.id) as usize;
-            // The last one of 40 holds all that share more.
-            if shared != place && (place < 39 || shared < place) {
+            if shared.min(LAST) != place {
                 return Err((
                     IN_PLACE,
                     format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulations::{Dependence, Goal, PlanetNetwork, Traffic, World};
+use simulations::{Dependence, Goal, Means, PlanetNetwork, Traffic, World};
 
 use crate::{MINUTE, hash, is_found, plan};
 
@@ -23,10 +23,12 @@ fn a_bootstrap_node_that_is_gone_does_not_keep_newcomers_out() {
 
 #[test]
 fn who_comes_while_no_bootstrap_node_is_there_enters_when_one_is() {
-    let mut world = World::grown(&plan(42, 20));
-    world.leave(19);
+    let mut world = World::new(&plan(42, 20), 20, Means::default());
+    for node in 0..19 {
+        world.join(node);
+        world.run_for(MINUTE / 10);
+    }
     world.leave(0);
-    world.run_for(MINUTE);
     world.join(19);
     world.run_for(5 * MINUTE);
     assert_eq!(world.node(19).map(|node| node.contacts().count()), Some(0));
