@@ -39,6 +39,14 @@ pub(crate) use warm_start::Census;
 /// How long [`World::look_up`] waits.
 const PATIENCE: Micros = 5 * 60_000_000;
 
+/// What the clocks of nodes show when a run begins: those that have lived long have heard of others before it.
+const PAST: Duration = Duration::from_secs(60 * 60);
+
+/// What the clocks of nodes show.
+const fn clock(now: Micros) -> Duration {
+    PAST.saturating_add(Duration::from_micros(now))
+}
+
 /// Whether messages become datagrams on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {

@@ -10,7 +10,7 @@ use dht::{Body, Event, Message, Method, Outbox, decode, encode, encoded_length};
 use super::happening::{Command, Happening, Parcel, ParcelRank};
 use super::resident::{Enemy, Extras, Line};
 use super::slab::Slab;
-use super::{Codec, Note, Scene};
+use super::{Codec, Note, Scene, clock};
 use crate::findings::Traffic;
 use crate::network::Fate;
 use crate::timing_wheel::TimingWheel;
@@ -139,7 +139,7 @@ impl Outbox for Pen<'_> {
                 attacker.sends(to, &mut message, rng);
             }
             if let Some(auditor) = &mut extras.auditor {
-                auditor.sent(Duration::from_micros(self.now), to, &message);
+                auditor.sent(clock(self.now), to, &message);
             }
         }
         self.post(to, message);
@@ -149,7 +149,7 @@ impl Outbox for Pen<'_> {
         if let Some(extras) = &mut self.extras {
             let now = Duration::from_micros(self.now);
             if let Some(auditor) = &mut extras.auditor {
-                auditor.event(now, &event);
+                auditor.event(clock(self.now), &event);
             }
             if let Some(onlooker) = &mut extras.onlooker {
                 onlooker.reports(now, &event);

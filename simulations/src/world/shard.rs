@@ -12,7 +12,7 @@ use super::barrier::Barrier;
 use super::desk::{Desk, Envelope, Pen};
 use super::happening::{Command, Happening, Origin, Parcel, What};
 use super::resident::{Enemy, Memory, Resident};
-use super::{Census, Goal, Scene};
+use super::{Census, Goal, PAST, Scene, clock};
 use crate::Micros;
 use crate::attacker::Heard;
 use crate::invariant::Breach;
@@ -125,11 +125,11 @@ impl Shard {
             return;
         };
         let config = scene.config(*is_read_only);
-        let time = Duration::from_micros(now);
+        let (time, clock) = (Duration::from_micros(now), clock(now));
         let mut extras = extras.as_deref_mut();
         if let Some(extras) = &mut extras {
             if let Some(auditor) = &mut extras.auditor {
-                auditor.before(node, time, &input);
+                auditor.before(node, clock, &input);
             }
             if let Some(onlooker) = &mut extras.onlooker {
                 onlooker.handles(time, &input);
@@ -143,9 +143,9 @@ impl Shard {
             number,
             now,
         };
-        let deadline = node.handle(config, time, rng, input, &mut pen);
+        let deadline = node.handle(config, clock, rng, input, &mut pen);
         let mut breach = None;
-        if deadline.is_some_and(|deadline| deadline <= time) {
+        if deadline.is_some_and(|deadline| deadline <= clock) {
             breach = Some((
                 "a deadline is later than now",
                 format!("it named {deadline:?}"),
@@ -154,9 +154,9 @@ impl Shard {
         if let Some(extras) = extras
             && let Some(auditor) = &mut extras.auditor
         {
-            breach = breach.or(auditor.after(node, time, deadline));
+            breach = breach.or(auditor.after(node, clock, deadline));
         }
-        let at = alarm.set(deadline);
+        let at = alarm.set(deadline.map(|deadline| deadline.saturating_sub(PAST)));
         self.desk.schedule_alarm(at, resident);
         if let Some((invariant, what)) = breach
             && self.breach.is_none()
@@ -306,7 +306,7 @@ impl Shard {
         census: &Census,
         is_online: &impl Fn(u32) -> bool,
     ) {
-        let time = Duration::from_micros(now);
+        let time = clock(now);
         let mut contacts = Vec::new();
         for resident in 0..self.residents.len() as u32 {
             let number = scene.number(self.number, resident);
@@ -318,14 +318,9 @@ impl Shard {
                 .chosen_id()
                 .unwrap_or_else(|| scene.native_id(number));
             let config = scene.config(newcomer.is_read_only);
-            census.acquaintances(&id, config, time, &mut newcomer.rng, &mut contacts);
-            let node = Node::established(
-                id,
-                contacts.iter().copied(),
-                config,
-                time,
-                &mut newcomer.rng,
-            );
+            let rng = &mut newcomer.rng;
+            census.acquaintances(&id, config, time, rng, &mut contacts);
+            let node = Node::established(id, contacts.iter().copied(), config, time, rng);
             newcomer.node = Some(Box::new(node));
             // They have asked the bootstrap nodes before, each at its own time, and will again.
             let pause = config.refresh_interval.mul_f64(newcomer.rng.random());
