@@ -51,8 +51,8 @@ impl fmt::Display for Breach {
 /// An invariant that did not hold, and what happened instead.
 pub(crate) type Fault = (&'static str, String);
 
-/// So many inputs after one forgery comes the next.
-const FORGERY_INTERVAL: u32 = 32;
+/// Every so many inputs the whole table is looked at, and the node is lied to.
+const INTERVAL: u32 = 32;
 
 /// Watches one node from its beginning on: all that it hears and says, and what becomes of its state.
 ///
@@ -239,7 +239,13 @@ impl Auditor {
             }
             _ => None,
         };
-        if answer.is_some()
+        let is_time = self.inputs.is_multiple_of(INTERVAL);
+        let has_moved = answer.is_some_and(|answer| {
+            let is_contact = || node.contacts().any(|contact| contact == answer);
+            self.table.hear(answer, is_contact)
+        });
+        if is_time
+            || has_moved
             || !silent.is_empty()
             || !self.table.looks_like(node.id(), stats.contacts_v4)
         {
@@ -248,7 +254,7 @@ impl Auditor {
             self.table
                 .change(node.id(), &view, answer, &silent, &self.config)?;
         }
-        if self.inputs.is_multiple_of(FORGERY_INTERVAL) && self.is_idle(now) {
+        if is_time && self.is_idle(now) {
             forge(node, self.deadline, now, &self.config, self.queries.last())?;
         }
         Ok(())

@@ -125,6 +125,19 @@ impl Table {
         self.own == Some(own) && self.contacts.len() == contacts
     }
 
+    /// Takes note of somebody who answered. Whether the table may have changed by that; `is_contact` tells whether he is in it now.
+    pub(super) fn hear(&mut self, answer: NodeInfo, is_contact: impl FnOnce() -> bool) -> bool {
+        self.verified.insert((answer.id, answer.address));
+        let key = |contact: &Contact| (contact.id, contact.address);
+        let place = self
+            .contacts
+            .binary_search_by_key(&(answer.id, answer.address), key);
+        match place.ok().and_then(|place| self.contacts.get(place)) {
+            Some(contact) => contact.failures > 0,
+            None => is_contact(),
+        }
+    }
+
     /// Takes note of what became of it by one input: the answer of somebody, and the time-outs of others.
     pub(super) fn change(
         &mut self,
@@ -134,8 +147,6 @@ impl Table {
         silent: &[SocketAddr],
         config: &Config,
     ) -> Result<(), Fault> {
-        self.verified
-            .extend(answer.map(|node| (node.id, node.address)));
         let mut after: Vec<_> = contacts(view).collect();
         after.sort_unstable();
         let is_in = |table: &[Contact], wanted: &Contact| {
@@ -269,6 +280,7 @@ mod tests {
         let change = |before: ContactView, answer: NodeInfo, silent: &[SocketAddr]| {
             let mut table = Table::default();
             table.begin(OWN, &view(&[&[before]]));
+            assert!(table.hear(answer, || true));
             table.change(OWN, &view(&[&[new]]), Some(answer), silent, &narrow())
         };
         assert_eq!(change(old, new.node, &[]).unwrap_err().0, EVICTED);
@@ -286,6 +298,7 @@ mod tests {
         let other = contact(id(0, 2), address(1, 1), 0);
         let mut table = Table::default();
         table.begin(OWN, &view(&[&[old]]));
+        assert!(table.hear(other.node, || true));
         assert_eq!(
             table.change(OWN, &view(&[&[other]]), Some(other.node), &[], &narrow()),
             Ok(())
@@ -293,6 +306,11 @@ mod tests {
         // Another port of its IP is somebody else, who has to wait until it fails.
         let mut rival = contact(id(0, 3), address(1, 1), 0);
         rival.node.address.set_port(1);
+        assert!(
+            !table.hear(other.node, || false),
+            "nothing new of one in the table"
+        );
+        assert!(table.hear(rival.node, || true));
         let taken = table.change(OWN, &view(&[&[rival]]), Some(rival.node), &[], &narrow());
         assert_eq!(taken.unwrap_err().0, EVICTED);
     }
