@@ -2,6 +2,7 @@
 
 mod course;
 mod engine;
+mod huge_pages;
 mod library;
 mod memory;
 mod merge;

@@ -14,7 +14,7 @@ use super::record::{Record, State};
 use super::run_folder::{self, RUNS, RunFolder};
 use super::subject::{Changes, Subject};
 use super::sweep::SweepArguments;
-use super::{Operator, course, memory};
+use super::{Operator, course, huge_pages, memory};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
@@ -94,6 +94,7 @@ pub(super) fn complete(
     operator: &Operator,
     place: impl FnOnce(&Record) -> PathBuf,
 ) -> Result<Run, Failure> {
+    huge_pages::begin_again_if_worth_it(&subject.plan);
     warn_of_memory(subject, &operator.output);
     let circumstances = subject.circumstances(engine);
     let record = Record::begun(&circumstances, subject.portable_plan());
