@@ -14,8 +14,7 @@ impl Census {
         Self(nodes)
     }
 
-    /// Whom a node would know: of those who share exactly *i* leading bits with it, as many as its bucket *i* holds, spread over the
-    /// bucket as they come, and when it heard of each last. The vector is overwritten.
+    /// Whom a node would know: of those who share exactly *i* leading bits with it, as many as its bucket *i* holds, and when it heard of each last. The vector is overwritten.
     pub(super) fn acquaintances(
         &self,
         own: &Id,
@@ -25,6 +24,7 @@ impl Census {
         acquaintances: &mut Vec<(NodeInfo, Duration)>,
     ) {
         acquaintances.clear();
+        let mut chosen = Vec::new();
         // Those who share the first `bit` bits.
         let mut kin = self.0.as_slice();
         for bit in 0..Id::BITS {
@@ -38,15 +38,16 @@ impl Census {
                 (zeros, ones)
             };
             let count = config.bucket_size(bit as usize).min(others.len());
-            for place in 0..count {
-                // One from each of as many equal parts: all when there are no more than that.
-                let (start, end) = (
-                    place * others.len() / count,
-                    (place + 1) * others.len() / count,
-                );
-                let node = others[rng.random_range(start..end)];
+            chosen.clear();
+            // Each choice of so many as likely as any other: Floyd's way, which draws none twice.
+            for last in others.len() - count..others.len() {
+                let drawn = rng.random_range(0..=last) as u32;
+                let is_taken = chosen.contains(&drawn);
+                chosen.push(if is_taken { last as u32 } else { drawn });
+            }
+            for &place in &chosen {
                 let silent = config.questionable_after.mul_f64(rng.random());
-                acquaintances.push((node, now.saturating_sub(silent)));
+                acquaintances.push((others[place as usize], now.saturating_sub(silent)));
             }
             kin = same;
         }
