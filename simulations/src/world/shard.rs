@@ -422,7 +422,7 @@ impl Shard {
         }
         if let Some(next) = next {
             let at = (next.as_micros() as Micros).max(now + 1);
-            self.desk.schedule_command(at, resident, 0, Command::Act);
+            self.desk.schedule_command(at, resident, 1, Command::Act);
         }
     }
 }
