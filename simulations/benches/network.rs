@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use divan::Bencher;
-use simulations::{Dependence, Nat, NatPlan, Plan, PlanetNetwork};
+use simulations::{Dependence, Nat, NatPlan, Network, Plan};
 
 fn main() {
     divan::main();
@@ -59,7 +59,7 @@ fn numbers() -> Numbers {
 }
 
 fn fate(bencher: Bencher, plan: &Plan) {
-    let (network, numbers) = (PlanetNetwork::new(plan, NODES, None), numbers());
+    let (network, numbers) = (Network::new(plan, NODES, None), numbers());
     let now = 900_000_000;
     bencher.bench_local(|| network.fate(now, numbers.node(), numbers.node(), numbers.next()));
 }
@@ -81,13 +81,13 @@ fn fate_with_all_faults(bencher: Bencher) {
 
 #[divan::bench]
 fn address(bencher: Bencher) {
-    let (network, numbers) = (PlanetNetwork::new(&calm(), NODES, None), numbers());
+    let (network, numbers) = (Network::new(&calm(), NODES, None), numbers());
     bencher.bench_local(|| network.address(numbers.node()));
 }
 
 #[divan::bench]
 fn resident(bencher: Bencher) {
-    let network = PlanetNetwork::new(&calm(), NODES, None);
+    let network = Network::new(&calm(), NODES, None);
     let addresses: Vec<_> = (0..1 << 12)
         .map(|node| *network.address(node * 200).ip())
         .collect();

@@ -8,7 +8,7 @@ use crate::fetch::Fetch;
 use crate::findings::{AttackRow, Findings};
 use crate::invariant::{self, Breach, Inspector};
 use crate::life::Life;
-use crate::network::{Matrix, PlanetNetwork as Network};
+use crate::network::{Matrix, Network};
 use crate::population::Population;
 use crate::survey::{self, Survey};
 use crate::watch::{Sight, Watch};

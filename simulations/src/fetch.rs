@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use crate::findings::SwarmFindings;
 use crate::invariant::Breach;
-use crate::network::PlanetNetwork as Network;
+use crate::network::Network;
 use crate::population::Population;
 use crate::swarm::{Role, Swarm, SwarmBreach, virtual_torrent};
 use crate::world::{Goal, Note, World};

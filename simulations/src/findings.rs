@@ -84,7 +84,7 @@ pub enum Success {
     Yes,
     /// It ended without, or did not end.
     No,
-    /// The one who asked left before it ended, or the run ended: it says nothing.
+    /// The one who asked left before it ended, the run ended, or there was nothing to be found: it says nothing.
     Void,
 }
 

@@ -1,7 +1,7 @@
 //! Networks of trackless nodes in virtual time: the code that runs on the internet, on a network that is made of a seed.
 //!
 //! A [`Plan`] says what there is, and an [`Experiment`] runs it: a [`World`] of many `dht::Node`s that exchange KRPC messages, and a
-//! [`Swarm`] of many `wire::Torrent`s that exchange a torrent without payload. What lies between them is a [`PlanetNetwork`]: it delays,
+//! [`Swarm`] of many `wire::Torrent`s that exchange a torrent without payload. What lies between them is a [`Network`]: it delays,
 //! loses, doubles and reorders packets, and can be cut in two. Each of its decisions is drawn from a hash of its seed, the source, the
 //! destination and the number of the packet, and time is that of the next thing to happen. So a run can be repeated bit for bit, and
 //! its [`Digest`] tells whether it was.
@@ -51,7 +51,7 @@ pub use findings::{
     SwarmFindings, Traffic,
 };
 pub use invariant::Breach;
-pub use network::{Fate, Matrix, MatrixError, Micros, Nat, PlanetNetwork, address};
+pub use network::{Fate, Matrix, MatrixError, Micros, Nat, Network, address};
 pub use occurrence::Occurrence;
 pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,

@@ -12,7 +12,7 @@ mod planet;
 
 pub use matrix::{Matrix, MatrixError};
 pub use nat::Nat;
-pub use planet::{Fate, PlanetNetwork};
+pub use planet::{Fate, Network};
 
 use std::net::SocketAddr;
 use std::time::Duration;

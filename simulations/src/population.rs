@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use crate::Micros;
 use crate::attacker::{Part, Parts};
 use crate::life::{Life, Stay};
-use crate::network::PlanetNetwork as Network;
+use crate::network::Network;
 use crate::world::World;
 
 /// All residents of a world, as the course of the run knows them.

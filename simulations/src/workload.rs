@@ -367,8 +367,20 @@ impl Workload {
             Kind::GetPeers | Kind::Recall => has_found,
             Kind::Announce => report.announced_to > 0,
         };
-        row.success = if succeeded { Success::Yes } else { Success::No };
+        row.success = match succeeded {
+            true => Success::Yes,
+            // Whoever announced it did so too long ago: there was nothing to be found.
+            false if row.kind == Kind::GetPeers && !self.is_announced(&row) => Success::Void,
+            false => Success::No,
+        };
         self.rows.push(row);
+    }
+
+    /// Whether there was a peer for a lookup that began then.
+    fn is_announced(&self, row: &LookupRow) -> bool {
+        let number = row.info_hash.unwrap_or_default();
+        let mut times = self.announced.get(&number).into_iter().flatten();
+        times.any(|(_, last)| row.at < *last + self.peer_lifetime)
     }
 
     /// Closes the lookups whose askers left, and looks for those that never end.

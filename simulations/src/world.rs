@@ -23,7 +23,7 @@ use dht::{Config, Event, Id, LookupId, LookupReport, Message, Node, NodeInfo};
 use crate::attacker::Attacker;
 use crate::findings::{MessageCount, Traffic};
 use crate::invariant::{Auditor, Breach};
-use crate::network::{Nat, PlanetNetwork as Network};
+use crate::network::{Nat, Network};
 use crate::watch::{Onlooker, Sight, Watch};
 use crate::{Digest, Micros, Plan};
 use barrier::Barrier;

@@ -39,7 +39,7 @@ const PAIRS: u64 = 1 << 16;
 /// The paths between all nodes of an experiment. It does not change: all that happens on them is a function of the seed, the
 /// source, the destination, the number of the packet and the time. Time is counted in microseconds from the start of the run.
 #[derive(Clone, Debug)]
-pub struct PlanetNetwork {
+pub struct Network {
     seed: u64,
     slot: Micros,
     addresses: Addresses,
@@ -78,7 +78,7 @@ pub enum Fate {
     },
 }
 
-impl PlanetNetwork {
+impl Network {
     /// The network of a plan, for so many nodes. A matrix takes the place of the plan's regions and median round trip.
     ///
     /// # Panics
@@ -291,13 +291,13 @@ mod tests {
 
     const NODES: u32 = 20_000;
 
-    fn network(network: NetworkPlan) -> PlanetNetwork {
+    fn network(network: NetworkPlan) -> Network {
         let plan = Plan {
             seed: 7,
             network,
             ..Plan::default()
         };
-        PlanetNetwork::new(&plan, NODES, None)
+        Network::new(&plan, NODES, None)
     }
 
     fn without_jitter() -> NetworkPlan {
@@ -329,7 +329,7 @@ mod tests {
                 ..Plan::default()
             };
             plan.network.latency.median_round_trip = Duration::from_millis(millis);
-            let network = PlanetNetwork::new(&plan, nodes, None);
+            let network = Network::new(&plan, nodes, None);
             let node = |which, number| below(draw(which, number), u64::from(nodes)) as u32;
             let round_trip = |number| 2 * network.latency(node(8, number), node(9, number));
             let mut found: Vec<Micros> = (0..50_000).map(round_trip).collect();
@@ -472,13 +472,13 @@ mod tests {
     fn a_share_is_behind_nats_and_bootstrap_nodes_never() {
         let mut plan = Plan::default();
         plan.nat.share = 0.33;
-        let network = PlanetNetwork::new(&plan, NODES, None);
+        let network = Network::new(&plan, NODES, None);
         let count = (0..NODES)
             .filter(|node| network.is_behind_nat(*node))
             .count();
         assert!(count.abs_diff(6_600) < 270, "{count}");
         plan.nat.share = 1.0;
-        let network = PlanetNetwork::new(&plan, NODES, None);
+        let network = Network::new(&plan, NODES, None);
         assert!(
             (0..8).all(|node| !network.is_behind_nat(node) && network.address(node).port() == 6881)
         );
@@ -489,7 +489,7 @@ mod tests {
     fn bootstrap_nodes_have_a_line_of_their_own() {
         let mut plan = Plan::default();
         plan.network.bandwidth.up = 1_000;
-        let network = PlanetNetwork::new(&plan, NODES, None);
+        let network = Network::new(&plan, NODES, None);
         assert_eq!(network.leave(8, 0, 100, &mut 0), Some(100_000));
         assert_eq!(network.leave(7, 0, 100, &mut 0), Some(0));
     }
@@ -497,7 +497,7 @@ mod tests {
     #[test]
     fn worlds_of_one_or_two_nodes_stand() {
         for nodes in 0..3 {
-            let network = PlanetNetwork::new(&Plan::default(), nodes, None);
+            let network = Network::new(&Plan::default(), nodes, None);
             assert!(network.latency(0, 0) >= network.slot());
         }
     }

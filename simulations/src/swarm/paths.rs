@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::network::PlanetNetwork;
+use crate::network::Network;
 
 /// What lies between peers.
 pub trait Paths {
@@ -23,7 +23,7 @@ impl<P: Paths> Paths for Arc<P> {
     }
 }
 
-impl Paths for PlanetNetwork {
+impl Paths for Network {
     fn latency(&self, one: SocketAddr, other: SocketAddr) -> Duration {
         let latency = |(one, other)| self.latency(one, other);
         let both = self.number(one).zip(self.number(other));

@@ -8,7 +8,7 @@ use dht::{Config, Id, id_for};
 use rand::RngExt;
 
 use super::Codec;
-use crate::network::PlanetNetwork as Network;
+use crate::network::Network;
 use crate::{Buckets, DhtPlan, NatPlan, Plan};
 
 pub(crate) struct Scene {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::Id;
-use simulations::{Goal, Manner, Plan, PlanetNetwork, Role, Swarm, World, virtual_torrent};
+use simulations::{Goal, Manner, Network, Plan, Role, Swarm, World, virtual_torrent};
 
 use crate::{MINUTE, plan, rough};
 
@@ -15,7 +15,7 @@ const LEECHER: Role = Role::leecher(1_000_000, 10_000_000);
 /// Clients that are a DHT node and a peer each, at one address.
 struct Planet {
     world: World,
-    swarm: Swarm<PlanetNetwork>,
+    swarm: Swarm<Network>,
     info_hash: Id,
     banned: BTreeSet<SocketAddr>,
 }
@@ -24,7 +24,7 @@ impl Planet {
     fn new(plan: &Plan) -> Self {
         let info = virtual_torrent(8 << 20, 1 << 18);
         let world = World::grown(plan);
-        let network = PlanetNetwork::new(plan, plan.nodes, None);
+        let network = Network::new(plan, plan.nodes, None);
         let mut swarm = Swarm::new(network, 1, info.clone());
         swarm.run_to(world.now()).expect("nobody is there");
         Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dht::Event;
-use simulations::{Fate, Goal, PartitionPlan, PlanetNetwork, World};
+use simulations::{Fate, Goal, Network, PartitionPlan, World};
 
 use crate::{MINUTE, hash, is_found, plan, rough};
 
@@ -70,7 +70,7 @@ fn a_net_that_was_cut_in_two_is_one_again_soon_after() {
         lasts: 10 * MINUTE,
         ..PartitionPlan::default()
     }];
-    let network = PlanetNetwork::new(&plan, plan.nodes, None);
+    let network = Network::new(&plan, plan.nodes, None);
     let is_beside_the_first =
         |node: &u32| network.fate(begins.as_micros() as u64, 0, *node, 1) != Fate::Cut;
     let (here, there): (Vec<u32>, Vec<u32>) = (0..plan.nodes).partition(is_beside_the_first);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulations::{Dependence, Goal, Means, PlanetNetwork, Traffic, World};
+use simulations::{Dependence, Goal, Means, Network, Traffic, World};
 
 use crate::{MINUTE, hash, is_found, plan};
 
@@ -45,7 +45,7 @@ fn nodes_behind_nats_find_and_are_found_and_those_that_know_it_are_in_nobodys_wa
     plan.nat.read_only = 1.0;
     let mut world = World::grown(&plan);
     world.run_for(10 * MINUTE);
-    let network = PlanetNetwork::new(&plan, 60, None);
+    let network = Network::new(&plan, 60, None);
     let (hidden, open): (Vec<u32>, Vec<u32>) =
         (0..60).partition(|&node| network.is_behind_nat(node));
     assert!(hidden.len() > 10 && open.len() > 10);
@@ -87,7 +87,7 @@ fn a_mapping_expires_and_the_next_packet_makes_another() {
     plan.nat.share = 0.5;
     plan.nat.expiry = Duration::from_secs(2);
     let mut world = World::grown(&plan);
-    let network = PlanetNetwork::new(&plan, 30, None);
+    let network = Network::new(&plan, 30, None);
     let hidden = (0..30)
         .find(|&node| network.is_behind_nat(node))
         .expect("half of them are");

@@ -1,7 +1,7 @@
 //! A run is its seed.
 
 use simulations::{
-    Codec, Digest, Goal, LifePlan, Plan, PlanetNetwork, Role, Swarm, World, virtual_torrent,
+    Codec, Digest, Goal, LifePlan, Network, Plan, Role, Swarm, World, virtual_torrent,
 };
 
 use crate::{MINUTE, hash, plan, rough, run};
@@ -81,7 +81,7 @@ fn a_swarm_is_its_seed_too() {
     let run = |seed| {
         let mut plan = plan(seed, 8);
         plan.network = rough();
-        let network = PlanetNetwork::new(&plan, plan.nodes, None);
+        let network = Network::new(&plan, plan.nodes, None);
         let addresses: Vec<_> = (0..8)
             .map(|number| network.address(number).into())
             .collect();
