@@ -5,6 +5,7 @@ mod faults;
 mod invariants;
 mod life;
 mod lookups;
+mod regressions;
 mod repetition;
 mod warm_start;
 

@@ -20,7 +20,11 @@ fn crowd(swarm: Swarm<Sea>, role: impl Fn(u32) -> Role) -> Swarm<Sea> {
 }
 
 fn empty() -> Swarm<Sea> {
-    Swarm::new(Sea::default(), 1, virtual_torrent(64 << 18, 1 << 18))
+    drawn_by(1)
+}
+
+fn drawn_by(seed: u64) -> Swarm<Sea> {
+    Swarm::new(Sea::default(), seed, virtual_torrent(64 << 18, 1 << 18))
 }
 
 #[test]
@@ -32,7 +36,15 @@ fn a_flash_crowd_is_nearly_as_fast_as_can_be() {
     assert_eq!(found.bound, Duration::from_micros(16_777_216));
     let last = found.completions[39];
     assert!(last > found.bound, "nobody is faster than the bound");
-    assert!(last < found.bound * 2, "the last one took {last:?}");
+    // So few are at the mercy of chance: the middle one of five such crowds.
+    let mut lasts: Vec<_> = (1..=5)
+        .map(|seed| crowd(drawn_by(seed), |_| LEECHER).findings().completions[39])
+        .collect();
+    lasts.sort_unstable();
+    assert!(
+        lasts[2] < found.bound * 19 / 10,
+        "the last ones took {lasts:?}"
+    );
     assert!(
         found
             .progress
