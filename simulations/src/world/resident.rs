@@ -117,7 +117,11 @@ impl Resident {
 /// so an alarm is scheduled only if none rings early enough already.
 pub(super) struct Alarm {
     deadline: Micros,
+    /// When it rings next.
     scheduled: Micros,
+    /// When it rings after that. A node waits for minutes, now and then interrupted by a query and its time-outs: without this the
+    /// wheel would hold an alarm for each of the interruptions.
+    later: Micros,
 }
 
 impl Default for Alarm {
@@ -125,6 +129,7 @@ impl Default for Alarm {
         Self {
             deadline: NEVER,
             scheduled: NEVER,
+            later: NEVER,
         }
     }
 }
@@ -142,7 +147,7 @@ impl Alarm {
     /// The alarm rings. Whether the deadline has come; otherwise when to ring again, if that is not arranged for.
     pub(super) fn ring(&mut self, now: Micros) -> Result<(), Option<Micros>> {
         if self.scheduled <= now {
-            self.scheduled = NEVER;
+            self.scheduled = std::mem::replace(&mut self.later, NEVER);
         }
         if self.deadline <= now {
             Ok(())
@@ -153,7 +158,7 @@ impl Alarm {
 
     fn schedule(&mut self) -> Option<Micros> {
         (self.deadline < self.scheduled).then(|| {
-            self.scheduled = self.deadline;
+            self.later = std::mem::replace(&mut self.scheduled, self.deadline);
             self.deadline
         })
     }
@@ -172,11 +177,24 @@ mod tests {
         assert_eq!(alarm.set(at(4)), None);
         assert_eq!(alarm.ring(3), Err(Some(4)));
         assert_eq!(alarm.ring(4), Ok(()));
-        assert_eq!(alarm.set(at(7)), Some(7));
-        // The first one of all is still about, and disturbs nobody.
-        assert_eq!(alarm.ring(5), Err(None));
+        // The first one of all is still about, and rings again if it was too early.
+        assert_eq!(alarm.set(at(7)), None);
+        assert_eq!(alarm.ring(5), Err(Some(7)));
         assert_eq!(alarm.ring(7), Ok(()));
         assert_eq!(alarm.set(Some(Duration::from_nanos(7001))), Some(8));
+    }
+
+    #[test]
+    fn a_wait_that_is_interrupted_again_and_again_is_scheduled_once() {
+        let at = |micros| Some(Duration::from_micros(micros));
+        let mut alarm = Alarm::default();
+        assert_eq!(alarm.set(at(1_000)), Some(1_000));
+        for now in (0..900).step_by(10) {
+            assert_eq!(alarm.set(at(now + 5)), Some(now + 5));
+            assert_eq!(alarm.ring(now + 5), Ok(()));
+            assert_eq!(alarm.set(at(1_000)), None);
+        }
+        assert_eq!(alarm.ring(1_000), Ok(()));
     }
 
     #[test]
