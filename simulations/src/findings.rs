@@ -42,6 +42,26 @@ impl Findings {
     /// Rows of `nodes` at most.
     pub const MAX_NODES: usize = 20_000;
 
+    /// What is known of a plan before it is run.
+    pub fn nothing(plan: Plan) -> Self {
+        Self {
+            plan,
+            is_finished: false,
+            simulated: Duration::ZERO,
+            digest: Digest::default(),
+            minutes: Vec::new(),
+            events: 0,
+            lookups: Vec::new(),
+            samples: Vec::new(),
+            nodes: Vec::new(),
+            buckets: Vec::new(),
+            traffic: Traffic::default(),
+            messages: BTreeMap::new(),
+            attacks: Vec::new(),
+            swarm: None,
+        }
+    }
+
     /// The lookups of some kinds.
     pub(crate) fn of<'a>(
         &'a self,

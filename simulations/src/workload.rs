@@ -49,6 +49,17 @@ pub(crate) struct Workload {
     rows: Vec<LookupRow>,
 }
 
+/// What is asked of a node.
+#[derive(Clone, Copy)]
+struct Question {
+    kind: Kind,
+    target: Id,
+    /// The number of the info-hash, if the target is one.
+    info_hash: Option<u32>,
+    /// The peer that it is to find, if it is to find a certain one.
+    wanted: Option<IpAddr>,
+}
+
 struct Pending {
     row: LookupRow,
     target: Id,
@@ -92,16 +103,13 @@ impl Workload {
         while let Some(&(at, node, number)) = self.announces.first().filter(|(at, ..)| *at < end) {
             self.announces.pop_first();
             if population.is_online(node) {
-                let goal = Goal::Announce(Self::info_hash(self.seed, number));
-                self.ask(
-                    world,
-                    population,
-                    at,
-                    node,
-                    goal,
-                    (Kind::Announce, Some(number)),
-                    None,
-                );
+                let question = Question {
+                    kind: Kind::Announce,
+                    target: Self::info_hash(self.seed, number),
+                    info_hash: Some(number),
+                    wanted: None,
+                };
+                self.ask(world, population, at, node, question);
                 if !self.plan.reannounce.is_zero() {
                     let again = at + self.plan.reannounce.as_micros() as Micros;
                     self.announces.insert((again, node, number));
@@ -114,46 +122,38 @@ impl Workload {
         for at in self.times(self.plan.lookups_per_minute, now) {
             let number = self.draw().random_range(0..self.plan.info_hashes.max(1));
             if let Some(node) = self.somebody(population) {
-                let goal = Goal::GetPeers(Self::info_hash(self.seed, number));
-                self.ask(
-                    world,
-                    population,
-                    at,
-                    node,
-                    goal,
-                    (Kind::GetPeers, Some(number)),
-                    None,
-                );
+                let question = Question {
+                    kind: Kind::GetPeers,
+                    target: Self::info_hash(self.seed, number),
+                    info_hash: Some(number),
+                    wanted: None,
+                };
+                self.ask(world, population, at, node, question);
             }
         }
         for at in self.times(self.plan.find_nodes_per_minute, now) {
             let target = Id::random(&mut self.draw());
             if let Some(node) = self.somebody(population) {
-                self.ask(
-                    world,
-                    population,
-                    at,
-                    node,
-                    Goal::FindNode(target),
-                    (Kind::FindNode, None),
-                    None,
-                );
+                let question = Question {
+                    kind: Kind::FindNode,
+                    target,
+                    info_hash: None,
+                    wanted: None,
+                };
+                self.ask(world, population, at, node, question);
             }
         }
         for at in self.times(self.plan.announces_per_minute, now) {
             if let Some(node) = self.somebody(population) {
                 let number = self.info_hashes;
                 self.info_hashes += 1;
-                let goal = Goal::Announce(Self::info_hash(self.seed, number));
-                self.ask(
-                    world,
-                    population,
-                    at,
-                    node,
-                    goal,
-                    (Kind::Announce, Some(number)),
-                    None,
-                );
+                let question = Question {
+                    kind: Kind::Announce,
+                    target: Self::info_hash(self.seed, number),
+                    info_hash: Some(number),
+                    wanted: None,
+                };
+                self.ask(world, population, at, node, question);
                 let later = at + self.plan.recall_after.as_micros() as Micros;
                 self.recalls.insert((later, node, number));
             }
@@ -162,17 +162,14 @@ impl Workload {
         {
             self.recalls.pop_first();
             if let Some(node) = self.somebody(population).filter(|node| *node != announcer) {
-                let goal = Goal::GetPeers(Self::info_hash(self.seed, number));
                 let wanted = Some(world.address(announcer).ip());
-                self.ask(
-                    world,
-                    population,
-                    at,
-                    node,
-                    goal,
-                    (Kind::Recall, Some(number)),
+                let question = Question {
+                    kind: Kind::Recall,
+                    target: Self::info_hash(self.seed, number),
+                    info_hash: Some(number),
                     wanted,
-                );
+                };
+                self.ask(world, population, at, node, question);
             }
         }
     }
@@ -185,16 +182,13 @@ impl Workload {
         at: Micros,
         node: u32,
     ) {
-        let goal = Goal::GetPeers(Self::info_hash(self.seed, 0));
-        self.ask(
-            world,
-            population,
-            at,
-            node,
-            goal,
-            (Kind::GetPeers, Some(0)),
-            None,
-        );
+        let question = Question {
+            kind: Kind::GetPeers,
+            target: Self::info_hash(self.seed, 0),
+            info_hash: Some(0),
+            wanted: None,
+        };
+        self.ask(world, population, at, node, question);
     }
 
     /// Distributes the announces of the info-hashes over the second half of the settling time.
@@ -211,18 +205,25 @@ impl Workload {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each of them is another thing")]
     fn ask(
         &mut self,
         world: &mut World,
         population: &Population,
         at: Micros,
         node: u32,
-        goal: Goal,
-        (kind, info_hash): (Kind, Option<u32>),
-        wanted: Option<IpAddr>,
+        question: Question,
     ) {
-        let (Goal::FindNode(target) | Goal::GetPeers(target) | Goal::Announce(target)) = goal;
+        let Question {
+            kind,
+            target,
+            info_hash,
+            wanted,
+        } = question;
+        let goal = match kind {
+            Kind::FindNode => Goal::FindNode(target),
+            Kind::GetPeers | Kind::Recall => Goal::GetPeers(target),
+            Kind::Announce => Goal::Announce(target),
+        };
         let lookup = world.begin_at(at, node, goal);
         let row = LookupRow {
             at: Duration::from_micros(at),

@@ -20,22 +20,7 @@ const LOOKUPS: u32 = 6_000;
 
 /// A run in which nothing was measured.
 pub(super) fn nothing() -> Findings {
-    Findings {
-        plan: Plan::default(),
-        is_finished: false,
-        simulated: Duration::ZERO,
-        digest: Digest::default(),
-        minutes: Vec::new(),
-        events: 0,
-        lookups: Vec::new(),
-        samples: Vec::new(),
-        nodes: Vec::new(),
-        buckets: Vec::new(),
-        traffic: Traffic::default(),
-        messages: BTreeMap::new(),
-        attacks: Vec::new(),
-        swarm: None,
-    }
+    Findings::nothing(Plan::default())
 }
 
 /// Five lookups: one of each way to go.

@@ -1,12 +1,10 @@
 //! `manifest.json`: a run as its folder keeps it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 use std::{fmt, fs, io};
 
 use serde::{Deserialize, Serialize};
-use simulations::{Breach, Circumstances, Digest, Findings, Manifest, Plan, Traffic};
+use simulations::{Breach, Circumstances, Findings, Manifest, Plan};
 
 use super::super::failure::Failure;
 use super::course::{Course, End};
@@ -55,22 +53,7 @@ pub(super) struct BreachRecord {
 impl Record {
     /// Of a run that begins.
     pub(super) fn begun(circumstances: &Circumstances, plan: Plan) -> Self {
-        let nothing = Findings {
-            plan,
-            is_finished: false,
-            simulated: Duration::ZERO,
-            digest: Digest::default(),
-            minutes: Vec::new(),
-            events: 0,
-            lookups: Vec::new(),
-            samples: Vec::new(),
-            nodes: Vec::new(),
-            buckets: Vec::new(),
-            traffic: Traffic::default(),
-            messages: BTreeMap::new(),
-            attacks: Vec::new(),
-            swarm: None,
-        };
+        let nothing = Findings::nothing(plan);
         Self {
             state: State::Begun,
             breach: None,
@@ -182,6 +165,8 @@ impl fmt::Display for BreachRecord {
 mod tests {
     use super::super::engine::Engine;
     use super::super::subject::Subject;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -5,3 +5,4 @@ mod hostile;
 mod metadata;
 mod network;
 mod serving;
+mod wishes;

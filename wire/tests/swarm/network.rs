@@ -9,8 +9,10 @@ use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use wire::{
     Bitfield, Block, CloseReason, Config, Direction, Event, Frame, Handshake, Info, InfoBuilder,
-    InfoHash, Input, Link, Message, Outbox, PeerId, Reserved, Source, Torrent, decode_frame,
+    InfoHash, Input, Link, Message, PeerId, Reserved, Source, Torrent, decode_frame,
 };
+
+use super::wishes::{Wish, Wishes};
 
 const CHECK_TIME: Duration = Duration::from_millis(2);
 
@@ -562,54 +564,4 @@ pub(crate) fn torrent(name: &str, length: u64, piece_length: u32) -> Arc<Info> {
         .piece_length(piece_length)
         .build(&hashes);
     Arc::new(info.expect("the torrent is well formed"))
-}
-
-enum Wish {
-    Connect(SocketAddr),
-    Send(Link, Vec<u8>),
-    Upload(Link, Block),
-    CancelUpload(Link, Block, bool),
-    Store(Block),
-    Discard(u32),
-    Close(Link, CloseReason),
-    Event(Event),
-}
-
-#[derive(Default)]
-struct Wishes(Vec<Wish>);
-
-impl Outbox for Wishes {
-    fn connect(&mut self, to: SocketAddr) {
-        self.0.push(Wish::Connect(to));
-    }
-
-    fn send(&mut self, link: Link, message: Message<'_>) {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        self.0.push(Wish::Send(link, bytes));
-    }
-
-    fn upload(&mut self, link: Link, block: Block) {
-        self.0.push(Wish::Upload(link, block));
-    }
-
-    fn cancel_upload(&mut self, link: Link, block: Block, reject: bool) {
-        self.0.push(Wish::CancelUpload(link, block, reject));
-    }
-
-    fn store(&mut self, _: Link, block: Block) {
-        self.0.push(Wish::Store(block));
-    }
-
-    fn discard(&mut self, piece: u32) {
-        self.0.push(Wish::Discard(piece));
-    }
-
-    fn close(&mut self, link: Link, reason: &CloseReason) {
-        self.0.push(Wish::Close(link, reason.clone()));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.0.push(Wish::Event(event));
-    }
 }
