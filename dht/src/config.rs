@@ -21,7 +21,7 @@ pub struct Config {
     pub visitor_after: Duration,
     /// How long a visitor that did not is neither verified nor looked up again.
     pub visitor_quarantine: Duration,
-    /// A contact leaves the table after so many time-outs in a row.
+    /// A contact leaves the table after so many time-outs in a row; after 7 at the latest.
     pub max_failures: u8,
     /// How long a node that left so is neither verified nor looked up again.
     pub quarantine: Duration,

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -6,7 +7,7 @@ use rand::Rng;
 /// A point of the 160-bit key space: the id of a node, or the key (info-hash) that is looked for.
 ///
 /// BEP 5, "Overview". The order is that of the number written big-endian.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id([u8; Id::LENGTH]);
 
 impl Id {
@@ -73,6 +74,18 @@ impl Id {
             let word = self.0.get(start..).and_then(|bytes| bytes.first_chunk());
             word.map_or(0, |word| u64::from_be_bytes(*word))
         })
+    }
+}
+
+impl Ord for Id {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.words().cmp(&other.words())
+    }
+}
+
+impl PartialOrd for Id {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -178,6 +191,13 @@ mod tests {
             // For a given distance there is exactly one point: being nearer is decided by the numbers.
             let xor = |x: Id, y: Id| std::array::from_fn::<u8, 20, _>(|i| x.0[i] ^ y.0[i]);
             prop_assert_eq!(a.distance(&b).cmp(&a.distance(&c)), xor(a, b).cmp(&xor(a, c)));
+        }
+
+        #[test]
+        fn the_order_is_that_of_the_bytes(a: [u8; 20], b: [u8; 20], same in 0usize..=20) {
+            let mut c = b;
+            c[..same].copy_from_slice(&a[..same]);
+            prop_assert_eq!(Id(a).cmp(&Id(c)), a.cmp(&c));
         }
 
         #[test]

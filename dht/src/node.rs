@@ -18,7 +18,7 @@ use crate::routing_table::{BucketView, Insertion};
 use crate::security::{self, AddressVotes};
 use crate::tables::Tables;
 use crate::token::TokenIssuer;
-use crate::transaction::{Purpose, Transaction, Transactions};
+use crate::transaction::{Patience, Purpose, Transaction, Transactions};
 
 mod bootstrap;
 mod lookups;
@@ -410,7 +410,11 @@ impl Node {
         method: Method,
         context: &mut Context<'_, R, O>,
     ) {
-        let patience = self.round_trips.patience(context.config);
+        let patience = if purpose.is_of_lookup() {
+            self.round_trips.patience(context.config)
+        } else {
+            Patience::plain(context.config.query_timeout)
+        };
         let transaction =
             self.transactions
                 .begin(to, id, purpose, context.now, patience, context.rng);
@@ -445,8 +449,12 @@ impl Node {
         black_box((rooms, self.id(), self.silence, self.transactions.deadline()));
     }
 
-    /// Begins to load what a message will touch beyond that: the second stage, some events after [`Node::prefetch`] and some before the message's turn.
-    pub fn prefetch_for(&self, message: &Message) {
+    /// Begins to load what an input will touch beyond that: the second stage, some events after [`Node::prefetch`] and some before the input's turn.
+    pub fn prefetch_for(&self, input: &Input<'_>) {
+        let Input::Receive { message, .. } = input else {
+            self.tables.prefetch_standings();
+            return;
+        };
         match &message.body {
             Body::Query(query) => {
                 self.tables.prefetch(&query.id);

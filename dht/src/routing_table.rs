@@ -11,48 +11,26 @@ use crate::config::Config;
 use crate::id::{Distance, Id};
 use crate::message::NodeInfo;
 
+mod contact;
+
+pub(crate) use contact::{Contact, Standing};
+
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
 const BUCKETS: usize = 32;
 
 /// The contacts of one family. BEP 5, "Routing Table".
 ///
 /// Bucket *i* holds the contacts whose ids share exactly *i* leading bits with ours: the buckets that BEP 5 arrives at by splitting.
-/// All contacts stand in one array, bucket after bucket and sorted by id in each. It grows by what it needs: a million nodes must fit one machine.
+/// All contacts stand in one row, bucket after bucket and sorted by id in each. It grows by what it needs: a million nodes must fit one machine.
 /// Only nodes that have answered us are put in.
 pub(crate) struct RoutingTable<A> {
     own: Id,
     sizes: [u8; BUCKETS],
-    contacts: Vec<Contact<A>>,
+    nodes: Vec<NodeInfo<A>>,
+    /// How each of them stands, in the same order.
+    standings: Vec<Standing>,
     /// Verified nodes for which their bucket had no room, oldest first.
     spares: Vec<Contact<A>>,
-}
-
-/// A node that has answered us. 32 bytes for IPv4.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Contact<A> {
-    pub(crate) node: NodeInfo<A>,
-    /// Time-outs in a row.
-    pub(crate) failures: u8,
-    /// It came to us by itself, and has not shown yet that others can come to it.
-    pub(crate) is_visitor: bool,
-    /// The last answer or query, in seconds of the driver's clock.
-    seen: u32,
-}
-
-impl<A> Contact<A> {
-    pub(crate) fn seen(&self) -> Duration {
-        Duration::from_secs(self.seen.into())
-    }
-
-    /// When it is to be asked for a sign of life.
-    pub(crate) fn due(&self, config: &Config) -> Duration {
-        let silence = if self.is_visitor {
-            config.visitor_after
-        } else {
-            config.questionable_after
-        };
-        self.seen() + silence
-    }
 }
 
 /// What became of a node that answered.
@@ -73,7 +51,8 @@ impl<A: Endpoint> RoutingTable<A> {
         Self {
             own,
             sizes: [0; BUCKETS],
-            contacts: Vec::new(),
+            nodes: Vec::new(),
+            standings: Vec::new(),
             spares: Vec::new(),
         }
     }
@@ -85,86 +64,84 @@ impl<A: Endpoint> RoutingTable<A> {
         nodes: impl IntoIterator<Item = (NodeInfo<A>, Duration)>,
         config: &Config,
     ) -> Self {
-        let mut table = Self::new(own);
-        let contacts = nodes.into_iter().map(|(node, seen)| Contact {
-            node,
-            failures: 0,
-            is_visitor: false,
-            seen: seen.as_secs() as u32,
+        let table = Self::new(own);
+        let mut offered: Vec<_> = nodes
+            .into_iter()
+            .filter(|(node, _)| node.id != own)
+            .collect();
+        offered.sort_unstable_by_key(|(node, seen)| (node.address, Reverse(*seen)));
+        offered.dedup_by(|(other, _), (kept, _)| {
+            same_host(&other.address.into(), &kept.address.into())
         });
-        let mut offered: Vec<_> = contacts.filter(|contact| contact.node.id != own).collect();
-        offered.sort_unstable_by_key(|contact| (contact.node.address, Reverse(contact.seen)));
-        offered.dedup_by(|other, kept| {
-            same_host(&other.node.address.into(), &kept.node.address.into())
-        });
-        let bucket_of = |contact: &Contact<A>| table.bucket_of(&contact.node.id);
-        offered.sort_unstable_by_key(|contact| {
-            (bucket_of(contact), Reverse(contact.seen), contact.node.id)
-        });
-        let (mut sizes, mut contacts) = ([0; BUCKETS], Vec::with_capacity(offered.len()));
-        let mut chosen: Vec<Contact<A>> = Vec::new();
+        let bucket_of = |(node, _): &(NodeInfo<A>, Duration)| table.bucket_of(&node.id);
+        offered.sort_unstable_by_key(|offer| (bucket_of(offer), Reverse(offer.1), offer.0.id));
+        let mut sizes = [0; BUCKETS];
+        let (mut nodes, mut standings) = (Vec::new(), Vec::new());
+        let mut chosen: Vec<(NodeInfo<A>, Duration)> = Vec::new();
         for rivals in offered.chunk_by(|one, other| bucket_of(one) == bucket_of(other)) {
             let bucket = rivals.first().map_or(0, bucket_of);
             chosen.clear();
-            for contact in rivals {
-                if chosen.len() < config.bucket_size(bucket)
-                    && !chosen.iter().any(|other| other.node.id == contact.node.id)
-                    && !is_crowded(bucket, &chosen, &contact.node.address.into(), config)
+            for offer @ (node, _) in rivals {
+                let mut taken = chosen.iter().map(|(taken, _)| taken);
+                if taken.len() < config.bucket_size(bucket)
+                    && !taken.clone().any(|taken| taken.id == node.id)
+                    && !is_crowded(bucket, &mut taken, &node.address.into(), config)
                 {
-                    chosen.push(*contact);
+                    chosen.push(*offer);
                 }
             }
-            chosen.sort_unstable_by_key(|contact| contact.node.id);
-            contacts.extend_from_slice(&chosen);
+            chosen.sort_unstable_by_key(|(node, _)| node.id);
+            nodes.extend(chosen.iter().map(|(node, _)| *node));
+            standings.extend(chosen.iter().map(|(_, seen)| Standing::fresh(*seen, false)));
             if let Some(size) = sizes.get_mut(bucket) {
                 *size = chosen.len() as u8;
             }
         }
-        contacts.shrink_to_fit();
-        (table.sizes, table.contacts) = (sizes, contacts);
-        table
+        nodes.shrink_to_fit();
+        standings.shrink_to_fit();
+        Self {
+            sizes,
+            nodes,
+            standings,
+            ..table
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.contacts.len()
+        self.nodes.len()
     }
 
-    pub(crate) fn contacts(&self) -> &[Contact<A>] {
-        &self.contacts
+    pub(crate) fn contacts(&self) -> impl Iterator<Item = Contact<A>> + '_ {
+        self.stretch(0..self.len())
+    }
+
+    fn stretch(&self, places: Range<usize>) -> impl Iterator<Item = Contact<A>> + '_ {
+        let nodes = self.nodes.get(places.clone()).unwrap_or_default();
+        let standings = self.standings.get(places).unwrap_or_default();
+        nodes
+            .iter()
+            .zip(standings)
+            .map(|(&node, &standing)| Contact { node, standing })
+    }
+
+    fn contact(&self, place: usize) -> Option<Contact<A>> {
+        let (&node, &standing) = (self.nodes.get(place)?, self.standings.get(place)?);
+        Some(Contact { node, standing })
     }
 
     /// The contact that needs attention most: one that failed last time, else a visitor whose time has come, else the one whose time comes first.
-    pub(crate) fn neediest(&self, now: Duration, config: &Config) -> Option<&Contact<A>> {
-        let seconds = |time: Duration| time.as_secs() as u32;
-        let (now, visitor_after, questionable_after) = (
-            seconds(now),
-            seconds(config.visitor_after),
-            seconds(config.questionable_after),
-        );
-        // One number a contact, its place in the lowest bits, since this looks at all of them: urgency, time, place.
-        let need = |(place, contact): (usize, &Contact<A>)| {
-            let silence = if contact.is_visitor {
-                visitor_after
-            } else {
-                questionable_after
-            };
-            let due = contact.seen.saturating_add(silence);
-            let urgency = if contact.failures > 0 {
-                0
-            } else if contact.is_visitor && due <= now {
-                1
-            } else {
-                2
-            };
-            (urgency << 48) | (u64::from(due) << 16) | place as u64
-        };
-        let first = self.contacts.iter().enumerate().map(need).min()?;
-        self.contacts.get(usize::from(first as u16))
+    pub(crate) fn neediest(&self, now: Duration, config: &Config) -> Option<Contact<A>> {
+        let need = Standing::need(now, config);
+        let first = self.standings.iter().copied().map(&need).min()?;
+        let place = self.standings.iter().position(|&it| need(it) == first)?;
+        self.contact(place)
     }
 
     /// The buckets from the root to the deepest one that holds a contact.
-    pub(crate) fn buckets(&self) -> impl Iterator<Item = &[Contact<A>]> + '_ {
-        (0..self.depth()).map(|bucket| self.contacts.get(self.range(bucket)).unwrap_or_default())
+    pub(crate) fn buckets(
+        &self,
+    ) -> impl Iterator<Item = impl Iterator<Item = Contact<A>> + '_> + '_ {
+        (0..self.depth()).map(|bucket| self.stretch(self.range(bucket)))
     }
 
     /// One more than the number of the deepest bucket that holds a contact.
@@ -182,7 +159,7 @@ impl<A: Endpoint> RoutingTable<A> {
 
     /// Whether fewer than k contacts share more bits with us than this id does.
     pub(crate) fn is_neighbour(&self, id: &Id) -> bool {
-        self.contacts.len() - self.range(self.bucket_of(id)).end < Config::K
+        self.len() - self.range(self.bucket_of(id)).end < Config::K
     }
 
     /// How many nodes there are, judged from how densely those around us stand. `None` if too few are known to say.
@@ -190,7 +167,7 @@ impl<A: Endpoint> RoutingTable<A> {
     /// It takes the sixteen nearest or a few more. Of so many nearly all are known, and a few that were placed next to us change little.
     pub(crate) fn network_size(&self, config: &Config) -> Option<u64> {
         const ENOUGH: usize = 64;
-        if self.contacts.len() < ENOUGH {
+        if self.len() < ENOUGH {
             return None;
         }
         let sizes = self.sizes.iter().enumerate().rev();
@@ -211,23 +188,20 @@ impl<A: Endpoint> RoutingTable<A> {
         size < config.bucket_size(bucket)
     }
 
-    pub(crate) fn get(&self, id: &Id) -> Option<&Contact<A>> {
-        self.contacts.get(self.find(id).ok()?)
+    pub(crate) fn get(&self, id: &Id) -> Option<Contact<A>> {
+        self.contact(self.find(id).ok()?)
     }
 
-    fn get_mut(&mut self, node: &NodeInfo<A>) -> Option<&mut Contact<A>> {
+    fn standing_mut(&mut self, node: &NodeInfo<A>) -> Option<&mut Standing> {
         let place = self.find(&node.id).ok()?;
-        let contact = self.contacts.get_mut(place)?;
-        (contact.node == *node).then_some(contact)
+        let is_there = self.nodes.get(place) == Some(node);
+        self.standings.get_mut(place).filter(|_| is_there)
     }
 
     /// Notes a sign of life of a contact. Whether it is one.
     pub(crate) fn touch(&mut self, node: &NodeInfo<A>, now: Duration) -> bool {
-        let Some(contact) = self.get_mut(node) else {
-            return false;
-        };
-        contact.seen = now.as_secs() as u32;
-        true
+        let standing = self.standing_mut(node);
+        standing.map(|standing| standing.touch(now)).is_some()
     }
 
     /// Enters a node that has just answered us from this address; a visitor if we asked it because it had asked us.
@@ -238,31 +212,24 @@ impl<A: Endpoint> RoutingTable<A> {
         is_visitor: bool,
         config: &Config,
     ) -> Insertion {
-        let contact = Contact {
-            node,
-            failures: 0,
-            // Nobody on our own network is behind a NAT of it.
-            is_visitor: is_visitor && is_public(node.address.into().ip()),
-            seen: now.as_secs() as u32,
-        };
-        self.enter(contact, config)
+        if let Some(standing) = self.standing_mut(&node) {
+            standing.renew(now, config);
+            return Insertion::Known;
+        }
+        // Nobody on our own network is behind a NAT of it.
+        let is_visitor = is_visitor && is_public(node.address.into().ip());
+        let standing = Standing::fresh(now, is_visitor);
+        self.enter(Contact { node, standing }, config)
     }
 
-    fn enter(&mut self, mut fresh: Contact<A>, config: &Config) -> Insertion {
+    fn enter(&mut self, fresh: Contact<A>, config: &Config) -> Insertion {
         let node = fresh.node;
         if node.id == self.own {
             return Insertion::Refused;
         }
-        let known = self.find(&node.id).ok();
-        if let Some(contact) = known.and_then(|place| self.contacts.get_mut(place)) {
-            if contact.node.address == node.address {
-                // It answered after so long a silence that any hole in a NAT is closed: so it can be reached unasked.
-                fresh.is_visitor = contact.is_visitor && fresh.seen() < contact.due(config);
-                *contact = fresh;
-                return Insertion::Known;
-            }
+        if let Some(known) = self.get(&node.id) {
             // The address of a contact that lives cannot be taken from it by somebody who claims its id.
-            if contact.failures == 0 {
+            if known.node.address == node.address || known.standing.failures() == 0 {
                 return Insertion::Refused;
             }
             // One that fails has moved; where it is now, somebody else may stand in the table already.
@@ -272,21 +239,19 @@ impl<A: Endpoint> RoutingTable<A> {
         // Whoever answered from there before is nobody now, and may not come back in its place later.
         self.spares
             .retain(|spare| !same_host(&spare.node.address.into(), &address));
-        if let Some(rival) = self
-            .contacts
-            .iter()
-            .find(|contact| same_host(&contact.node.address.into(), &address))
+        let is_rival = |rival: &NodeInfo<A>| same_host(&rival.address.into(), &address);
+        if let Some(place) = self.nodes.iter().position(is_rival)
+            && let Some(rival) = self.contact(place)
         {
             // A node that restarted with another id replaces what it was; a second node of the same IP waits for the first to fail.
-            if rival.node.address != node.address && rival.failures == 0 {
+            if rival.node.address != node.address && rival.standing.failures() == 0 {
                 return Insertion::Refused;
             }
-            let rival = rival.node.id;
-            self.remove(&rival);
+            self.remove(&rival.node.id);
         }
         let bucket = self.bucket_of(&node.id);
         let range = self.range(bucket);
-        let rivals = self.contacts.get(range.clone()).unwrap_or_default();
+        let rivals = self.nodes.get(range.clone()).unwrap_or_default();
         if is_crowded(bucket, rivals, &address, config) {
             return Insertion::Refused;
         }
@@ -303,11 +268,11 @@ impl<A: Endpoint> RoutingTable<A> {
     pub(crate) fn fail(&mut self, node: &NodeInfo<A>, config: &Config) -> bool {
         self.spares.retain(|spare| spare.node != *node);
         let bucket = self.bucket_of(&node.id);
-        let Some(contact) = self.get_mut(node) else {
+        let Some(standing) = self.standing_mut(node) else {
             return false;
         };
-        contact.failures = contact.failures.saturating_add(1);
-        if contact.failures < config.max_failures {
+        standing.fail();
+        if standing.failures() < config.max_failures.min(Standing::MAX_FAILURES) {
             return false;
         }
         self.remove(&node.id);
@@ -326,7 +291,8 @@ impl<A: Endpoint> RoutingTable<A> {
     pub(crate) fn remove(&mut self, id: &Id) {
         let (bucket, place) = (self.bucket_of(id), self.find(id));
         if let (Some(size), Ok(place)) = (self.sizes.get_mut(bucket), place) {
-            self.contacts.remove(place);
+            self.nodes.remove(place);
+            self.standings.remove(place);
             *size -= 1;
         }
     }
@@ -338,6 +304,7 @@ impl<A: Endpoint> RoutingTable<A> {
         wanted: impl Fn(&NodeInfo<A>) -> bool,
     ) -> ArrayVec<NodeInfo<A>, N> {
         let mut nearest = Nearest {
+            table: self,
             target,
             wanted,
             found: ArrayVec::<_, N>::new(),
@@ -345,57 +312,28 @@ impl<A: Endpoint> RoutingTable<A> {
         // The target's own bucket is nearer to it than all deeper ones, these are nearer than the one before it, and so on up to the root.
         let bucket = self.bucket_of(target);
         let range = self.range(bucket);
-        let deeper = self.contacts.get(range.end..).unwrap_or_default();
-        let mut done = self.walk(bucket, range.clone(), &mut nearest) || nearest.consider(deeper);
+        let mut done =
+            nearest.walk(bucket, range.clone()) || nearest.consider(range.end..self.len());
         let mut end = range.start;
         for (bucket, &size) in self.sizes.iter().enumerate().take(bucket).rev() {
             if done {
                 break;
             }
             let start = end - usize::from(size);
-            done = self.walk(bucket, start..end, &mut nearest);
+            done = nearest.walk(bucket, start..end);
             end = start;
         }
         nearest.found.into_iter().map(|(_, node)| *node).collect()
     }
 
-    /// Shows the contacts of a bucket to `nearest`, a few at a time and each lot nearer to its target than the next, until it has enough.
-    /// A bucket is sorted: those that share one more bit with the target are one half of it. Whether there were enough.
-    fn walk<'a, const N: usize>(
-        &'a self,
-        bucket: usize,
-        range: Range<usize>,
-        nearest: &mut Nearest<'a, A, N, impl Fn(&NodeInfo<A>) -> bool>,
-    ) -> bool {
-        const LOT: usize = 4;
-        let mut halves = ArrayVec::<(&[Contact<A>], u32), { Id::BITS as usize + 2 }>::new();
-        halves.push((self.contacts.get(range).unwrap_or_default(), bucket as u32));
-        while let Some((half, bit)) = halves.pop() {
-            if half.len() <= LOT || bit >= Id::BITS {
-                if nearest.consider(half) {
-                    return true;
-                }
-            } else {
-                let (zeros, ones) =
-                    half.split_at(half.partition_point(|contact| !contact.node.id.bit(bit)));
-                let (near, far) = if nearest.target.bit(bit) {
-                    (ones, zeros)
-                } else {
-                    (zeros, ones)
-                };
-                halves.push((far, bit + 1));
-                halves.push((near, bit + 1));
-            }
-        }
-        false
-    }
-
-    /// Begins to load what [`find`](Self::find) and [`walk`](Self::walk) will look at in the bucket of `target`. Ids are spread evenly, so that
+    /// Begins to load what [`find`](Self::find) and [`closest`](Self::closest) will look at in the bucket of `target`. Ids are spread evenly, so that
     /// halving leads about to where the next bit of `target` says, and no load has to wait for another.
     pub(crate) fn prefetch(&self, target: &Id) {
         let bucket = self.bucket_of(target);
-        let mut rest = self.contacts.get(self.range(bucket)).unwrap_or_default();
-        let touch = |contact: Option<&Contact<A>>| black_box(contact.map(|contact| contact.seen));
+        let range = self.range(bucket);
+        black_box(self.standings.get(range.start).copied());
+        let mut rest = self.nodes.get(range).unwrap_or_default();
+        let touch = |node: Option<&NodeInfo<A>>| black_box(node.map(|node| node.address));
         for bit in bucket as u32 + 1.. {
             let (lower, upper) = rest.split_at(rest.len() / 2);
             touch(upper.first());
@@ -409,10 +347,18 @@ impl<A: Endpoint> RoutingTable<A> {
         }
     }
 
+    /// Begins to load what [`neediest`](Self::neediest) will go through.
+    pub(crate) fn prefetch_standings(&self) {
+        const LINE: usize = 64 / size_of::<Standing>();
+        for standing in self.standings.iter().step_by(LINE) {
+            black_box(*standing);
+        }
+    }
+
     /// Changes our id. Contacts that find no place under the new one are let go.
     pub(crate) fn set_own_id(&mut self, own: Id, config: &Config) {
         let before = std::mem::replace(self, Self::new(own));
-        for contact in before.contacts.into_iter().chain(before.spares) {
+        for contact in before.contacts().chain(before.spares.iter().copied()) {
             self.enter(contact, config);
         }
     }
@@ -434,8 +380,8 @@ impl<A: Endpoint> RoutingTable<A> {
     /// The place of a contact, or the one where it belongs.
     fn find(&self, id: &Id) -> Result<usize, usize> {
         let range = self.range(self.bucket_of(id));
-        let bucket = self.contacts.get(range.clone()).unwrap_or_default();
-        let place = bucket.binary_search_by(|contact| contact.node.id.cmp(id));
+        let bucket = self.nodes.get(range.clone()).unwrap_or_default();
+        let place = bucket.binary_search_by(|node| node.id.cmp(id));
         place
             .map(|place| range.start + place)
             .map_err(|place| range.start + place)
@@ -448,8 +394,10 @@ impl<A: Endpoint> RoutingTable<A> {
         );
         if let (Some(size), Err(place)) = (self.sizes.get_mut(bucket), place) {
             *size += 1;
-            self.contacts.reserve_exact(1);
-            self.contacts.insert(place, contact);
+            self.nodes.reserve_exact(1);
+            self.nodes.insert(place, contact.node);
+            self.standings.reserve_exact(1);
+            self.standings.insert(place, contact.standing);
         }
     }
 
@@ -465,30 +413,61 @@ impl<A: Endpoint> RoutingTable<A> {
 }
 
 /// In a deep bucket one network may not hold two places: whether one of these contacts holds that of a node at `address`.
-fn is_crowded<A: Endpoint>(
+fn is_crowded<'a, A: Endpoint + 'a>(
     bucket: usize,
-    contacts: &[Contact<A>],
+    contacts: impl IntoIterator<Item = &'a NodeInfo<A>>,
     address: &SocketAddr,
     config: &Config,
 ) -> bool {
-    let crowds = |contact: &Contact<A>| same_network(&contact.node.address.into(), address);
-    bucket >= config.first_buckets.len() && contacts.iter().any(crowds)
+    let mut contacts = contacts.into_iter();
+    bucket >= config.first_buckets.len()
+        && contacts.any(|contact| same_network(&contact.address.into(), address))
 }
 
-/// The `N` nearest of the contacts that were shown, nearest first.
+/// The `N` nearest of the contacts that were looked at, nearest first.
 struct Nearest<'a, A, const N: usize, F> {
+    table: &'a RoutingTable<A>,
     target: &'a Id,
     wanted: F,
     found: ArrayVec<(Distance, &'a NodeInfo<A>), N>,
 }
 
-impl<'a, A, const N: usize, F: Fn(&NodeInfo<A>) -> bool> Nearest<'a, A, N, F> {
-    /// Takes those that are nearer than what was found. Whether there are `N` now.
-    fn consider(&mut self, contacts: &'a [Contact<A>]) -> bool {
-        for Contact { node, failures, .. } in contacts {
+impl<A, const N: usize, F: Fn(&NodeInfo<A>) -> bool> Nearest<'_, A, N, F> {
+    /// Looks at the contacts of a bucket, a few at a time and each lot nearer to the target than the next, until there are enough.
+    /// A bucket is sorted: those that share one more bit with the target are one half of it. Whether there were enough.
+    fn walk(&mut self, bucket: usize, range: Range<usize>) -> bool {
+        const LOT: usize = 4;
+        let mut halves = ArrayVec::<(Range<usize>, u32), { Id::BITS as usize + 2 }>::new();
+        halves.push((range, bucket as u32));
+        while let Some((half, bit)) = halves.pop() {
+            if half.len() <= LOT || bit >= Id::BITS {
+                if self.consider(half) {
+                    return true;
+                }
+            } else {
+                let nodes = self.table.nodes.get(half.clone()).unwrap_or_default();
+                let middle = half.start + nodes.partition_point(|node| !node.id.bit(bit));
+                let (zeros, ones) = (half.start..middle, middle..half.end);
+                let (near, far) = if self.target.bit(bit) {
+                    (ones, zeros)
+                } else {
+                    (zeros, ones)
+                };
+                halves.push((far, bit + 1));
+                halves.push((near, bit + 1));
+            }
+        }
+        false
+    }
+
+    /// Takes those of a stretch that are nearer than what was found. Whether there are `N` now.
+    fn consider(&mut self, stretch: Range<usize>) -> bool {
+        let nodes = self.table.nodes.get(stretch.clone()).unwrap_or_default();
+        let standings = self.table.standings.get(stretch).unwrap_or_default();
+        for (node, standing) in nodes.iter().zip(standings) {
             let distance = node.id.distance(self.target);
             let place = self.found.partition_point(|(nearer, _)| *nearer < distance);
-            if place < N && *failures == 0 && (self.wanted)(node) {
+            if place < N && standing.failures() == 0 && (self.wanted)(node) {
                 if self.found.is_full() {
                     self.found.pop();
                 }
@@ -523,17 +502,18 @@ pub struct ContactView {
 
 impl<A: Endpoint> RoutingTable<A> {
     pub(crate) fn view(&self, now: Duration, config: &Config) -> Vec<BucketView> {
-        let contact = |contact: &Contact<A>| ContactView {
+        let contact = |contact: Contact<A>| ContactView {
             node: contact.node.widen(),
-            silent_for: now.saturating_sub(contact.seen()),
-            failures: contact.failures,
+            silent_for: contact.standing.silence(now),
+            failures: contact.standing.failures(),
         };
-        let bucket = |(shared_bits, bucket): (usize, &[Contact<A>])| BucketView {
+        let buckets = self.buckets().enumerate();
+        let buckets = buckets.map(|(shared_bits, bucket)| BucketView {
             shared_bits,
             capacity: config.bucket_size(shared_bits),
-            contacts: bucket.iter().map(contact).collect(),
-        };
-        self.buckets().enumerate().map(bucket).collect()
+            contacts: bucket.map(contact).collect(),
+        });
+        buckets.collect()
     }
 }
 

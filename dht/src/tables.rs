@@ -24,11 +24,11 @@ pub(crate) struct ContactState {
     pub(crate) failures: u8,
 }
 
-impl<A: Endpoint> From<&Contact<A>> for ContactState {
-    fn from(contact: &Contact<A>) -> Self {
+impl<A: Endpoint> From<Contact<A>> for ContactState {
+    fn from(contact: Contact<A>) -> Self {
         Self {
             node: contact.node.widen(),
-            failures: contact.failures,
+            failures: contact.standing.failures(),
         }
     }
 }
@@ -146,11 +146,11 @@ impl Tables {
         match node.address {
             SocketAddr::V4(_) => {
                 let contact = self.v4.get(&node.id);
-                contact.is_some_and(|contact| contact.is_visitor)
+                contact.is_some_and(|contact| contact.standing.is_visitor())
             }
             SocketAddr::V6(_) => {
                 let contact = self.v6.as_ref().and_then(|table| table.get(&node.id));
-                contact.is_some_and(|contact| contact.is_visitor)
+                contact.is_some_and(|contact| contact.standing.is_visitor())
             }
         }
     }
@@ -237,6 +237,11 @@ impl Tables {
         self.v4.prefetch(target);
     }
 
+    /// Begins to load what maintenance goes through.
+    pub(crate) fn prefetch_standings(&self) {
+        self.v4.prefetch_standings();
+    }
+
     pub(crate) fn closest<const N: usize>(
         &self,
         family: Family,
@@ -282,11 +287,11 @@ impl Tables {
         match family {
             Family::V4 => {
                 let contact = self.v4.neediest(now, config)?;
-                Some((contact.into(), contact.due(config)))
+                Some((contact.into(), contact.standing.due(now, config)))
             }
             Family::V6 => {
                 let contact = self.v6.as_ref()?.neediest(now, config)?;
-                Some((contact.into(), contact.due(config)))
+                Some((contact.into(), contact.standing.due(now, config)))
             }
         }
     }

@@ -55,6 +55,16 @@ pub(crate) enum Purpose {
     Announce(u32),
 }
 
+impl Purpose {
+    /// Whether a lookup waits for the answer, and asks somebody else when it takes long.
+    pub(crate) const fn is_of_lookup(self) -> bool {
+        match self {
+            Self::Lookup(_) | Self::Explore(_) | Self::Announce(_) => true,
+            Self::Bootstrap | Self::Verify | Self::Meet => false,
+        }
+    }
+}
+
 /// What became of a query that is in flight still.
 pub(crate) struct Delayed {
     pub(crate) to: SocketAddr,
@@ -69,6 +79,17 @@ pub(crate) struct Patience {
     pub(crate) stall: Duration,
     pub(crate) late: Duration,
     pub(crate) timeout: Duration,
+}
+
+impl Patience {
+    /// That of somebody who does nothing else meanwhile.
+    pub(crate) const fn plain(timeout: Duration) -> Self {
+        Self {
+            stall: timeout,
+            late: timeout,
+            timeout,
+        }
+    }
 }
 
 impl Transaction {
@@ -121,9 +142,10 @@ impl Transactions {
             id,
             purpose,
             sent: now,
-            delay: match purpose {
-                Purpose::Lookup(_) | Purpose::Explore(_) | Purpose::Announce(_) => Delay::None,
-                Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => Delay::Late,
+            delay: if purpose.is_of_lookup() {
+                Delay::None
+            } else {
+                Delay::Late
             },
             patience,
         };

@@ -8,6 +8,8 @@ use crate::Micros;
 const SLOTS: u64 = 512;
 /// Steps of the coarse wheel.
 const STEPS: u64 = 1024;
+/// Items of a chunk.
+const CHUNK: usize = 128;
 
 /// Something that happens at a time.
 pub(crate) trait Timed {
@@ -23,13 +25,38 @@ pub(crate) struct TimingWheel<T> {
     /// The slot that is taken out next.
     current: u64,
     fine: Vec<Vec<T>>,
-    coarse: Vec<Vec<T>>,
+    coarse: Vec<Step<T>>,
     /// By the turn of the coarse wheel's step.
-    far: BTreeMap<u64, Vec<T>>,
+    far: BTreeMap<u64, Step<T>>,
     /// Emptied vectors of the fine wheel, to be filled again: a slot needs one only while something waits in it.
     spare: Vec<Vec<T>>,
-    /// Those of the coarse wheel, which are hundreds of times as long.
-    long_spare: Vec<Vec<T>>,
+    /// Emptied chunks of the coarse one.
+    spare_chunks: Vec<Vec<T>>,
+}
+
+/// What a step of the coarse wheel holds: chunks, all but the last one full.
+///
+/// A step holds thousands of times as much when it is about to come as when it is far off. Were it one vector, the memory that it
+/// grew to would go round with the wheel, mostly empty; a chunk serves any step.
+struct Step<T>(Vec<Vec<T>>);
+
+impl<T> Step<T> {
+    fn push(&mut self, item: T, spare: &mut Vec<Vec<T>>) {
+        match self.0.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(item),
+            _ => {
+                let mut chunk = spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+                chunk.push(item);
+                self.0.push(chunk);
+            }
+        }
+    }
+}
+
+impl<T> Default for Step<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
 impl<T: Timed> TimingWheel<T> {
@@ -39,10 +66,10 @@ impl<T: Timed> TimingWheel<T> {
             slot,
             current: 0,
             fine: (0..SLOTS).map(|_| Vec::new()).collect(),
-            coarse: (0..STEPS).map(|_| Vec::new()).collect(),
+            coarse: (0..STEPS).map(|_| Step::default()).collect(),
             far: BTreeMap::new(),
             spare: Vec::new(),
-            long_spare: Vec::new(),
+            spare_chunks: Vec::new(),
         }
     }
 
@@ -55,18 +82,20 @@ impl<T: Timed> TimingWheel<T> {
     pub(crate) fn insert(&mut self, item: T) {
         let slot = (item.at() / self.slot).max(self.current);
         let (step, current) = (slot / SLOTS, self.current / SLOTS);
-        let (place, spare) = if step == current {
-            (&mut self.fine[(slot % SLOTS) as usize], &mut self.spare)
-        } else if step - current < STEPS {
-            let place = &mut self.coarse[(step % STEPS) as usize];
-            (place, &mut self.long_spare)
+        if step == current {
+            let place = &mut self.fine[(slot % SLOTS) as usize];
+            if place.capacity() == 0 {
+                *place = self.spare.pop().unwrap_or_default();
+            }
+            place.push(item);
         } else {
-            (self.far.entry(step).or_default(), &mut self.long_spare)
-        };
-        if place.capacity() == 0 {
-            *place = spare.pop().unwrap_or_default();
+            let place = if step - current < STEPS {
+                &mut self.coarse[(step % STEPS) as usize]
+            } else {
+                self.far.entry(step).or_default()
+            };
+            place.push(item, &mut self.spare_chunks);
         }
-        place.push(item);
     }
 
     /// Takes out the next slot. Give the vector back with [`recycle`](Self::recycle).
@@ -89,16 +118,21 @@ impl<T: Timed> TimingWheel<T> {
     /// Distributes the next step of the coarse wheel over the fine one.
     fn turn(&mut self) {
         let step = self.current / SLOTS;
-        let mut items = std::mem::take(&mut self.coarse[(step % STEPS) as usize]);
-        for item in items.drain(..) {
-            self.insert(item);
-        }
-        self.long_spare.push(items);
+        let items = std::mem::take(&mut self.coarse[(step % STEPS) as usize]);
+        self.empty(items);
         // This place of the coarse wheel now stands for a step one turn later.
         if let Some(items) = self.far.remove(&(step + STEPS - 1)) {
-            for item in items {
+            self.empty(items);
+        }
+    }
+
+    /// Puts in anew what a step held.
+    fn empty(&mut self, items: Step<T>) {
+        for mut chunk in items.0 {
+            for item in chunk.drain(..) {
                 self.insert(item);
             }
+            self.spare_chunks.push(chunk);
         }
     }
 }

@@ -29,23 +29,20 @@ fn node(bits: u32, host: u32) -> NodeInfo<SocketAddrV4> {
 }
 
 fn everybody(table: &Table) -> Vec<NodeInfo<SocketAddrV4>> {
-    table
-        .contacts()
-        .iter()
-        .map(|contact| contact.node)
-        .collect()
+    table.contacts().map(|contact| contact.node).collect()
 }
 
 /// What holds at any time.
 fn check(table: &Table, config: &Config) {
     let mut from_buckets = Vec::new();
     for (index, bucket) in table.buckets().enumerate() {
+        let bucket: Vec<_> = bucket.collect();
         assert!(bucket.len() <= config.bucket_size(index));
         assert!(bucket.is_sorted_by_key(|contact| contact.node.id));
-        for contact in bucket {
+        for contact in &bucket {
             assert_ne!(contact.node.id, table.own);
             assert_eq!(table.bucket_of(&contact.node.id), index);
-            assert!(contact.failures < config.max_failures);
+            assert!(contact.standing.failures() < config.max_failures);
             from_buckets.push(contact.node);
         }
         if index >= config.first_buckets.len() {
@@ -165,7 +162,8 @@ proptest! {
             .collect();
         let table = Table::filled(Id::new([0; 20]), offered.iter().copied(), &config);
         check(&table, &config);
-        prop_assert_eq!(table.contacts.capacity(), table.contacts.len());
+        prop_assert_eq!(table.nodes.capacity(), table.nodes.len());
+        prop_assert_eq!(table.standings.capacity(), table.standings.len());
         prop_assert!(everybody(&table).iter().all(|node| offered.iter().any(|(offered, _)| offered == node)));
     }
 
@@ -193,8 +191,9 @@ proptest! {
 }
 
 #[test]
-fn a_contact_takes_32_bytes() {
-    assert_eq!(size_of::<Contact<SocketAddrV4>>(), 32);
+fn a_contact_takes_30_bytes() {
+    let contact = size_of::<NodeInfo<SocketAddrV4>>() + size_of::<Standing>();
+    assert_eq!(contact, 30);
 }
 
 #[test]
@@ -241,9 +240,9 @@ fn a_visitor_is_asked_sooner_and_is_one_no_more_when_it_answers_after_a_silence(
     // An answer that comes so soon may have come through the same hole.
     let later = soon + config.visitor_after / 2;
     table.insert(visitor, later, false, &config);
-    assert!(table.get(&visitor.id).unwrap().is_visitor);
+    assert!(table.get(&visitor.id).unwrap().standing.is_visitor());
     table.insert(visitor, later + config.visitor_after, false, &config);
-    assert!(!table.get(&visitor.id).unwrap().is_visitor);
+    assert!(!table.get(&visitor.id).unwrap().standing.is_visitor());
     assert_eq!(neediest(&table, later + config.visitor_after), old);
 }
 

@@ -71,19 +71,21 @@ impl Shard {
         let mut nodes = [None; BATCH];
         for (place, happening) in nodes.iter_mut().zip(batch) {
             let resident = &self.residents[happening.resident as usize];
-            let message = match happening.kind.what() {
-                What::Parcel(place) => self.desk.parcels.get(place).map(|parcel| &parcel.message),
-                What::Alarm | What::Command(_) => None,
+            let input = match happening.kind.what() {
+                What::Parcel(place) => self.desk.parcels.get(place).map(|parcel| Input::Receive {
+                    from: parcel.from.into(),
+                    message: &parcel.message,
+                }),
+                What::Alarm => Some(Input::Timeout),
+                What::Command(_) => None,
             };
-            *place = resident.node.as_deref().map(|node| (node, message));
+            *place = resident.node.as_deref().zip(input);
         }
         for (node, _) in nodes.iter().flatten() {
             node.prefetch();
         }
-        for (node, message) in nodes.iter().flatten() {
-            if let Some(message) = message {
-                node.prefetch_for(message);
-            }
+        for (node, input) in nodes.iter().flatten() {
+            node.prefetch_for(input);
         }
     }
 
