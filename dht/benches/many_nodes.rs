@@ -132,8 +132,9 @@ fn serve(bencher: Bencher<'_, '_>, count: usize, is_hinted: bool) {
                     for (to, ..) in ahead(2) {
                         nodes[*to].prefetch();
                     }
-                    for (to, _, message) in ahead(1) {
-                        nodes[*to].prefetch_for(message);
+                    for (to, from, message) in ahead(1) {
+                        let from = *from;
+                        nodes[*to].prefetch_for(&Input::Receive { from, message });
                     }
                 }
                 for (to, from, message) in events_now {
