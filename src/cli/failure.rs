@@ -67,11 +67,15 @@ pub(crate) enum Failure {
         path: PathBuf,
         source: simulations::ManifestError,
     },
-    #[error("{path} holds something else than an earlier run, and is left as it is; choose another folder with --out", path = path.display())]
+    #[error("{path} holds something else, and is left as it is; choose another folder with --out", path = path.display())]
     Occupied { path: PathBuf },
     /// What must always hold did not.
-    #[error("{breach}; see it again with `{replay}`")]
-    Broken { breach: String, replay: String },
+    #[error("{breach} (seed {seed}); see it again with `{replay}`")]
+    Broken {
+        breach: simulations::Breach,
+        seed: u64,
+        replay: String,
+    },
     #[error(
         "the runs are not the same: they differ by the end of minute {minute} ({first}; {second})"
     )]

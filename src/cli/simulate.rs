@@ -1,6 +1,7 @@
 //! `trackless simulate`: a planet of nodes in this process, and what became of it.
 
 mod course;
+mod duration;
 mod engine;
 mod huge_pages;
 mod library;
@@ -10,10 +11,12 @@ mod record;
 mod replay;
 mod run;
 mod run_folder;
+mod shell;
 mod shrink;
 mod stop;
 mod subject;
 mod sweep;
+mod trial;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -98,7 +101,7 @@ impl Arguments {
                 library::keys(&operator.output);
                 Ok(())
             }
-            None if self.library.list || !self.run.has_plan() => library::list(&operator.output),
+            None if self.library.list || self.run.are_none() => library::list(&operator.output),
             None => run::run(&self.run, operator),
             Some(Command::Show(arguments)) => library::show(&arguments, &operator.output),
             Some(Command::Verify(arguments)) => verify::run(&arguments, operator),

@@ -1,6 +1,6 @@
 //! Ctrl-C and kill -9: what was computed is there, and nothing pretends to be whole.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, SMALL};
 
 /// A world that nobody waits for.
 const ENDLESS: [&str; 7] = [
@@ -24,6 +24,34 @@ fn ctrl_c_writes_what_was_computed_and_marks_it() {
     assert!(simulated >= progress["simulated"].as_f64().unwrap());
     assert!(simulated < 1000.0 * 3600.0);
     assert!(desk.read("run/report.html").contains("</html>"));
+}
+
+#[test]
+fn what_was_finished_is_not_lost_to_what_was_not() {
+    let desk = Desk::new();
+    let small = [&["baseline", "--out", "run"], SMALL.as_slice()].concat();
+    desk.run(&small).assert_code(0);
+    let finished = desk.manifest("run");
+    let mut run = desk.start(&ENDLESS);
+    run.wait_for("progress");
+    assert_eq!(desk.manifest("run"), finished);
+    run.signal("INT");
+    let ended = run.end();
+    ended.assert_refused(130, &["interrupted"]);
+    assert_eq!(ended.event("report")["path"], "run-2");
+    assert_eq!(desk.manifest("run-2")["state"], "interrupted");
+    assert_eq!(desk.manifest("run"), finished);
+    assert!(desk.read("run/report.html").contains("</html>"));
+
+    let mut run = desk.start(&ENDLESS);
+    run.wait_for("progress");
+    run.signal("KILL");
+    run.end();
+    assert_eq!(desk.manifest("run"), finished);
+
+    desk.run(&[small, vec!["--seed", "2"]].concat())
+        .assert_code(0);
+    assert_eq!(desk.manifest("run")["seed"], 2);
 }
 
 #[test]

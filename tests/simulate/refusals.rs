@@ -33,6 +33,36 @@ fn a_wrong_plan_gets_the_name_of_the_right_one() {
 }
 
 #[test]
+fn without_a_plan_there_is_nothing_to_change() {
+    let desk = Desk::new();
+    for flags in [
+        &["--nodes", "500"][..],
+        &["--repeat", "3"],
+        &["--out", "run"],
+    ] {
+        desk.run(flags).assert_refused(2, &["no plan", "--list"]);
+    }
+    desk.run(&["--list", "--nodes", "500"]).assert_code(0);
+}
+
+#[test]
+fn a_sweep_of_which_one_run_cannot_be_run_does_not_begin() {
+    let desk = Desk::new();
+    let last = i64::MAX.to_string();
+    let line = ["baseline", "--seed", &last, "--repeat", "2"];
+    desk.run(&line).assert_refused(2, &["seed", "out of range"]);
+    assert!(!desk.path("runs").exists());
+}
+
+#[test]
+fn a_node_that_is_not_there_cannot_be_watched() {
+    let desk = Desk::new();
+    desk.small(&["baseline", "--out", "run"]);
+    let line = ["replay", "run", "--node", "200", "--at", "90s"];
+    desk.run(&line).assert_refused(2, &["200 nodes"]);
+}
+
+#[test]
 fn a_matrix_is_looked_for_beside_its_plan() {
     let desk = Desk::new();
     desk.write(

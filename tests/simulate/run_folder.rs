@@ -57,11 +57,12 @@ fn a_run_leaves_a_folder_with_everything_in_it() {
         .iter()
         .filter(|file| file.starts_with("plots/"))
         .collect();
-    assert!(!plots.is_empty(), "{files:?}");
-    assert!(
-        plots.iter().all(|plot| plot.starts_with("plots/")),
-        "{files:?}"
-    );
+    // Every picture of the page is there as a file, too, and nothing else.
+    assert_eq!(plots.len(), page.matches("<svg").count(), "{files:?}");
+    for plot in plots {
+        let picture = desk.read(Path::new("runs/baseline-1").join(plot));
+        assert!(picture.starts_with("<svg") && picture.contains("</svg>"));
+    }
 
     let mut listed: Vec<String> = serde_json::from_value(manifest["files"].clone()).unwrap();
     listed.push("manifest.json".to_owned());
@@ -79,6 +80,70 @@ fn a_repetition_takes_the_place_of_its_like_and_no_other() {
     assert_eq!(other.event("report")["path"], "runs/baseline-1-2");
     let seed = desk.small(&["baseline", "--seed", "7"]);
     assert_eq!(seed.event("report")["path"], "runs/baseline-7");
+}
+
+#[test]
+fn a_manifest_says_of_which_commit_the_program_was_made() {
+    let desk = Desk::new();
+    desk.small(&["baseline"]);
+    let commit = desk.manifest("runs/baseline-1")["commit"].clone();
+    assert_eq!(commit.as_str(), option_env!("TRACKLESS_COMMIT"));
+    if Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists() {
+        let commit = commit.as_str().unwrap_or_default();
+        let (name, rest) = commit.split_at_checked(12).unwrap_or_default();
+        assert!(
+            name.len() == 12 && name.chars().all(|c| c.is_ascii_hexdigit()),
+            "{commit}"
+        );
+        assert!(["", "-dirty"].contains(&rest), "{commit}");
+    }
+}
+
+#[test]
+fn a_folder_that_somebody_changed_leads_nowhere_else() {
+    let desk = Desk::new();
+    desk.small(&["baseline", "--out", "desk/run"]);
+    let whole = desk.manifest("desk/run");
+    let with = |key: &str, value: serde_json::Value| {
+        let mut manifest = whole.clone();
+        *manifest.pointer_mut(key).unwrap() = value;
+        desk.write("desk/run/manifest.json", manifest.to_string());
+    };
+    for name in ["../../escaped", "/tmp/escaped", ".."] {
+        with("/name", name.into());
+        desk.run(&["desk/run"])
+            .assert_refused(2, &["manifest.json", name]);
+    }
+    desk.write("secret.csv", "10");
+    for matrix in ["../../secret.csv", "/etc/passwd"] {
+        with("/plan/network/latency/matrix", matrix.into());
+        desk.run(&["desk/run"])
+            .assert_refused(2, &["matrix.csv", matrix]);
+    }
+    with("/plan/network/latency/matrix", "matrix.csv".into());
+    desk.shell("ln -s ../../secret.csv desk/run/matrix.csv")
+        .assert_code(0);
+    desk.run(&["desk/run"])
+        .assert_refused(6, &["matrix.csv", "no ordinary file"]);
+    desk.shell("rm desk/run/matrix.csv && mkfifo desk/run/matrix.csv")
+        .assert_code(0);
+    desk.run(&["desk/run"])
+        .assert_refused(6, &["matrix.csv", "no ordinary file"]);
+    desk.shell(
+        "rm desk/run/matrix.csv && yes 1,1,1,1,1,1,1 | head -c 16777217 > desk/run/matrix.csv",
+    )
+    .assert_code(0);
+    desk.run(&["desk/run"])
+        .assert_refused(6, &["matrix.csv", "16 MiB"]);
+
+    with("/plan/seed", u64::MAX.into());
+    desk.run(&["desk/run", "--nodes", "100"])
+        .assert_refused(2, &["seed"]);
+    assert_eq!(
+        fs::read_dir(desk.path(".")).unwrap().count(),
+        2,
+        "nothing but the desk and the secret"
+    );
 }
 
 #[test]
@@ -114,6 +179,10 @@ fn a_full_disk_is_named_with_the_file_that_did_not_fit() {
         .concat(),
     );
     run.assert_refused(6, &["cannot write", "No space left"]);
+
+    // What was found out is said, at least.
+    let said = run.event("report");
+    assert!(said["figures"]["success"].is_number(), "{said}");
 
     let message = run.event("error")["message"].as_str().unwrap();
     let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();

@@ -18,8 +18,6 @@ const EVENT_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Course {
     pub(super) findings: Findings,
     pub(super) end: End,
-    /// What it took.
-    pub(super) wall: Duration,
 }
 
 /// How a run ended.
@@ -61,11 +59,9 @@ pub(super) fn run(
             break End::Stopped;
         }
     };
-    let wall = pace.start.elapsed();
     Course {
         findings: experiment.findings(),
         end,
-        wall,
     }
 }
 

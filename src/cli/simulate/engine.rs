@@ -4,9 +4,10 @@ use std::thread;
 
 use clap::Args;
 use clap::builder::{FalseyValueParser, PossibleValue};
-use simulations::{Codec, Experiment, Means, Options, Plan, Watch};
+use simulations::{Circumstances, Codec, Experiment, Means, Options, Plan, Watch};
 
 use super::super::failure::Failure;
+use super::record;
 use super::subject::Subject;
 
 /// Threads wait for each other after every slot. Of fewer nodes a slot has so little work that they mostly wait, and on a
@@ -91,6 +92,19 @@ impl Engine {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let worth = (plan.nodes / NODES_A_THREAD) as usize;
         self.threads.map_or(worth.clamp(1, cores), usize::from)
+    }
+
+    /// What the manifest of such a run says beside what was found out.
+    pub(super) fn circumstances(self, subject: &Subject) -> Circumstances {
+        Circumstances {
+            name: subject.name.clone(),
+            commit: record::COMMIT.map(str::to_owned),
+            command: subject.command(),
+            assignment: subject.assignment.clone(),
+            threads: self.threads(&subject.plan),
+            codec: self.codec.0,
+            ..Circumstances::default()
+        }
     }
 
     /// The experiment at its beginning.

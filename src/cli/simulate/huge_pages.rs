@@ -6,9 +6,10 @@ use simulations::Plan;
 /// Smaller worlds do not gain by it.
 const WORTH_IT: u32 = 100_000;
 
-/// Begins the program again, as the same process and with the same arguments, if that makes it faster.
+/// Begins the program again, as the same process and with the same arguments, if that makes one of these faster. It is asked before
+/// the first of them is run.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn begin_again_if_worth_it(plan: &Plan) {
+pub(super) fn begin_again_if_worth_it<'a>(plans: impl IntoIterator<Item = &'a Plan>) {
     use std::env;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
@@ -17,7 +18,8 @@ pub(super) fn begin_again_if_worth_it(plan: &Plan) {
     const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
 
     let tunables = env::var(TUNABLES).unwrap_or_default();
-    if plan.nodes < WORTH_IT || tunables.contains("glibc.malloc.hugetlb") {
+    let is_worth_it = plans.into_iter().any(|plan| plan.nodes >= WORTH_IT);
+    if !is_worth_it || tunables.contains("glibc.malloc.hugetlb") {
         return;
     }
     let tunables = match tunables.as_str() {
@@ -34,4 +36,4 @@ pub(super) fn begin_again_if_worth_it(plan: &Plan) {
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn begin_again_if_worth_it(_: &Plan) {}
+pub(super) fn begin_again_if_worth_it<'a>(_: impl IntoIterator<Item = &'a Plan>) {}

@@ -1,5 +1,7 @@
 //! What can be simulated, and what can be varied.
 
+use std::path;
+
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use simulations::Plan;
@@ -23,7 +25,8 @@ pub(super) struct LibraryArguments {
 
 /// Print a plan with every number in it, as TOML.
 ///
-/// What is printed is a plan: saved to a file and changed there, it is one of your own.
+/// What is printed is a plan: saved to a file and changed there, it is one of your own. A matrix of latencies stays where
+/// it is, and the plan says where that is.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -79,10 +82,17 @@ pub(super) fn keys(output: &Output) {
 
 pub(super) fn show(arguments: &ShowArguments, output: &Output) -> Result<(), Failure> {
     let subject = Subject::resolve(&arguments.plan, &arguments.changes)?;
-    output.result(subject.plan.to_toml().trim_end());
+    // Nobody knows where the text will lie.
+    let matrix = subject.regions.as_ref().map(|regions| &regions.path);
+    let matrix = matrix.map(|path| path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let plan = match &matrix {
+        Some(path) => subject.plan_with_matrix_at(&path.to_string_lossy()),
+        None => subject.plan,
+    };
+    output.result(plan.to_toml().trim_end());
     output.event(&Report::Parameters {
         plan: &subject.name,
-        parameters: &subject.plan,
+        parameters: &plan,
     });
     Ok(())
 }

@@ -2,9 +2,14 @@
 
 use std::fs;
 
-/// Bytes of a node, all in: its table above all.
-const NARROW_NODE: u64 = 6 << 10;
-const WIDE_NODE: u64 = 13 << 10;
+use simulations::{Buckets, Plan};
+
+use super::super::output::Output;
+use super::super::units;
+
+/// Bytes of a node that is online, all in: its table above all. As measured with a million of them.
+const NARROW_NODE: u64 = 7_500;
+const WIDE_NODE: u64 = 14_500;
 
 /// Bytes of everything that does not grow with the nodes.
 const BASE: u64 = 64 << 20;
@@ -21,17 +26,42 @@ pub(super) fn forget_peak() {
 }
 
 /// What is free on this machine, or can be made free, in bytes.
-pub(super) fn available() -> Option<u64> {
+fn available() -> Option<u64> {
     field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }
 
-/// What a world of so many nodes takes, in bytes; about.
-pub(super) fn estimate(nodes: u32, buckets: simulations::Buckets) -> u64 {
-    let node = match buckets {
-        simulations::Buckets::Narrow => NARROW_NODE,
-        simulations::Buckets::Wide => WIDE_NODE,
+/// Warns of a world that does not fit: it makes the whole machine slow, and that is better said before.
+pub(super) fn warn_of(plan: &Plan, output: &Output) {
+    let wanted = estimate(plan);
+    let Some(available) = available().filter(|available| wanted > *available) else {
+        return;
     };
-    BASE + node * u64::from(nodes)
+    output.warning(format_args!(
+        "{} nodes take about {}, and this machine has {} left: try fewer with --nodes, or --set dht.buckets=narrow",
+        most_online(plan),
+        units::bytes(wanted),
+        units::bytes(available),
+    ));
+}
+
+/// What the world of a plan takes, in bytes; about.
+fn estimate(plan: &Plan) -> u64 {
+    let node = match plan.dht.buckets {
+        Buckets::Narrow => NARROW_NODE,
+        Buckets::Wide => WIDE_NODE,
+    };
+    BASE + node * most_online(plan)
+}
+
+/// Those who are online together when everybody has come whom the plan names beside its nodes.
+pub(super) fn most_online(plan: &Plan) -> u64 {
+    let crowds = plan.life.crowds.iter().map(|crowd| u64::from(crowd.nodes));
+    let members = match plan.swarm.leechers {
+        0 => 0,
+        leechers => u64::from(leechers) + u64::from(plan.swarm.seeds),
+    };
+    let sybils = u64::from(plan.enemies.targets) * u64::from(plan.enemies.sybils_at_target);
+    u64::from(plan.nodes) + crowds.sum::<u64>() + members + sybils
 }
 
 /// A line of `/proc`: `VmHWM:     1234 kB`.
@@ -54,10 +84,25 @@ mod tests {
     }
 
     #[test]
-    fn a_million_nodes_fit_where_they_are_said_to() {
-        let narrow = estimate(1_000_000, simulations::Buckets::Narrow);
-        let wide = estimate(1_000_000, simulations::Buckets::Wide);
-        assert!((6_000_000_000..6_500_000_000).contains(&narrow));
-        assert!((13_000_000_000..14_000_000_000).contains(&wide));
+    fn whoever_is_there_takes_memory() {
+        let million = Plan {
+            nodes: 1_000_000,
+            ..Plan::default()
+        };
+        let of = |key: &str, value: &str| {
+            let mut plan = million.clone();
+            plan.set(key, value).unwrap();
+            estimate(&plan)
+        };
+        let narrow = of("dht.buckets", "narrow");
+        assert!((7_000_000_000..8_000_000_000).contains(&narrow));
+        assert!(of("dht.buckets", "wide") > narrow + 5_000_000_000);
+        for (key, value) in [
+            ("life.crowds.0.nodes", "100000"),
+            ("swarm.leechers", "100000"),
+        ] {
+            let more = of(key, value) - estimate(&million);
+            assert!((500_000_000..2_000_000_000).contains(&more), "{key}");
+        }
     }
 }

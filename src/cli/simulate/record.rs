@@ -1,17 +1,20 @@
 //! `manifest.json`: a run as its folder keeps it.
 
+use std::ffi::OsStr;
 use std::path::Path;
-use std::{fmt, fs, io};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use simulations::{Breach, Circumstances, Findings, Manifest, Plan};
 
 use super::super::failure::Failure;
 use super::course::{Course, End};
-use super::memory;
 
 /// Its name in a run folder.
 pub(super) const NAME: &str = "manifest.json";
+
+/// The version control's name of this program, if it was built where that is known.
+pub(super) const COMMIT: Option<&str> = option_env!("TRACKLESS_COMMIT");
 
 /// The manifest of a run, with what became of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ pub(crate) enum State {
     Broken,
 }
 
-/// What must always hold, and did not.
+/// What must always hold, and did not: for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct BreachRecord {
     pub(super) invariant: String,
@@ -64,11 +67,6 @@ impl Record {
 
     /// Of a run that is over. What lies beside it is not known yet.
     pub(super) fn ended(course: &Course, circumstances: &Circumstances) -> Self {
-        let circumstances = Circumstances {
-            wall: course.wall,
-            memory: memory::peak(),
-            ..circumstances.clone()
-        };
         let (state, breach) = match &course.end {
             End::Over => (State::Finished, None),
             End::Stopped => (State::Interrupted, None),
@@ -78,11 +76,19 @@ impl Record {
             state,
             breach,
             files: Vec::new(),
-            manifest: Manifest::new(&course.findings, &circumstances),
+            manifest: Manifest::new(&course.findings, circumstances),
         }
     }
 
-    /// That of a run folder.
+    /// The same before it is written: of what lies beside it, nothing can be relied on.
+    pub(super) fn unwritten(&self) -> Self {
+        let mut record = self.clone();
+        record.state = State::Begun;
+        record.manifest.is_finished = false;
+        record
+    }
+
+    /// That of a run folder. It may be from anybody.
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(NAME);
         let text = match fs::read_to_string(&path) {
@@ -95,9 +101,21 @@ impl Record {
             Err(source) => return Err(Failure::Read { path, source }),
         };
         // The manifest alone has sentences for all that can be wrong with it.
-        Manifest::parse(&text)
+        let record: Self = match Manifest::parse(&text)
             .and_then(|_| serde_json::from_str(&text).map_err(simulations::ManifestError::NotJson))
-            .map_err(|source| Failure::Manifest { path, source })
+        {
+            Ok(record) => record,
+            Err(source) => return Err(Failure::Manifest { path, source }),
+        };
+        // Folders are called after it.
+        let name = &record.manifest.name;
+        if Path::new(name).file_name() != Some(OsStr::new(name)) {
+            return Err(Failure::Usage(format!(
+                "{}: a run cannot be called {name:?}; give it the name of its plan again",
+                path.display()
+            )));
+        }
+        Ok(record)
     }
 
     /// As it is written: for people too.
@@ -107,30 +125,39 @@ impl Record {
         json
     }
 
-    /// Whether both are the same run, made once more.
-    pub(super) fn repeats(&self, other: &Self) -> bool {
+    /// Whether both are runs of the same plan.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
         let (this, other) = (&self.manifest, &other.manifest);
         this.name == other.name && this.assignment == other.assignment && this.plan == other.plan
     }
 
+    /// Whether both are the same run, made once more by the same program.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let (this, that) = (&self.manifest, &other.manifest);
+        self.is_like(other) && this.version == that.version && this.commit == that.commit
+    }
+
+    /// Whether it knows more than another one, which may be the same run or not: that is not over.
+    pub(super) fn is_ahead_of(&self, other: &Self) -> bool {
+        let (this, other) = (&self.manifest, &other.manifest);
+        !other.is_finished && (this.is_finished || this.simulated_s > other.simulated_s)
+    }
+
     /// What it was made with: `0.1.0 (commit)`.
     pub(super) fn build(&self) -> String {
-        let version = &self.manifest.version;
-        match &self.manifest.commit {
-            Some(commit) => format!("{version} ({commit})"),
-            None => version.clone(),
-        }
+        build(&self.manifest.version, self.manifest.commit.as_deref())
     }
 }
 
-impl BreachRecord {
-    /// The command that shows it again.
-    pub(super) fn replay(&self, folder: &Path) -> String {
-        // What no node is to blame for is seen from the first one.
-        let node = self.node.unwrap_or(0);
-        let folder = folder.display();
-        let at = self.at;
-        format!("trackless simulate replay {folder} --node {node} --at {at}s")
+/// What this program is: `0.1.0 (commit)`.
+pub(super) fn this_build() -> String {
+    build(env!("CARGO_PKG_VERSION"), COMMIT)
+}
+
+fn build(version: &str, commit: Option<&str>) -> String {
+    match commit {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
     }
 }
 
@@ -145,28 +172,10 @@ impl From<&Breach> for BreachRecord {
     }
 }
 
-impl fmt::Display for BreachRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            invariant,
-            at,
-            what,
-            ..
-        } = self;
-        write!(f, "it does not hold that {invariant}: {what}")?;
-        if let Some(node) = self.node {
-            write!(f, ", at node {node}")?;
-        }
-        write!(f, ", {at} s after the start")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::engine::Engine;
     use super::super::subject::Subject;
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -174,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let subject = Subject::find("baseline").unwrap();
         let engine = Engine::default();
-        let record = Record::begun(&subject.circumstances(engine), subject.portable_plan());
+        let record = Record::begun(&engine.circumstances(&subject), subject.portable_plan());
         fs::write(folder.path().join(NAME), record.to_json()).unwrap();
         let read = Record::read(folder.path()).unwrap();
         assert!(read.repeats(&record));
@@ -183,22 +192,30 @@ mod tests {
     }
 
     #[test]
-    fn a_breach_says_what_when_where_and_how_to_see_it_again() {
-        let breach = BreachRecord::from(&Breach {
-            invariant: "every lookup ends",
-            at: Duration::from_micros(312_250_001),
-            node: Some(17),
-            what: "one goes on for an hour".to_owned(),
-        });
-        let failure = Failure::Broken {
-            breach: breach.to_string(),
-            replay: breach.replay(Path::new("runs/churn-7")),
-        };
-        assert_eq!(
-            failure.to_string(),
-            "it does not hold that every lookup ends: one goes on for an hour, at node 17, 312.250001 s after the start; \
-             see it again with `trackless simulate replay runs/churn-7 --node 17 --at 312.250001s`"
-        );
+    fn another_build_makes_another_run_of_the_same_plan() {
+        let subject = Subject::find("baseline").unwrap();
+        let circumstances = Engine::default().circumstances(&subject);
+        let run = Record::begun(&circumstances, subject.portable_plan());
+        let mut other = run.clone();
+        assert!(other.repeats(&run));
+        other.manifest.commit = Some("0123456789ab".to_owned());
+        assert!(other.is_like(&run) && !other.repeats(&run));
+        other.manifest.plan.nodes += 1;
+        assert!(!other.is_like(&run));
+    }
+
+    #[test]
+    fn a_run_has_no_name_that_leads_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let subject = Subject::find("baseline").unwrap();
+        let circumstances = Engine::default().circumstances(&subject);
+        let mut record = Record::begun(&circumstances, subject.portable_plan());
+        for name in ["../../x", "/home/u/x", "..", "", "a/b", "x/"] {
+            name.clone_into(&mut record.manifest.name);
+            fs::write(folder.path().join(NAME), record.to_json()).unwrap();
+            let refusal = Record::read(folder.path()).unwrap_err();
+            assert!(matches!(refusal, Failure::Usage(_)), "{name}: {refusal}");
+        }
     }
 
     #[test]

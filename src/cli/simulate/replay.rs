@@ -1,19 +1,19 @@
 //! `trackless simulate replay`: what one node saw at a certain time of an earlier run.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use simulations::{Experiment, Findings, Watch};
+use simulations::{Breach, Experiment, Findings, Watch};
 
 use super::super::failure::Failure;
 use super::super::report::Report;
-use super::Operator;
 use super::course::{self, End};
 use super::engine::{Engine, EngineArguments};
-use super::record::{BreachRecord, Record};
+use super::record::{self, Record};
 use super::subject::Subject;
+use super::{Operator, duration, memory, shell};
 
 /// Run an earlier run again, and print what one node saw.
 ///
@@ -39,10 +39,10 @@ pub(super) struct Arguments {
     )]
     node: u32,
     /// The time to look at: 90s, 12min, 312.25s.
-    #[arg(long, value_name = "TIME", env = "TRACKLESS_AT", hide_env_values = true, value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", env = "TRACKLESS_AT", hide_env_values = true, value_parser = duration::parse)]
     at: Duration,
     /// How long before and after it.
-    #[arg(long, value_name = "TIME", env = "TRACKLESS_AROUND", hide_env_values = true, default_value = "10s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", env = "TRACKLESS_AROUND", hide_env_values = true, default_value = "10s", value_parser = duration::parse)]
     around: Duration,
     #[command(flatten)]
     engine: EngineArguments,
@@ -50,6 +50,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, operator: &Operator) -> Result<(), Failure> {
     let subject = Subject::of_folder(&arguments.folder)?;
+    // Where nobody comes and goes, those who are there are all there are.
+    let residents = memory::most_online(&subject.plan);
+    if subject.plan.life.session.is_zero() && u64::from(arguments.node) >= residents {
+        return Err(Failure::Usage(format!(
+            "there is no node {}: {} has {residents} nodes, numbered from 0",
+            arguments.node,
+            arguments.folder.display()
+        )));
+    }
+    memory::warn_of(&subject.plan, &operator.output);
     let watch = Watch {
         node: arguments.node,
         from: arguments.at.saturating_sub(arguments.around),
@@ -81,7 +91,6 @@ pub(super) fn run(arguments: &Arguments, operator: &Operator) -> Result<(), Fail
         return Err(Failure::Interrupted(""));
     }
     if let End::Broken(breach) = &course.end {
-        let breach = BreachRecord::from(breach);
         operator
             .output
             .result(format_args!("here it breaks: {breach}"));
@@ -105,18 +114,27 @@ fn compare(recorded: &Record, replayed: &Findings, operator: &Operator) {
         operator.output.warning(format_args!(
             "this is not quite the run that was recorded: that was trackless {}, this is {}",
             recorded.build(),
-            env!("CARGO_PKG_VERSION"),
+            record::this_build(),
         ));
     }
 }
 
-/// `12min`, `312.25s`, and `312.25` as the tables have it.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
-    let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds
-        .or_else(|| humantime::parse_duration(text).ok())
-        .ok_or_else(|| "write a time since the start of the run: 90s, 12min, 312.25s".to_owned())
+/// What to type to see what happened.
+pub(super) fn command(folder: &Path, breach: &Breach) -> String {
+    // What no node is to blame for is seen from the first one.
+    let node = breach.node.unwrap_or(0).to_string();
+    let at = format!("{}s", breach.at.as_secs_f64());
+    let folder = folder.display().to_string();
+    shell::line([
+        "trackless",
+        "simulate",
+        "replay",
+        &folder,
+        "--node",
+        &node,
+        "--at",
+        &at,
+    ])
 }
 
 #[cfg(test)]
@@ -124,13 +142,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_tables_and_people_write_them() {
-        assert_eq!(parse_time("312.25"), Ok(Duration::from_millis(312_250)));
-        assert_eq!(parse_time("312.25s"), Ok(Duration::from_millis(312_250)));
-        assert_eq!(parse_time("12min"), Ok(Duration::from_secs(720)));
-        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "soon", "-1s", "nan"] {
-            assert!(parse_time(wrong).is_err(), "{wrong}");
-        }
+    fn a_breach_says_what_when_where_with_which_seed_and_how_to_see_it_again() {
+        let breach = Breach {
+            invariant: "every lookup ends",
+            at: Duration::from_micros(312_250_001),
+            node: Some(17),
+            what: "one goes on for an hour".to_owned(),
+        };
+        let failure = Failure::Broken {
+            seed: 7,
+            replay: command(Path::new("my runs/churn-7"), &breach),
+            breach,
+        };
+        assert_eq!(
+            failure.to_string(),
+            "it does not hold that every lookup ends: after 312.250001s, at node 17, one goes on for an hour (seed 7); \
+             see it again with `trackless simulate replay 'my runs/churn-7' --node 17 --at 312.250001s`"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `trackless simulate shrink`: the smallest plan that still breaks the same rule.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,11 +11,10 @@ use super::super::failure::Failure;
 use super::super::report::Report;
 use super::super::units;
 use super::super::whole_file;
-use super::Operator;
 use super::course::{self, End};
 use super::engine::Engine;
-use super::record::BreachRecord;
 use super::subject::{Changes, Subject};
+use super::{Operator, memory};
 
 /// Nothing is measured in less.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -36,7 +35,7 @@ pub(super) struct Arguments {
     plan: String,
     #[command(flatten)]
     changes: Changes,
-    /// Write the plan here.
+    /// Write the plan here, and its matrix of latencies, if it has one, beside it: FILE.matrix.csv.
     #[arg(
         short,
         long,
@@ -51,12 +50,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, operator: &Operator) -> Result<(), Failure> {
-    if arguments.output.exists() && !arguments.force {
+    let subject = Subject::resolve(&arguments.plan, &arguments.changes)?;
+    let matrix = matrix_beside(&arguments.output);
+    let matrix = subject.regions.as_ref().map(|_| matrix.as_path());
+    let mut files = [Some(arguments.output.as_path()), matrix]
+        .into_iter()
+        .flatten();
+    if let Some(path) = files.find(|path| path.exists() && !arguments.force) {
         return Err(Failure::Exists {
-            path: arguments.output.clone(),
+            path: path.to_owned(),
         });
     }
-    let subject = Subject::resolve(&arguments.plan, &arguments.changes)?;
+    memory::warn_of(&subject.plan, &operator.output);
     let Some(breach) = breach(&subject, operator)? else {
         return Err(Failure::Usage(format!(
             "{} does not break: there is nothing to shrink",
@@ -71,31 +76,47 @@ pub(super) fn run(arguments: &Arguments, operator: &Operator) -> Result<(), Fail
     while shrinking.step(operator) {}
 
     let Shrinking {
-        subject: Subject { mut plan, .. },
+        subject,
         breach,
         runs,
     } = shrinking;
-    plan.about = format!("It did not hold that {}.", breach.invariant);
-    let toml = plan.to_toml();
-    if arguments.force {
-        whole_file::replace(&arguments.output, toml.as_bytes())?;
-    } else {
-        whole_file::write_new(&arguments.output, toml.as_bytes())?;
-    }
-    let breach = BreachRecord::from(&breach);
+    let about = format!("It did not hold that {}.", breach.invariant);
+    write(&subject, about, &arguments.output, arguments.force)?;
+    let nodes = subject.plan.nodes;
     operator.output.event(&Report::Shrunk {
         path: &arguments.output,
-        nodes: plan.nodes,
+        nodes,
         runs,
-        invariant: &breach.invariant,
+        invariant: breach.invariant,
     });
     operator.output.result(format_args!(
         "{}: {} after {}, and {breach}",
         arguments.output.display(),
-        units::count(plan.nodes as usize, "node"),
+        units::count(nodes as usize, "node"),
         units::count(runs, "run"),
     ));
     Ok(())
+}
+
+/// Writes a plan, and beside it the matrix that it names: both can be taken elsewhere together.
+fn write(subject: &Subject, about: String, path: &Path, force: bool) -> Result<(), Failure> {
+    let put = if force {
+        whole_file::replace
+    } else {
+        whole_file::write_new
+    };
+    let matrix = matrix_beside(path);
+    if let Some(regions) = &subject.regions {
+        put(&matrix, regions.text.as_bytes())?;
+    }
+    let name = matrix.file_name().unwrap_or_default().to_string_lossy();
+    let mut plan = subject.plan_with_matrix_at(&name);
+    plan.about = about;
+    put(path, plan.to_toml().as_bytes())
+}
+
+fn matrix_beside(plan: &Path) -> PathBuf {
+    plan.with_extension("matrix.csv")
 }
 
 /// The smallest plan so far that breaks, and how it does.
@@ -114,10 +135,7 @@ impl Shrinking {
                 return false;
             }
             self.runs += 1;
-            let simpler = Subject {
-                plan,
-                ..self.subject.clone()
-            };
+            let simpler = self.subject.simplified(plan);
             // A plan that has become impossible is no simpler one.
             let Ok(Some(breach)) = breach(&simpler, operator) else {
                 continue;
@@ -158,5 +176,30 @@ fn breach(subject: &Subject, operator: &Operator) -> Result<Option<Breach>, Fail
         End::Broken(breach) => Ok(Some(breach)),
         End::Over => Ok(None),
         End::Stopped => Err(Failure::Interrupted("")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_can_be_run_wherever_it_was_written() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = here.path().join("mine.toml");
+        fs::write(&path, "[network.latency]\nmatrix = \"regions.csv\"\n").unwrap();
+        fs::write(here.path().join("regions.csv"), "10").unwrap();
+        let subject = Subject::find(path.to_str().unwrap()).unwrap();
+
+        let small = there.path().join("small.toml");
+        write(&subject, "It was so.".to_owned(), &small, false).unwrap();
+        drop(here);
+        let left = Subject::find(small.to_str().unwrap()).unwrap();
+        assert_eq!(left.latencies(), subject.latencies());
+        assert_eq!(left.plan.about, "It was so.");
+        let again = write(&subject, String::new(), &small, false).unwrap_err();
+        assert!(matches!(again, Failure::Exists { .. }), "{again}");
     }
 }

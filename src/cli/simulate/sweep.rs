@@ -1,6 +1,6 @@
 //! Many runs of one plan: with several values of its numbers, and with several seeds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
@@ -8,10 +8,11 @@ use clap::Args;
 use super::super::failure::Failure;
 use super::super::style::{FAINT, paint};
 use super::engine::Engine;
-use super::record::State;
-use super::run_folder::RUNS;
+use super::record::{Record, State};
+use super::run_folder::{self, RUNS};
 use super::subject::{Setting, Subject};
-use super::{Operator, merge, run};
+use super::trial::Trial;
+use super::{Operator, huge_pages, merge};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sweep")]
@@ -60,17 +61,21 @@ impl FromStr for Shard {
     }
 }
 
-/// The runs of a sweep, those of other shards left out.
+/// The runs of a sweep, and which of them are made here.
 pub(super) struct Sweep {
     name: String,
     runs: Vec<Subject>,
-    is_whole: bool,
+    share: Shard,
 }
 
 impl SweepArguments {
-    /// The runs that are asked for; none if it is just one.
+    pub(super) fn are_none(&self) -> bool {
+        self.sweep.is_empty() && self.repeat == 1 && self.shard.is_none()
+    }
+
+    /// The runs that are asked for, each of which can be run; none if it is just one.
     pub(super) fn over(&self, subject: &Subject) -> Result<Option<Sweep>, Failure> {
-        if self.sweep.is_empty() && self.repeat == 1 && self.shard.is_none() {
+        if self.are_none() {
             return Ok(None);
         }
         let mut runs = vec![subject.clone()];
@@ -83,13 +88,15 @@ impl SweepArguments {
             }
             runs = next;
         }
-        let repeated = runs
-            .iter()
-            .flat_map(|run| (0..self.repeat).map(|turn| turned(run, turn)));
-        for run in &runs {
-            run.check()?;
+        let repeats = |run: &Subject| {
+            let seeds = (0..self.repeat).map(|turn| run.plan.seed.saturating_add(turn.into()));
+            let repeat = |seed| run.clone().with_seed(seed);
+            seeds.map(repeat).collect::<Vec<_>>()
+        };
+        if self.repeat > 1 {
+            runs = runs.iter().flat_map(repeats).collect();
         }
-        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        runs.iter().try_for_each(Subject::check)?;
         let keys: Vec<&str> = self
             .sweep
             .iter()
@@ -105,28 +112,18 @@ impl SweepArguments {
                     keys.join("+")
                 }
             ),
-            runs: repeated.skip(shard.index).step_by(shard.of).collect(),
-            is_whole: shard.of == 1,
+            runs,
+            share: self.shard.unwrap_or(Shard { index: 0, of: 1 }),
         }))
     }
 }
 
 fn with(subject: &Subject, key: &str, value: &str) -> Result<Subject, Failure> {
     let mut subject = subject.clone();
-    subject.set(&Setting {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    })?;
+    subject.set(Setting::new(key, value))?;
     let assignment = &mut subject.assignment;
     assignment.insert(key.to_owned(), value.to_owned());
     Ok(subject)
-}
-
-fn turned(subject: &Subject, turn: u32) -> Subject {
-    let mut subject = subject.clone();
-    subject.plan.seed = subject.plan.seed.wrapping_add(turn.into());
-    subject.recorded = None;
-    subject
 }
 
 /// `dht.alpha=3,seed=7`, without what a file name cannot have.
@@ -147,24 +144,54 @@ impl Sweep {
         engine: Engine,
         operator: &Operator,
     ) -> Result<(), Failure> {
-        let parent = out.map_or_else(|| Path::new(RUNS).join(&self.name), Path::to_owned);
+        huge_pages::begin_again_if_worth_it(self.share().map(|run| &run.plan));
+        let parent = self.parent(out, engine)?;
+        let all = self.share().count();
         let mut verdict = Ok(());
         let mut manifests = Vec::new();
-        for (number, run) in self.runs.iter().enumerate() {
+        for (run, number) in self.share().zip(1..) {
             let name = folder_name(run);
-            let heading = format!("run {} of {}: {name}", number + 1, self.runs.len());
+            let heading = format!("run {number} of {all}: {name}");
             operator.output.note(paint(FAINT, heading));
-            let run = run::complete(run, engine, operator, |_| parent.join(&name))?;
-            verdict = verdict.and(run.verdict());
-            if run.record.state == State::Interrupted {
+            let place = |_: &Record| parent.join(&name);
+            let (trial, folder) = Trial::complete(run, engine, operator, place)?;
+            verdict = verdict.and(trial.verdict(&folder));
+            if trial.record.state == State::Interrupted {
                 return verdict;
             }
-            manifests.push(run.record.manifest);
+            manifests.push(trial.record.manifest);
         }
-        if self.is_whole {
+        if self.share.of == 1 {
             merge::compare(manifests, &parent, &operator.output)?;
         }
         verdict
+    }
+
+    /// The runs that are made here.
+    fn share(&self) -> impl Iterator<Item = &Subject> {
+        let Shard { index, of } = self.share;
+        self.runs.iter().skip(index).step_by(of)
+    }
+
+    /// The folder for the folders of all runs: one in which there is no run of another plan under any of their names. All shards
+    /// choose the same.
+    fn parent(&self, out: Option<&Path>, engine: Engine) -> Result<PathBuf, Failure> {
+        let records = self.runs.iter().map(|run| {
+            let circumstances = engine.circumstances(run);
+            let record = Record::begun(&circumstances, run.portable_plan());
+            (folder_name(run), record)
+        });
+        let records: Vec<(String, Record)> = records.collect();
+        let Some(out) = out else {
+            let parent = Path::new(RUNS).join(&self.name);
+            return Ok(run_folder::first(&parent, |parent| {
+                let mut runs = records.iter();
+                runs.all(|(name, record)| run_folder::is_free_for(&parent.join(name), record))
+            }));
+        };
+        let mut runs = records.iter();
+        runs.try_for_each(|(name, record)| run_folder::check(&out.join(name), record))?;
+        Ok(out.to_owned())
     }
 }
 
@@ -189,21 +216,50 @@ mod tests {
     fn sweep(shard: Option<Shard>) -> Vec<String> {
         let arguments = SweepArguments {
             sweep: vec![
-                Setting {
-                    key: "dht.alpha".into(),
-                    value: "1, 3".into(),
-                },
-                Setting {
-                    key: "nodes".into(),
-                    value: "50,60".into(),
-                },
+                Setting::new("dht.alpha", "1, 3"),
+                Setting::new("nodes", "50,60"),
             ],
             repeat: 2,
             shard,
         };
         let subject = Subject::find("baseline").unwrap();
         let sweep = arguments.over(&subject).unwrap().unwrap();
-        sweep.runs.iter().map(folder_name).collect()
+        sweep.share().map(folder_name).collect()
+    }
+
+    #[test]
+    fn each_run_has_the_command_that_repeats_it() {
+        let arguments = SweepArguments {
+            sweep: vec![Setting::new("swarm.up", "1 MB/s,2 MB/s")],
+            repeat: 2,
+            shard: None,
+        };
+        let subject = Subject::find("baseline").unwrap();
+        let sweep = arguments.over(&subject).unwrap().unwrap();
+        let commands: Vec<String> = sweep.runs.iter().map(Subject::command).collect();
+        assert_eq!(
+            commands,
+            [
+                "trackless simulate baseline --set 'swarm.up=1 MB/s' --seed 1",
+                "trackless simulate baseline --set 'swarm.up=1 MB/s' --seed 2",
+                "trackless simulate baseline --set 'swarm.up=2 MB/s' --seed 1",
+                "trackless simulate baseline --set 'swarm.up=2 MB/s' --seed 2",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_run_begins_if_one_of_them_cannot() {
+        let arguments = SweepArguments {
+            sweep: Vec::new(),
+            repeat: 2,
+            shard: None,
+        };
+        for last in [i64::MAX as u64, i64::MAX as u64 - 1] {
+            let subject = Subject::find("baseline").unwrap().with_seed(last);
+            let can_be_run = arguments.over(&subject).is_ok();
+            assert_eq!(can_be_run, last < i64::MAX as u64);
+        }
     }
 
     #[test]
