@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Config, DecodeError, Event, Family, Id, Input, Limiter, Limits, LookupId,
-    Message, Node, NodeInfo, Outbox,
+    AnnouncedPort, Config, DecodeError, Event, Family, Id, Input, Item, Limiter, Limits, LookupId,
+    Message, Node, NodeInfo, Outbox, Salt,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -45,6 +45,17 @@ enum Command {
     Lookup {
         info_hash: InfoHash,
         goal: Goal,
+        events: mpsc::Sender<Event>,
+    },
+    GetItem {
+        target: Id,
+        salt: Salt,
+        events: mpsc::Sender<Event>,
+    },
+    PutItem {
+        item: Box<Item>,
+        salt: Salt,
+        cas: Option<i64>,
         events: mpsc::Sender<Event>,
     },
     /// Tell about announces of this torrent that come to us.
@@ -92,6 +103,8 @@ pub struct DhtStatistics {
     pub nodes_v6: usize,
     /// Peers stored for others.
     pub peers_stored: usize,
+    /// Items stored for others. BEP 44.
+    pub items_stored: usize,
     /// Queries answered since the start.
     pub queries_answered: u64,
 }
@@ -179,6 +192,34 @@ impl Dht {
         self.command(Command::Lookup {
             info_hash,
             goal,
+            events,
+        });
+        receiver
+    }
+
+    /// Starts a search for an item, as [`Dht::lookup`] does one for peers.
+    pub(crate) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
+        self.command(Command::GetItem {
+            target,
+            salt,
+            events,
+        });
+        receiver
+    }
+
+    /// Puts an item, once.
+    pub(crate) fn put_item(
+        &self,
+        item: Item,
+        salt: Salt,
+        cas: Option<i64>,
+    ) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
+        self.command(Command::PutItem {
+            item: Box::new(item),
+            salt,
+            cas,
             events,
         });
         receiver
@@ -307,9 +348,7 @@ impl Driver {
                 goal,
                 events,
             } => {
-                let lookup = LookupId(self.next_lookup);
-                self.next_lookup += 1;
-                self.lookups.insert(lookup, events);
+                let lookup = self.enrol(events);
                 let info_hash = Id::from(*info_hash.as_bytes());
                 self.handle(match goal {
                     Goal::GetPeers => Input::GetPeers { lookup, info_hash },
@@ -318,6 +357,32 @@ impl Driver {
                         info_hash,
                         port,
                     },
+                });
+            }
+            Command::GetItem {
+                target,
+                salt,
+                events,
+            } => {
+                let lookup = self.enrol(events);
+                self.handle(Input::GetItem {
+                    lookup,
+                    target,
+                    salt: &salt,
+                });
+            }
+            Command::PutItem {
+                item,
+                salt,
+                cas,
+                events,
+            } => {
+                let lookup = self.enrol(events);
+                self.handle(Input::PutItem {
+                    lookup,
+                    item: &item,
+                    salt: &salt,
+                    cas,
                 });
             }
             Command::Watch { info_hash, peers } => {
@@ -335,6 +400,14 @@ impl Driver {
             }
             Command::Stop(_) => {}
         }
+    }
+
+    /// Names a lookup whose events go to `events`.
+    fn enrol(&mut self, events: mpsc::Sender<Event>) -> LookupId {
+        let lookup = LookupId(self.next_lookup);
+        self.next_lookup += 1;
+        self.lookups.insert(lookup, events);
+        lookup
     }
 
     fn receive(&mut self, family: Family, buffer: &mut [u8]) {
@@ -360,9 +433,12 @@ impl Driver {
                     from,
                     message: &message,
                 }),
-                Err(DecodeError::Query { transaction, .. }) => self.handle(Input::Malformed {
+                Err(DecodeError::Query {
+                    transaction, code, ..
+                }) => self.handle(Input::Malformed {
                     from,
                     transaction: &transaction,
+                    code,
                 }),
                 // Peers that speak uTP try it on this port, before TCP.
                 Err(_) => {
@@ -416,7 +492,10 @@ impl Driver {
             }
             Event::Peers { lookup, .. }
             | Event::Announced { lookup, .. }
-            | Event::Trace { lookup, .. } => {
+            | Event::Trace { lookup, .. }
+            | Event::Item { lookup, .. }
+            | Event::Stored { lookup, .. }
+            | Event::PutRefused { lookup, .. } => {
                 let lookup = *lookup;
                 if let Some(owner) = self.lookups.get(&lookup)
                     && let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(event)
@@ -440,6 +519,7 @@ impl Driver {
             nodes_v4: stats.contacts_v4,
             nodes_v6: stats.contacts_v6,
             peers_stored: stats.peers,
+            items_stored: stats.items,
             queries_answered: self.desk.answered,
         };
         *self

@@ -97,6 +97,15 @@ pub(crate) fn network(ip: IpAddr) -> u64 {
     }
 }
 
+/// Who is responsible for what is stored: the IP, on a local network with its port.
+pub(crate) fn source(address: SocketAddr) -> SocketAddr {
+    if is_public(address.ip()) {
+        SocketAddr::new(address.ip(), 0)
+    } else {
+        address
+    }
+}
+
 pub(crate) fn is_public(ip: IpAddr) -> bool {
     scope(&SocketAddr::new(ip, 1)) == Some(Scope::Public)
 }

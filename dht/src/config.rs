@@ -69,6 +69,15 @@ pub struct Config {
     pub max_peers_per_source: u32,
     /// Bytes that the peer store may take, approximately.
     pub max_peer_bytes: usize,
+
+    /// The life of a stored item. BEP 44, "Expiration": 2 hours.
+    pub item_lifetime: Duration,
+    /// Items that one source (as above) may have stored.
+    pub max_items_per_source: u32,
+    /// Items that the sources of one public /24 (IPv6: /64) may have stored together.
+    pub max_items_per_network: u32,
+    /// Bytes that the item store may take, approximately.
+    pub max_item_bytes: usize,
 }
 
 impl Config {
@@ -115,6 +124,10 @@ impl Default for Config {
             max_peers_per_info_hash: 2_000,
             max_peers_per_source: 5_000,
             max_peer_bytes: 32 << 20,
+            item_lifetime: Duration::from_secs(2 * 60 * 60),
+            max_items_per_source: 128,
+            max_items_per_network: 512,
+            max_item_bytes: 16 << 20,
         }
     }
 }

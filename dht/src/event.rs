@@ -2,7 +2,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::id::Id;
-use crate::message::{Message, NodeInfo};
+use crate::item::Item;
+use crate::message::{KrpcError, Message, NodeInfo};
 
 /// Where a node puts what it wants to be done and known. The driver implements it.
 pub trait Outbox {
@@ -83,6 +84,31 @@ pub enum Event {
         /// The new one.
         id: Id,
     },
+    /// The item that is looked up, verified; of a mutable one, one that is newer than those before.
+    Item {
+        /// The lookup that asked.
+        lookup: LookupId,
+        /// Who has it; `None` if it was put to this node itself.
+        from: Option<SocketAddr>,
+        /// The best one so far.
+        item: Box<Item>,
+    },
+    /// A node holds the item that we put.
+    Stored {
+        /// The lookup that puts.
+        lookup: LookupId,
+        /// Who acknowledged it.
+        node: NodeInfo,
+    },
+    /// A node does not take the item that we put.
+    PutRefused {
+        /// The lookup that puts.
+        lookup: LookupId,
+        /// Its address.
+        node: SocketAddr,
+        /// Why.
+        error: KrpcError,
+    },
 }
 
 /// One thing that happened to one query of a lookup.
@@ -132,8 +158,10 @@ pub struct LookupReport {
     pub failed: usize,
     /// Different peers found.
     pub peers: usize,
-    /// Nodes that hold the announce.
+    /// Nodes that hold the announce, or the item that was put.
     pub announced_to: usize,
+    /// Nodes that had the best item that was found. BEP 44.
+    pub copies: usize,
     /// The longest chain of answers that led to one of `closest`; a node of our own table is one hop away. 0 if nobody answered.
     pub hops: u8,
     /// From the input that started it to its end.
@@ -151,4 +179,6 @@ pub enum Outcome {
     Cancelled,
     /// Nobody answered within [`Config::lookup_patience`](crate::Config::lookup_patience).
     OutOfPatience,
+    /// The immutable item was found: nothing better can be.
+    Found,
 }

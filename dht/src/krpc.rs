@@ -1,4 +1,4 @@
-//! The encoding of [`Message`]s as datagrams. BEP 5, "KRPC Protocol"; BEP 32; BEP 42; BEP 43.
+//! The encoding of [`Message`]s as datagrams. BEP 5, "KRPC Protocol"; BEP 32; BEP 42; BEP 43; BEP 44.
 //!
 //! Strict where a mistake could be ours to act upon, lenient where software in use is sloppy: keys in any order, unknown keys,
 //! compact lists with a broken tail, numbers written as strings, and broken optional fields pass.
@@ -15,6 +15,7 @@ use crate::message::{
     Token, TransactionId, Want,
 };
 
+mod items;
 mod length;
 
 pub use length::encoded_length;
@@ -38,6 +39,8 @@ pub enum DecodeError {
     Query {
         /// The transaction to name in the error message.
         transaction: TransactionId,
+        /// The code to name there: [`KrpcError::PROTOCOL`], or one of those for items that are too big.
+        code: i64,
         /// What is wrong.
         reason: &'static str,
     },
@@ -46,7 +49,20 @@ pub enum DecodeError {
     Answer(&'static str),
 }
 
-/// Reads a datagram. Allocates only for peers, IPv6 nodes, long tokens and error texts.
+/// What is wrong with a query, and the code for it.
+struct Defect {
+    code: i64,
+    reason: &'static str,
+}
+
+impl From<&'static str> for Defect {
+    fn from(reason: &'static str) -> Self {
+        let code = KrpcError::PROTOCOL;
+        Self { code, reason }
+    }
+}
+
+/// Reads a datagram. Allocates only for peers, IPv6 nodes, long tokens, items and error texts.
 pub fn decode(datagram: &[u8]) -> Result<Message, DecodeError> {
     let document = bencode::decode(datagram)?;
     let fields = document
@@ -67,9 +83,10 @@ pub fn decode(datagram: &[u8]) -> Result<Message, DecodeError> {
     let body = match envelope.kind {
         Some(b"q") => match query(&envelope) {
             Ok(query) => Body::Query(query),
-            Err(reason) => {
+            Err(Defect { code, reason }) => {
                 return Err(DecodeError::Query {
                     transaction,
+                    code,
                     reason,
                 });
             }
@@ -117,7 +134,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn query(envelope: &Envelope<'_>) -> Result<Query, &'static str> {
+fn query(envelope: &Envelope<'_>) -> Result<Query, Defect> {
     let method = envelope.method.ok_or("it names no method")?;
     let fields = envelope.arguments.ok_or("it has no arguments")?;
     let mut arguments = Arguments::default();
@@ -143,6 +160,12 @@ fn query(envelope: &Envelope<'_>) -> Result<Query, &'static str> {
                 .and_then(Token::new)
                 .ok_or("token is missing")?,
         },
+        b"get" => Method::Get {
+            target: arguments.target.ok_or("target is not 20 bytes")?,
+            newer_than: arguments.item.seq(),
+            want,
+        },
+        b"put" => Method::Put(Box::new(arguments.item.put(arguments.token)?)),
         name => Method::Other {
             name: name.iter().copied().take(32).collect(),
             target: arguments.target.or(arguments.info_hash),
@@ -166,6 +189,7 @@ struct Arguments<'a> {
     target: Option<Id>,
     token: Option<&'a [u8]>,
     want: Want,
+    item: items::Fields<'a>,
 }
 
 impl<'a> Arguments<'a> {
@@ -178,7 +202,7 @@ impl<'a> Arguments<'a> {
             b"target" => self.target = id(value),
             b"token" => self.token = value.as_bytes(),
             b"want" => self.want = want(value),
-            _ => {}
+            _ => self.item.take(key, value),
         }
     }
 
@@ -197,6 +221,7 @@ fn response(envelope: &Envelope<'_>) -> Result<Response, &'static str> {
     let mut responder = None;
     // The id is not known yet; everything else is read in the same pass.
     let mut response = Response::new(Id::new([0; Id::LENGTH]));
+    let mut item = items::Fields::default();
     for (key, value) in fields {
         match key {
             b"id" => responder = id(value),
@@ -212,9 +237,10 @@ fn response(envelope: &Envelope<'_>) -> Result<Response, &'static str> {
                     response.values = peers.filter_map(socket_address).collect();
                 }
             }
-            _ => {}
+            _ => item.take(key, value),
         }
     }
+    response.item = item.holding().into();
     response.id = responder.ok_or("id is not 20 bytes")?;
     Ok(response)
 }
@@ -353,11 +379,18 @@ fn method_name(method: &Method) -> &[u8] {
         Method::FindNode { .. } => b"find_node",
         Method::GetPeers { .. } => b"get_peers",
         Method::AnnouncePeer { .. } => b"announce_peer",
+        Method::Get { .. } => b"get",
+        Method::Put(_) => b"put",
         Method::Other { name, .. } => name,
     }
 }
 
 fn encode_arguments(query: &Query, arguments: &mut DictEncoder<'_>) {
+    if let Method::Put(put) = &query.method
+        && let Some(cas) = put.cas
+    {
+        arguments.integer(b"cas", cas);
+    }
     arguments.bytes(b"id", query.id.as_bytes());
     match &query.method {
         Method::Ping => {}
@@ -391,6 +424,18 @@ fn encode_arguments(query: &Query, arguments: &mut DictEncoder<'_>) {
             }
             encode_want(*want, arguments);
         }
+        Method::Get {
+            target,
+            newer_than,
+            want,
+        } => {
+            if let Some(seq) = newer_than {
+                arguments.integer(b"seq", *seq);
+            }
+            arguments.bytes(b"target", target.as_bytes());
+            encode_want(*want, arguments);
+        }
+        Method::Put(put) => items::encode_put(put, arguments),
     }
 }
 
@@ -409,6 +454,8 @@ fn encode_want(want: Want, arguments: &mut DictEncoder<'_>) {
 
 fn encode_values(response: &Response, values: &mut DictEncoder<'_>) {
     values.bytes(b"id", response.id.as_bytes());
+    let item = response.item.get();
+    items::encode_key(item, values);
     if let Some(nodes) = &response.nodes {
         let mut list = ArrayVec::<u8, { MAX_NODES * 26 }>::new();
         for node in nodes {
@@ -427,9 +474,11 @@ fn encode_values(response: &Response, values: &mut DictEncoder<'_>) {
         }
         values.bytes(b"nodes6", &list);
     }
+    items::encode_proof(item, values);
     if let Some(token) = &response.token {
         values.bytes(b"token", token.as_bytes());
     }
+    items::encode_value(item, values);
     if !response.values.is_empty() {
         values.list(b"values", |peers| {
             for peer in &response.values {

@@ -1,7 +1,7 @@
 //! The Mainline DHT as a pure state machine: Kademlia over KRPC.
 //!
 //! A [`Node`] finds peers for an info-hash and helps others to find theirs: BEP 5, with BEP 32 (IPv6), BEP 42 (ids that follow
-//! from addresses) and BEP 43 (read-only nodes). It knows nothing of torrents, and nothing of sockets, clocks, threads or the
+//! from addresses), BEP 43 (read-only nodes) and BEP 44 (items: small values that anybody may store). It knows nothing of torrents, and nothing of sockets, clocks, threads or the
 //! system's randomness either: a driver hands it an [`Input`] with the time, and the node puts what is to be sent and told into
 //! the driver's [`Outbox`] and returns its next deadline. [`decode`] and [`encode`] are the driver's way from datagrams to
 //! [`Message`]s and back; a [`Limiter`] tells it which datagrams not to read at all.
@@ -56,6 +56,10 @@ mod address;
 mod config;
 mod event;
 mod id;
+mod item;
+mod item_search;
+mod item_store;
+mod keyed_hash;
 mod krpc;
 mod limiter;
 mod lookup;
@@ -74,11 +78,15 @@ pub use address::Family;
 pub use config::Config;
 pub use event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 pub use id::{Distance, Id, ParseIdError};
+pub use item::{
+    Item, ItemError, ItemValue, MutableItem, ParsePublicKeyError, PublicKey, Salt, SecretKey,
+    Signature,
+};
 pub use krpc::{DecodeError, decode, encode, encoded_length};
 pub use limiter::{Limiter, Limits};
 pub use message::{
-    AnnouncedPort, Body, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Query, Response,
-    Token, TransactionId, Want,
+    AnnouncedPort, Body, Holding, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Put,
+    Query, Rare, Response, Token, TransactionId, Want,
 };
 pub use node::{Input, Node, Stats};
 pub use routing_table::{BucketView, ContactView};

@@ -84,14 +84,14 @@ impl Limiter {
 /// Counts by hash, in two rows of cells: who shares a cell in one row with a flood hardly does so in the other.
 ///
 /// A cell holds the time at which all that it admitted is paid off at the allowed rate (the generic cell rate algorithm).
-struct Meter<const CELLS: usize> {
+pub(crate) struct Meter<const CELLS: usize> {
     rows: [Box<[u64]>; 2],
     nanos_per_unit: u64,
     tolerance: u64,
 }
 
 impl<const CELLS: usize> Meter<CELLS> {
-    fn new(rate: u32, burst_seconds: u32) -> Self {
+    pub(crate) fn new(rate: u32, burst_seconds: u32) -> Self {
         let row = || vec![0; CELLS].into_boxed_slice();
         let second = 1_000_000_000;
         Self {
@@ -101,7 +101,7 @@ impl<const CELLS: usize> Meter<CELLS> {
         }
     }
 
-    fn admit(&mut self, hash: u64, units: u64, now: u64) -> bool {
+    pub(crate) fn admit(&mut self, hash: u64, units: u64, now: u64) -> bool {
         let [first, second] = &mut self.rows;
         let cells = first
             .get_mut(hash as usize % CELLS)

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::address::Family;
 use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 use crate::id::Id;
-use crate::message::{AnnouncedPort, Method, Want};
+use crate::item_search::ItemSearch;
+use crate::message::{AnnouncedPort, Holding, Method, Token, Want};
 use crate::traversal::Traversal;
 
 /// Peers that a lookup reports at most.
@@ -17,6 +18,8 @@ pub(crate) enum Goal {
     FindNode,
     GetPeers,
     Announce(AnnouncedPort),
+    GetItem,
+    PutItem,
 }
 
 /// One question, walked through both families.
@@ -31,6 +34,8 @@ pub(crate) struct Lookup {
     traversals: [Option<Traversal>; 2],
     /// Those that were reported.
     pub(crate) peers: BTreeSet<SocketAddr>,
+    /// Of those that look for an item.
+    pub(crate) item: Option<Box<ItemSearch>>,
     pub(crate) tally: Tally,
 }
 
@@ -77,6 +82,7 @@ impl Lookup {
             started,
             traversals: [None, None],
             peers: BTreeSet::new(),
+            item: None,
             tally: Tally {
                 asked: 0,
                 answered: 0,
@@ -105,6 +111,33 @@ impl Lookup {
                 info_hash: self.target,
                 want: Want::UNSAID,
             },
+            Goal::GetItem | Goal::PutItem => Method::Get {
+                target: self.target,
+                newer_than: None,
+                want: Want::UNSAID,
+            },
+        }
+    }
+
+    /// Whether there is something to tell the nearest nodes, once they are found.
+    pub(crate) fn tells(&self) -> bool {
+        match self.goal {
+            Goal::FindNode | Goal::GetPeers | Goal::GetItem => false,
+            Goal::Announce(_) => true,
+            Goal::PutItem => self.item.as_ref().is_some_and(|item| item.is_current()),
+        }
+    }
+
+    /// What a node is told that gave us this token.
+    pub(crate) fn telling(&self, to: &SocketAddr, token: Token) -> Option<Method> {
+        match self.goal {
+            Goal::FindNode | Goal::GetPeers | Goal::GetItem => None,
+            Goal::Announce(port) => Some(Method::AnnouncePeer {
+                info_hash: self.target,
+                port,
+                token,
+            }),
+            Goal::PutItem => self.item.as_ref()?.put_to(to, token),
         }
     }
 
@@ -147,13 +180,33 @@ impl Lookup {
         }
     }
 
+    /// Takes what somebody says about the item, and reports it if it is better than what was known. Whether nothing can be better.
+    pub(crate) fn report_item(
+        &mut self,
+        from: Option<SocketAddr>,
+        holding: &Holding,
+        out: &mut impl Outbox,
+    ) -> bool {
+        let (Some(lookup), Some(item)) = (self.name, &mut self.item) else {
+            return false;
+        };
+        if let Some(best) = item.hear(&self.target, from, holding) {
+            let item = Box::new(best.clone());
+            out.event(Event::Item { lookup, from, item });
+        }
+        self.goal == Goal::GetItem && item.is_final()
+    }
+
     /// Whether every family in which there was somebody to ask has come to its end.
     pub(crate) fn is_over(&self) -> bool {
-        let over = |traversal: &Traversal| match self.goal {
-            Goal::FindNode | Goal::GetPeers => traversal.is_converged(),
-            Goal::Announce(_) => {
-                traversal.is_announcing() && traversal.is_announced() && traversal.is_converged()
-            }
+        let tells = self.tells();
+        let over = |traversal: &Traversal| {
+            let has_told = if traversal.is_announcing() {
+                traversal.is_announced()
+            } else {
+                !tells
+            };
+            traversal.is_converged() && has_told
         };
         let mut walked = self.traversals.iter().flatten().peekable();
         walked.peek().is_some() && walked.all(over)
@@ -170,6 +223,7 @@ impl Lookup {
                 failed: self.tally.failed,
                 peers: self.peers.len(),
                 announced_to: self.tally.announced_to,
+                copies: self.item.as_ref().map_or(0, |item| item.copies()),
                 hops: self
                     .traversals
                     .iter()

@@ -6,6 +6,11 @@ use smallvec::SmallVec;
 
 use crate::address::Family;
 use crate::id::Id;
+use crate::item::{Item, Salt};
+
+mod rare;
+
+pub use rare::Rare;
 
 /// The most nodes that a message names in one family: Kademlia's k on the wire.
 pub const MAX_NODES: usize = 8;
@@ -53,8 +58,8 @@ impl Query {
     /// The point whose neighbourhood is asked for, or the torrent.
     pub(crate) const fn target(&self) -> Option<&Id> {
         match &self.method {
-            Method::Ping => None,
-            Method::FindNode { target, .. } => Some(target),
+            Method::Ping | Method::Put(_) => None,
+            Method::FindNode { target, .. } | Method::Get { target, .. } => Some(target),
             Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => {
                 Some(info_hash)
             }
@@ -63,7 +68,7 @@ impl Query {
     }
 }
 
-/// The methods of BEP 5 with their arguments.
+/// The methods of BEP 5 and 44 with their arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// `ping`
@@ -100,14 +105,38 @@ pub enum Method {
         /// The families asked for. BEP 32.
         want: Want,
     },
+    /// `get`. BEP 44, "get message".
+    Get {
+        /// The item.
+        target: Id,
+        /// `seq`: only a newer one is wanted.
+        newer_than: Option<i64>,
+        /// The families asked for. BEP 32.
+        want: Want,
+    },
+    /// `put`; boxed, since few messages are one.
+    Put(Box<Put>),
+}
+
+/// The arguments of `put`. BEP 44, "put message".
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Put {
+    /// What is to be stored.
+    pub item: Item,
+    /// Of a mutable item; it means nothing beside another one.
+    pub salt: Salt,
+    /// `cas`: the item to be replaced has this sequence number.
+    pub cas: Option<i64>,
+    /// The token that this node gave us for the target of the item.
+    pub token: Token,
 }
 
 impl Method {
     /// The point whose neighbourhood is asked for, if one is.
     pub const fn target(&self) -> Option<&Id> {
         match self {
-            Self::Ping => None,
-            Self::FindNode { target, .. } => Some(target),
+            Self::Ping | Self::Put(_) => None,
+            Self::FindNode { target, .. } | Self::Get { target, .. } => Some(target),
             Self::GetPeers { info_hash, .. } | Self::AnnouncePeer { info_hash, .. } => {
                 Some(info_hash)
             }
@@ -166,6 +195,17 @@ pub struct Response {
     pub token: Option<Token>,
     /// `values`: peers of the torrent.
     pub values: Vec<SocketAddr>,
+    /// `k`, `seq`, `sig` and `v`: the item that was asked for. BEP 44.
+    pub item: Rare<Holding>,
+}
+
+/// What a node says about an item that it holds. BEP 44, "get message".
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Holding {
+    /// `v`, with `k`, `seq` and `sig` if it is mutable.
+    Item(Item),
+    /// `seq` alone: it is not newer than the one that was asked for.
+    Seq(i64),
 }
 
 impl Response {
@@ -177,6 +217,7 @@ impl Response {
             nodes6: None,
             token: None,
             values: Vec::new(),
+            item: Rare::MISSING,
         }
     }
 
@@ -285,6 +326,16 @@ impl KrpcError {
     pub const PROTOCOL: i64 = 203;
     /// Method unknown.
     pub const METHOD_UNKNOWN: i64 = 204;
+    /// The value of an item is too big. BEP 44, "Errors", as those below.
+    pub const VALUE_TOO_BIG: i64 = 205;
+    /// The signature of an item is wrong.
+    pub const INVALID_SIGNATURE: i64 = 206;
+    /// The salt of an item is too big.
+    pub const SALT_TOO_BIG: i64 = 207;
+    /// The item to be replaced has another sequence number than `cas` says.
+    pub const CAS_MISMATCH: i64 = 301;
+    /// The stored item is as new or newer.
+    pub const SEQUENCE_NUMBER_TOO_LOW: i64 = 302;
 
     pub(crate) const fn new(code: i64, message: &'static str) -> Self {
         Self {

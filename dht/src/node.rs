@@ -8,6 +8,8 @@ use crate::address::{Family, may_name, scope};
 use crate::config::Config;
 use crate::event::{Event, LookupId, Outbox};
 use crate::id::Id;
+use crate::item::{Item, Salt};
+use crate::item_store::ItemStore;
 use crate::lookup::{Failure, Goal};
 use crate::message::{
     AnnouncedPort, Body, KrpcError, Message, Method, NodeInfo, Query, Response, TransactionId,
@@ -21,6 +23,8 @@ use crate::token::TokenIssuer;
 use crate::transaction::{Patience, Purpose, Transaction, Transactions};
 
 mod bootstrap;
+mod item_lookups;
+mod items;
 mod lookups;
 mod maintenance;
 mod quarantine;
@@ -51,6 +55,8 @@ pub enum Input<'a> {
         from: SocketAddr,
         /// The transaction that it named.
         transaction: &'a TransactionId,
+        /// The code for it.
+        code: i64,
     },
     /// Find the nodes nearest to a point.
     FindNode {
@@ -81,6 +87,27 @@ pub enum Input<'a> {
         /// Its name.
         lookup: LookupId,
     },
+    /// Find an item. BEP 44. An immutable one ends the lookup, of a mutable one the newest is looked for.
+    GetItem {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// Its target: see [`ItemValue::target`](crate::ItemValue::target) and [`PublicKey::target`](crate::PublicKey::target).
+        target: Id,
+        /// Its salt, if it has one: without it its signature cannot be verified.
+        salt: &'a Salt,
+    },
+    /// Store an item at the nodes nearest to its target. Holds for two hours at the nodes that acknowledge it: the driver repeats it every hour for as long
+    /// as it shall be found. Nothing is sent to anybody if a newer one is found, or another one of the same number.
+    PutItem {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// What to store.
+        item: &'a Item,
+        /// The salt that it is signed with.
+        salt: &'a Salt,
+        /// The sequence number of the item to be replaced: nodes that hold another one keep it.
+        cas: Option<i64>,
+    },
     /// An address that may be a node's, such as a peer's PORT message names. It enters the table if it answers.
     Ping(SocketAddr),
     /// The deadline has come.
@@ -103,6 +130,8 @@ pub struct Node {
     tokens: TokenIssuer,
     /// Made by the first announce.
     peers: Option<Box<PeerStore>>,
+    /// Made by the first put.
+    items: Option<Box<ItemStore>>,
     votes: AddressVotes,
 }
 
@@ -128,6 +157,7 @@ impl Node {
             lookups: Lookups::default(),
             tokens: TokenIssuer::new(rng),
             peers: None,
+            items: None,
             votes: AddressVotes::default(),
         }
     }
@@ -176,9 +206,11 @@ impl Node {
             Input::Bootstrap(addresses) => self.add_bootstrap_hosts(addresses, context),
             Input::Restore(nodes) => self.restore(nodes, context),
             Input::Receive { from, message } => self.receive(from, message, context),
-            Input::Malformed { from, transaction } => {
-                server::refuse_malformed(from, transaction, context);
-            }
+            Input::Malformed {
+                from,
+                transaction,
+                code,
+            } => server::refuse_malformed(from, transaction, code, context),
             Input::FindNode { lookup, target } => {
                 self.start_lookup(Some(lookup), target, Goal::FindNode, context);
             }
@@ -190,6 +222,17 @@ impl Node {
                 info_hash,
                 port,
             } => self.start_lookup(Some(lookup), info_hash, Goal::Announce(port), context),
+            Input::GetItem {
+                lookup,
+                target,
+                salt,
+            } => self.get_item(lookup, target, salt, context),
+            Input::PutItem {
+                lookup,
+                item,
+                salt,
+                cas,
+            } => self.put_item(lookup, item, salt, cas, context),
             Input::Cancel { lookup } => self.cancel_lookup(lookup, context),
             Input::Ping(address) => self.verify(address, None, Purpose::Verify, context),
             Input::Timeout => {}
@@ -317,6 +360,7 @@ impl Node {
                 context.now,
             );
         }
+        self.put_refused(transaction, error, context);
         self.lookup_failed(transaction, Failure::Refused(error.code), context);
     }
 
@@ -499,6 +543,7 @@ impl Node {
             lookups: self.lookups.len(),
             info_hashes: self.peers.as_ref().map_or(0, |peers| peers.info_hashes()),
             peers: self.peers.as_ref().map_or(0, |peers| peers.peers()),
+            items: self.items.as_ref().map_or(0, |items| items.len()),
         }
     }
 }
@@ -518,6 +563,8 @@ pub struct Stats {
     pub info_hashes: usize,
     /// Stored peers.
     pub peers: usize,
+    /// Stored items. BEP 44.
+    pub items: usize,
 }
 
 #[cfg(test)]

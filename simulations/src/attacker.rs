@@ -117,7 +117,9 @@ impl Attacker {
             Body::Query(query) => {
                 let (target, gives_token) = match &query.method {
                     // Enemies do not fool one another: a forgery that another one swallowed would count as believed.
-                    Method::AnnouncePeer { .. } if self.swallows() && errand.is_none() => {
+                    Method::AnnouncePeer { .. } | Method::Put(_)
+                        if self.swallows() && errand.is_none() =>
+                    {
                         self.tally.succeeded += 1;
                         out(from, acknowledgement(node.id(), from, message));
                         return Heard::Swallowed;
@@ -128,7 +130,11 @@ impl Attacker {
                         ..
                     } => (*target, false),
                     Method::GetPeers { info_hash, .. } => (*info_hash, true),
-                    Method::Ping | Method::AnnouncePeer { .. } | Method::Other { .. } => {
+                    Method::Get { target, .. } => (*target, true),
+                    Method::Ping
+                    | Method::AnnouncePeer { .. }
+                    | Method::Other { .. }
+                    | Method::Put(_) => {
                         return Heard::Passed;
                     }
                 };

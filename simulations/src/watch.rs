@@ -92,7 +92,13 @@ impl Onlooker {
             Input::Announce { info_hash, .. } => {
                 self.note(now, || Seen::Began(Goal::Announce(info_hash)));
             }
-            Input::Malformed { .. } | Input::Cancel { .. } | Input::Ping(_) | Input::Timeout => {}
+            // Nobody puts or gets items in a simulation.
+            Input::GetItem { .. }
+            | Input::PutItem { .. }
+            | Input::Malformed { .. }
+            | Input::Cancel { .. }
+            | Input::Ping(_)
+            | Input::Timeout => {}
         }
     }
 
@@ -201,6 +207,8 @@ impl fmt::Display for Said<'_> {
                     Method::AnnouncePeer { info_hash, .. } => {
                         write!(f, "announce_peer {}", Brief(info_hash))?;
                     }
+                    Method::Get { target, .. } => write!(f, "get {}", Brief(target))?,
+                    Method::Put(_) => f.write_str("put")?,
                     Method::Other { name, .. } => {
                         write!(f, "{}", String::from_utf8_lossy(name).escape_debug())?;
                     }
@@ -292,6 +300,21 @@ fn report(event: &Event, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Event::ExternalAddress { ip } => write!(f, "** is seen at {ip}"),
         Event::IdChanged { id } => write!(f, "** changes its id to {id}"),
+        Event::Item { lookup, from, item } => {
+            write!(f, "-- lookup {}: item {:?} of ", lookup.0, item.seq())?;
+            match from {
+                Some(from) => write!(f, "{from}"),
+                None => f.write_str("its own store"),
+            }
+        }
+        Event::Stored { lookup, node } => {
+            write!(f, "-- lookup {}: {} holds the item", lookup.0, node.address)
+        }
+        Event::PutRefused {
+            lookup,
+            node,
+            error,
+        } => write!(f, "-- lookup {}: {node} refuses: {error}", lookup.0),
     }
 }
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use super::method_name;
 use crate::id::Id;
-use crate::message::{AnnouncedPort, Body, Message, Method, Query, Response, Want};
+use crate::item::{Item, PublicKey, Signature};
+use crate::message::{AnnouncedPort, Body, Holding, Message, Method, Query, Response, Want};
 
 /// An id as a value: `20:` and its bytes.
 const ID: usize = 3 + Id::LENGTH;
@@ -63,6 +64,19 @@ fn arguments(query: &Query) -> usize {
             want: families,
             ..
         } => target.map_or(0, |_| key("target") + ID) + want(*families),
+        Method::Get {
+            newer_than,
+            want: families,
+            ..
+        } => newer_than.map_or(0, seq) + key("target") + ID + want(*families),
+        Method::Put(put) => {
+            let salt = match put.salt.as_bytes() {
+                [] => 0,
+                salt => key("salt") + string(salt.len()),
+            };
+            let cas = put.cas.map_or(0, |cas| key("cas") + integer(cas));
+            cas + salt + key("token") + string(put.token.as_bytes().len()) + item(&put.item)
+        }
     };
     enclosed(key("id") + ID + method)
 }
@@ -92,7 +106,30 @@ fn values(response: &Response) -> usize {
     } else {
         key("values") + enclosed(response.values.iter().map(compact).sum())
     };
-    enclosed(key("id") + ID + nodes + nodes6 + token + peers)
+    let held = match response.item.get() {
+        None => 0,
+        Some(Holding::Seq(number)) => seq(*number),
+        Some(Holding::Item(held)) => item(held),
+    };
+    enclosed(key("id") + ID + nodes + nodes6 + token + peers + held)
+}
+
+fn item(item: &Item) -> usize {
+    let proof = match item {
+        Item::Immutable(_) => 0,
+        Item::Mutable(item) => {
+            key("k")
+                + string(PublicKey::LENGTH)
+                + seq(item.seq)
+                + key("sig")
+                + string(Signature::LENGTH)
+        }
+    };
+    proof + key("v") + item.value().as_bencode().len()
+}
+
+fn seq(number: i64) -> usize {
+    key("seq") + integer(number)
 }
 
 fn compact(address: &SocketAddr) -> usize {

@@ -233,13 +233,22 @@ fn methods() -> impl Strategy<Value = Method> {
             token
         }),
         ("[a-z]{1,32}", option::of(ids()), wants())
-            .prop_filter("a known method is not another one", |(name, ..)| name
-                != "ping")
+            .prop_filter("a known method is not another one", |(name, ..)| {
+                !["ping", "get", "put"].contains(&name.as_str())
+            })
             .prop_map(|(name, target, want)| Method::Other {
                 name: name.bytes().collect(),
                 target,
                 want
             }),
+        (ids(), option::of(any::<i64>()), wants()).prop_map(|(target, newer_than, want)| {
+            Method::Get {
+                target,
+                newer_than,
+                want,
+            }
+        }),
+        items::tests::puts(tokens()),
     ]
 }
 
@@ -259,6 +268,7 @@ fn bodies() -> impl Strategy<Value = Body> {
         option::of(nodes6),
         option::of(tokens()),
         values,
+        option::of(items::tests::holdings()),
     );
     prop_oneof![
         (ids(), any::<bool>(), methods()).prop_map(|(id, read_only, method)| Body::Query(Query {
@@ -267,12 +277,13 @@ fn bodies() -> impl Strategy<Value = Body> {
             method
         })),
         response.prop_map(
-            |(id, nodes, nodes6, token, values)| Body::Response(Response {
+            |(id, nodes, nodes6, token, values, item)| Body::Response(Response {
                 id,
                 nodes,
                 nodes6,
                 token,
-                values
+                values,
+                item: item.into()
             })
         ),
         (any::<i64>(), "[ -~]{0,200}").prop_map(|(code, text)| Body::Error(KrpcError {

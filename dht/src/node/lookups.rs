@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::lookup::{Failure, Goal, Lookup, MAX_PEERS};
-use crate::message::{AnnouncedPort, Method, NodeInfo, Response, Want};
+use crate::message::{Method, NodeInfo, Response, Want};
 use crate::transaction::{Delay, Delayed, Purpose, Transaction};
 use crate::traversal::Traversal;
 
@@ -42,11 +42,18 @@ impl Lookups {
         waiting.map(|lookup| lookup.started + patience).min()
     }
 
+    /// The key of a new lookup.
+    pub(super) fn draw_key(&mut self) -> u32 {
+        let key = self.next_key;
+        self.next_key = key.wrapping_add(1);
+        key
+    }
+
     fn position(&self, key: u32) -> Option<usize> {
         self.active.iter().position(|lookup| lookup.key == key)
     }
 
-    fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
         self.active.iter_mut().find(|lookup| lookup.key == key)
     }
 }
@@ -63,8 +70,7 @@ impl Node {
         if let Some(name) = name {
             self.cancel_lookup(name, context);
         }
-        let key = self.lookups.next_key;
-        self.lookups.next_key = key.wrapping_add(1);
+        let key = self.lookups.draw_key();
         let mut lookup = Lookup::new(key, name, target, goal, context.now);
         // What was announced to us need not be asked for.
         if let (Goal::GetPeers | Goal::Announce(_), Some(store)) = (goal, &mut self.peers) {
@@ -73,6 +79,16 @@ impl Node {
                 lookup.report_peers(None, peers.into_iter(), context.out);
             }
         }
+        self.walk(lookup, context);
+    }
+
+    /// Sets a lookup on its way.
+    pub(super) fn walk<R: Rng, O: Outbox>(
+        &mut self,
+        lookup: Lookup,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let key = lookup.key;
         self.lookups.active.push(lookup);
         for family in Family::ALL {
             self.begin_traversal(key, family, context);
@@ -229,7 +245,7 @@ impl Node {
         let Some(lookup) = self.lookups.get_mut(key) else {
             return;
         };
-        let goal = lookup.goal;
+        let (goal, tells) = (lookup.goal, lookup.tells());
         if let Some(traversal) = lookup.traversal(family)
             && traversal.is_settled()
         {
@@ -237,9 +253,9 @@ impl Node {
                 // Nobody answered at all: wait for somebody who does.
                 *lookup.traversal(family) = None;
                 self.bootstrap.hurry(context.now, context.config);
-            } else if let Goal::Announce(port) = goal {
+            } else if tells {
                 traversal.start_announcing();
-                self.announce(key, family, port, context);
+                self.announce(key, family, context);
             }
             if goal != Goal::FindNode && self.is_suspicious(key, family, context.config) {
                 self.advance(key, family, context.config.max_parallel, context);
@@ -262,14 +278,12 @@ impl Node {
         &mut self,
         key: u32,
         family: Family,
-        port: AnnouncedPort,
         context: &mut Context<'_, R, O>,
     ) {
         loop {
-            let Some(lookup) = self.lookups.get_mut(key) else {
+            let Some(lookup) = self.lookups.get_mut(key).filter(|lookup| lookup.tells()) else {
                 return;
             };
-            let info_hash = lookup.target;
             let Some((node, token)) = lookup
                 .traversal(family)
                 .as_mut()
@@ -277,10 +291,8 @@ impl Node {
             else {
                 return;
             };
-            let method = Method::AnnouncePeer {
-                info_hash,
-                port,
-                token,
+            let Some(method) = lookup.telling(&node.address, token) else {
+                return;
             };
             self.ask(
                 node.address,
@@ -302,7 +314,7 @@ impl Node {
         }
     }
 
-    fn end_lookup<R: Rng, O: Outbox>(
+    pub(super) fn end_lookup<R: Rng, O: Outbox>(
         &mut self,
         key: u32,
         outcome: Outcome,
@@ -371,13 +383,19 @@ impl Node {
             peers: response.values.len(),
         };
         lookup.trace(node.address, Some(node.id), step, context.out);
-        if lookup.goal != Goal::FindNode {
+        if matches!(lookup.goal, Goal::GetPeers | Goal::Announce(_)) {
             let peers = response
                 .values
                 .iter()
                 .copied()
                 .filter(|peer| may_name(&node.address, peer));
             lookup.report_peers(Some(node.address), peers, context.out);
+        }
+        let from = Some(node.address);
+        let held = response.item.get();
+        if held.is_some_and(|held| lookup.report_item(from, held, context.out)) {
+            self.end_lookup(key, Outcome::Found, context);
+            return;
         }
         let family = Family::of(&node.address);
         let hops = lookup.traversal(family).as_mut().map_or(1, |traversal| {
@@ -452,8 +470,11 @@ impl Node {
         if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
             traversal.announce_acknowledged(&node);
         }
-        if let Some(lookup) = lookup.name {
-            context.out.event(Event::Announced { lookup, node });
+        if let Some(name) = lookup.name {
+            context.out.event(match lookup.goal {
+                Goal::PutItem => Event::Stored { lookup: name, node },
+                _ => Event::Announced { lookup: name, node },
+            });
         }
         self.end_if_over(key, context);
     }
@@ -536,13 +557,10 @@ impl Node {
         let Some(lookup) = self.lookups.get_mut(key) else {
             return;
         };
-        let Goal::Announce(port) = lookup.goal else {
-            return;
-        };
         if let (Some(traversal), Some(id)) = (lookup.traversal(family), id) {
             mark(traversal, &NodeInfo { id, address: to });
         }
-        self.announce(key, family, port, context);
+        self.announce(key, family, context);
         self.end_if_over(key, context);
     }
 

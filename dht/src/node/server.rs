@@ -72,6 +72,12 @@ impl Node {
                 port,
                 token,
             } => self.store_peer(asker.address, *info_hash, *port, token, context),
+            Method::Get {
+                target,
+                newer_than,
+                want,
+            } => Ok(self.name_item(asker, target, *newer_than, *want, context)),
+            Method::Put(put) => self.store_item(asker.address, put, context),
             Method::Other { target: None, .. } => {
                 Err(KrpcError::new(KrpcError::METHOD_UNKNOWN, "Method Unknown"))
             }
@@ -79,7 +85,7 @@ impl Node {
     }
 
     /// BEP 5, "`find_node`".
-    fn name_nodes(&self, asker: &NodeInfo, target: &Id, want: Want) -> Response {
+    pub(super) fn name_nodes(&self, asker: &NodeInfo, target: &Id, want: Want) -> Response {
         let transport = Family::of(&asker.address);
         let mut response = Response::new(self.id());
         if want.includes(Family::V4, transport) {
@@ -165,10 +171,16 @@ impl Node {
 pub(super) fn refuse_malformed<R: Rng, O: Outbox>(
     from: SocketAddr,
     transaction: &TransactionId,
+    code: i64,
     context: &mut Context<'_, R, O>,
 ) {
     if !context.config.read_only && scope(&from).is_some() {
-        let error = KrpcError::new(KrpcError::PROTOCOL, "Protocol Error: invalid arguments");
+        let text = match code {
+            KrpcError::VALUE_TOO_BIG => "Message (v field) too big",
+            KrpcError::SALT_TOO_BIG => "Salt (salt field) too big",
+            _ => "Protocol Error: invalid arguments",
+        };
+        let error = KrpcError::new(code, text);
         transmit_answer(from, transaction.clone(), Body::Error(error), context);
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to nodes among nodes, in virtual time.
 
 mod bootstrap;
+mod items;
 mod lookups;
 mod serving;
 mod sybils;

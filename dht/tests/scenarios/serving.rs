@@ -109,6 +109,7 @@ fn errors_of_bep_5() {
         Input::Malformed {
             from: local(50),
             transaction: &TransactionId::new(b"zz").unwrap(),
+            code: KrpcError::PROTOCOL,
         },
     );
     let (_, to, refusal) = world.nodes[&local(0)].sent.last().unwrap();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use dht::{Body, Event, Id, LookupId, LookupReport, Message, Outbox, Query, Token};
+use dht::{
+    Body, Event, Id, LookupId, LookupReport, Message, Method, Outbox, Query, Token,
+};
 
 /// Peers reported by each lookup that has not ended.
 type Reported = BTreeMap<LookupId, BTreeSet<SocketAddr>>;
@@ -21,15 +23,24 @@ pub struct Driver {
     pub tokens: Vec<Token>,
 }
 
-/// The longest response that we send, in bytes.
-const MAX_RESPONSE: usize = 1200;
+/// The longest datagram that we send, in bytes: with an item, and without.
+const MAX_WITH_ITEM: usize = 1400;
+const MAX_DATAGRAM: usize = 1200;
 
 impl Outbox for Driver {
     fn transmit(&mut self, to: SocketAddr, message: Message) {
         assert!(is_host(&to), "{to} is nobody's address");
         let mut datagram = Vec::new();
         dht::encode(&message, &mut datagram);
-        assert!(datagram.len() <= MAX_RESPONSE, "{} bytes", datagram.len());
+        let longest = match &message.body {
+            Body::Response(response) if response.item.get().is_some() => MAX_WITH_ITEM,
+            Body::Query(Query {
+                method: Method::Put(_),
+                ..
+            }) => MAX_WITH_ITEM,
+            _ => MAX_DATAGRAM,
+        };
+        assert!(datagram.len() <= longest, "{} bytes", datagram.len());
         assert_eq!(
             dht::decode(&datagram).as_ref(),
             Ok(&message),
@@ -70,7 +81,11 @@ impl Outbox for Driver {
                 assert_eq!(report.peers, reported.len());
                 self.ended.push((lookup, reported, *report));
             }
-            Event::Announced { lookup, .. } | Event::Trace { lookup, .. } => {
+            Event::Announced { lookup, .. }
+            | Event::Trace { lookup, .. }
+            | Event::Item { lookup, .. }
+            | Event::Stored { lookup, .. }
+            | Event::PutRefused { lookup, .. } => {
                 assert!(self.lookups.contains_key(&lookup), "the lookup goes on");
             }
             Event::IdChanged { id } => self.id = id,

@@ -44,7 +44,11 @@ pub fn answer(address: SocketAddr, asker: SocketAddr, message: &Message) -> Opti
                 response.values = vec![peer()];
             }
         }
-        Method::Ping | Method::AnnouncePeer { .. } | Method::Other { .. } => {}
+        Method::Get { target, .. } => {
+            response.nodes = Some(closest(target).collect());
+            response.token = Some(Token::from([7; 8]));
+        }
+        Method::Ping | Method::AnnouncePeer { .. } | Method::Other { .. } | Method::Put(_) => {}
     }
     Some(Message {
         transaction: message.transaction.clone(),

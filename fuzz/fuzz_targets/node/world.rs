@@ -5,8 +5,9 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Body, Config, Id, Input, KrpcError, LookupId, Message, Method, Node, NodeInfo,
-    Outcome, Query, Response, Token, TransactionId, Want,
+    AnnouncedPort, Body, Config, Id, Input, Item, ItemValue, KrpcError, LookupId, Message, Method,
+    MutableItem, Node, NodeInfo, Outcome, PublicKey, Put, Query, Response, Salt, Signature, Token,
+    TransactionId, Want,
 };
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -146,7 +147,8 @@ impl World {
             9 => {
                 let lookup = LookupId(script.int_in_range(0..=2)?);
                 let key = self.id(script)?;
-                let input = match script.int_in_range(0..=2)? {
+                let item = item(script)?;
+                let input = match script.int_in_range(0..=4)? {
                     0 => Input::FindNode {
                         lookup,
                         target: key,
@@ -154,6 +156,17 @@ impl World {
                     1 => Input::GetPeers {
                         lookup,
                         info_hash: key,
+                    },
+                    2 => Input::GetItem {
+                        lookup,
+                        target: item.target(&Salt::NONE),
+                        salt: &Salt::NONE,
+                    },
+                    3 => Input::PutItem {
+                        lookup,
+                        item: &item,
+                        salt: &Salt::NONE,
+                        cas: None,
                     },
                     _ => Input::Announce {
                         lookup,
@@ -178,6 +191,7 @@ impl World {
                 self.handle(Input::Malformed {
                     from,
                     transaction: &TransactionId::default(),
+                    code: KrpcError::PROTOCOL,
                 });
             }
         }
@@ -271,7 +285,8 @@ impl World {
             v6: script.arbitrary()?,
         };
         let key = self.id(script)?;
-        let method = match script.int_in_range(0..=4)? {
+        let item = item(script)?;
+        let method = match script.int_in_range(0..=6)? {
             0 => Method::Ping,
             1 => Method::FindNode { target: key, want },
             2 => Method::GetPeers {
@@ -291,6 +306,21 @@ impl World {
                     script.choose(&self.driver.tokens)?.clone()
                 },
             },
+            4 => Method::Get {
+                target: item.target(&Salt::NONE),
+                newer_than: script.arbitrary()?,
+                want,
+            },
+            5 => Method::Put(Box::new(Put {
+                item,
+                salt: Salt::NONE,
+                cas: script.arbitrary()?,
+                token: if self.driver.tokens.is_empty() {
+                    Token::from([0; 8])
+                } else {
+                    script.choose(&self.driver.tokens)?.clone()
+                },
+            })),
             _ => Method::Other {
                 name: b"vote".iter().copied().collect(),
                 target: script.arbitrary::<bool>()?.then_some(key),
@@ -379,4 +409,20 @@ fn address(script: &mut Unstructured<'_>) -> Result<SocketAddr> {
             ([0xfe80, 0, 0, 0, 0, 0, 0, 1], 1).into(),
         ])?,
     })
+}
+
+/// One of few items: small ones, large ones, and some that nobody signed.
+fn item(script: &mut Unstructured<'_>) -> Result<Item> {
+    let byte = script.int_in_range(0..=3)?;
+    let length = if script.ratio(1, 4)? { 996 } else { 3 };
+    let value = ItemValue::from_bytes(&vec![byte; length]).expect("it is not too long");
+    if script.ratio(1, 2)? {
+        return Ok(Item::Immutable(value));
+    }
+    Ok(Item::Mutable(MutableItem {
+        key: PublicKey::new([byte; 32]),
+        seq: script.arbitrary()?,
+        signature: Signature::new([byte; 64]),
+        value,
+    }))
 }

@@ -1,0 +1,253 @@
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lru::LruCache;
+use rand::Rng;
+
+use crate::address::{is_public, network, source};
+use crate::config::Config;
+use crate::id::Id;
+use crate::item::Item;
+use crate::keyed_hash::KeyedHash;
+use crate::limiter::Meter;
+use crate::message::{Holding, KrpcError, Put};
+
+/// What an item costs beside its value, approximately.
+const ITEM_BYTES: usize = 360;
+/// What a source or a network costs, approximately.
+const SOURCE_BYTES: usize = 64;
+/// Signatures that are verified in a second: about 5 % of a processor's time.
+const VERIFICATIONS: u32 = 1000;
+/// Of these, for the sources of one public /24 (IPv6: /64), or for one source of a local network.
+const VERIFICATIONS_PER_NETWORK: u32 = 125;
+
+/// The items that were put to this node. BEP 44.
+///
+/// Bounded by the numbers in [`Config`]; the item that was put longest ago makes room. Nothing enters without its signature.
+pub(crate) struct ItemStore {
+    /// By the time of the last put: asking for an item does not prolong its life.
+    items: LruCache<Id, Stored, KeyedHash>,
+    /// Items of each source.
+    sources: BTreeMap<SocketAddr, u32>,
+    /// Items of each public network.
+    networks: BTreeMap<u64, u32>,
+    bytes: usize,
+    /// For the networks by hash, and for all.
+    verifications: (Meter<256>, Meter<1>),
+    hash: KeyedHash,
+}
+
+struct Stored {
+    item: Item,
+    /// Who put it first: it counts as his until it is gone, whoever renews it.
+    source: SocketAddr,
+    /// In seconds of the driver's clock.
+    expires: u32,
+}
+
+impl Stored {
+    fn is_alive(&self, now: Duration) -> bool {
+        u64::from(self.expires) > now.as_secs()
+    }
+}
+
+impl ItemStore {
+    pub(crate) fn new(rng: &mut impl Rng) -> Self {
+        Self {
+            items: LruCache::unbounded_with_hasher(KeyedHash::new(rng)),
+            sources: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            bytes: 0,
+            verifications: (
+                Meter::new(VERIFICATIONS_PER_NETWORK, 1),
+                Meter::new(VERIFICATIONS, 1),
+            ),
+            hash: KeyedHash::new(rng),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The item of a target; its sequence number alone if it is not newer than the one that is known already.
+    pub(crate) fn get(
+        &self,
+        target: &Id,
+        newer_than: Option<i64>,
+        now: Duration,
+    ) -> Option<Holding> {
+        let stored = self.items.peek(target)?;
+        let item = stored.is_alive(now).then_some(&stored.item)?;
+        Some(match (item.seq(), newer_than) {
+            (Some(seq), Some(known)) if seq <= known => Holding::Seq(seq),
+            _ => Holding::Item(item.clone()),
+        })
+    }
+
+    /// Keeps or renews an item whose target is `target`. What has no business here is refused before its signature is looked at.
+    pub(crate) fn put(
+        &mut self,
+        target: Id,
+        put: &Put,
+        from: SocketAddr,
+        now: Duration,
+        config: &Config,
+    ) -> Result<(), KrpcError> {
+        self.expire(now);
+        let source = source(from);
+        let expires = (now + config.item_lifetime).as_secs() as u32;
+        let stored = self.items.peek(&target).map(|stored| &stored.item);
+        if let Some(stored) = stored {
+            supersedes(put, stored)?;
+        } else if !self.has_room(source, config) {
+            return Err(KrpcError::new(
+                KrpcError::SERVER,
+                "Server Error: too many items from this address",
+            ));
+        }
+        // Anybody may renew what was verified once. BEP 44, "Expiration".
+        if stored != Some(&put.item) {
+            self.verify(put, source, now)?;
+        }
+        let before = self.items.push(
+            target,
+            Stored {
+                item: put.item.clone(),
+                source,
+                expires,
+            },
+        );
+        self.bytes += size(&put.item);
+        if let Some((_, before)) = before {
+            self.bytes -= size(&before.item);
+            if let Some(renewed) = self.items.peek_mut(&target) {
+                renewed.source = before.source;
+            }
+        } else {
+            self.enter(source);
+        }
+        while self.bytes > config.max_item_bytes {
+            let Some((_, stored)) = self.items.pop_lru() else {
+                break;
+            };
+            self.forget(&stored);
+        }
+        Ok(())
+    }
+
+    /// Drops what is too old. Cheap when nothing is.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        while let Some((_, stored)) = self.items.peek_lru() {
+            if stored.is_alive(now) {
+                break;
+            }
+            let Some((_, stored)) = self.items.pop_lru() else {
+                break;
+            };
+            self.forget(&stored);
+        }
+    }
+
+    fn has_room(&self, source: SocketAddr, config: &Config) -> bool {
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        let of_network = public_network(source)
+            .and_then(|network| self.networks.get(&network).copied())
+            .unwrap_or(0);
+        of_source < config.max_items_per_source && of_network < config.max_items_per_network
+    }
+
+    /// Checks the signature of a mutable item, unless too many were lately.
+    fn verify(&mut self, put: &Put, source: SocketAddr, now: Duration) -> Result<(), KrpcError> {
+        let Item::Mutable(item) = &put.item else {
+            return Ok(());
+        };
+        let origin = match public_network(source) {
+            Some(network) => self.hash.hash_one(network),
+            None => self.hash.hash_one(source),
+        };
+        let now = now.as_nanos() as u64;
+        let (of_network, of_all) = &mut self.verifications;
+        if !of_network.admit(origin, 1, now) || !of_all.admit(0, 1, now) {
+            return Err(KrpcError::new(
+                KrpcError::SERVER,
+                "Server Error: too many signatures to verify",
+            ));
+        }
+        if item.is_signed(&put.salt) {
+            Ok(())
+        } else {
+            Err(KrpcError::new(
+                KrpcError::INVALID_SIGNATURE,
+                "Invalid signature",
+            ))
+        }
+    }
+
+    fn enter(&mut self, source: SocketAddr) {
+        let bytes = &mut self.bytes;
+        *self.sources.entry(source).or_insert_with(|| {
+            *bytes += SOURCE_BYTES;
+            0
+        }) += 1;
+        if let Some(network) = public_network(source) {
+            *self.networks.entry(network).or_insert_with(|| {
+                *bytes += SOURCE_BYTES;
+                0
+            }) += 1;
+        }
+    }
+
+    fn forget(&mut self, stored: &Stored) {
+        self.bytes -= size(&stored.item);
+        if leave(&mut self.sources, &stored.source) {
+            self.bytes -= SOURCE_BYTES;
+        }
+        if public_network(stored.source).is_some_and(|network| leave(&mut self.networks, &network))
+        {
+            self.bytes -= SOURCE_BYTES;
+        }
+    }
+}
+
+/// Whether what is put may stand where something stands already. BEP 44, "put message" and "CAS".
+fn supersedes(put: &Put, stored: &Item) -> Result<(), KrpcError> {
+    let (Some(seq), Some(current)) = (put.item.seq(), stored.seq()) else {
+        return Ok(());
+    };
+    if put.cas.is_some_and(|expected| expected != current) {
+        return Err(KrpcError::new(
+            KrpcError::CAS_MISMATCH,
+            "CAS mismatch: re-read the item and try again",
+        ));
+    }
+    if seq < current || (seq == current && put.item.value() != stored.value()) {
+        return Err(KrpcError::new(
+            KrpcError::SEQUENCE_NUMBER_TOO_LOW,
+            "Sequence number less than or equal to the current one",
+        ));
+    }
+    Ok(())
+}
+
+/// One item less. Whether it was the last one.
+fn leave<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) -> bool {
+    let Some(count) = counts.get_mut(key) else {
+        return false;
+    };
+    *count -= 1;
+    *count == 0 && counts.remove(key).is_some()
+}
+
+fn public_network(source: SocketAddr) -> Option<u64> {
+    is_public(source.ip()).then(|| network(source.ip()))
+}
+
+fn size(item: &Item) -> usize {
+    ITEM_BYTES + item.value().as_bencode().len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,549 @@
+//! Storing items and finding them again. BEP 44.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::{
+    Body, DecodeError, Event, Holding, Id, Input, Item, ItemValue, KrpcError, LookupReport,
+    Message, Method, MutableItem, Outcome, Put, Response, Salt, SecretKey, Signature, Token,
+    TransactionId, Want, decode, encode,
+};
+
+use crate::world::{World, local, public};
+use crate::{LOOKUP, MINUTE, ask, ended, hash, message, result};
+
+static NONE: Salt = Salt::NONE;
+
+fn value(text: &str) -> ItemValue {
+    ItemValue::from_bytes(text.as_bytes()).unwrap()
+}
+
+fn immutable(text: &str) -> Item {
+    Item::Immutable(value(text))
+}
+
+fn salt(text: &str) -> Salt {
+    Salt::new(text.as_bytes()).unwrap()
+}
+
+fn signed(seq: i64, text: &str, salt: &Salt) -> Item {
+    let key = SecretKey::from_seed(&[7; 32]);
+    Item::Mutable(MutableItem::sign(value(text), seq, salt, &key))
+}
+
+fn version(seq: i64) -> Item {
+    signed(seq, &format!("version {seq}"), &NONE)
+}
+
+fn forged(item: &Item) -> Item {
+    match item.clone() {
+        Item::Immutable(_) => immutable("something else"),
+        Item::Mutable(item) => Item::Mutable(MutableItem {
+            signature: Signature::new([1; 64]),
+            ..item
+        }),
+    }
+}
+
+fn put(world: &mut World, who: SocketAddr, item: &Item, cas: Option<i64>) -> LookupReport {
+    put_salted(world, who, item, &NONE, cas)
+}
+
+fn put_salted(
+    world: &mut World,
+    who: SocketAddr,
+    item: &Item,
+    salt: &Salt,
+    cas: Option<i64>,
+) -> LookupReport {
+    let lookup = LOOKUP;
+    world.input(
+        who,
+        Input::PutItem {
+            lookup,
+            item,
+            salt,
+            cas,
+        },
+    );
+    world.run_until(who, ended).expect("a put ends");
+    result(world, who).0
+}
+
+/// How a search ended, and what it reported on its way.
+fn get(world: &mut World, who: SocketAddr, target: Id, salt: &Salt) -> (LookupReport, Vec<Item>) {
+    let before = found(world, who).len();
+    let lookup = LOOKUP;
+    world.input(
+        who,
+        Input::GetItem {
+            lookup,
+            target,
+            salt,
+        },
+    );
+    world.run_until(who, ended).expect("a search ends");
+    (result(world, who).0, found(world, who).split_off(before))
+}
+
+/// All items that a node's lookups have reported.
+fn found(world: &World, who: SocketAddr) -> Vec<Item> {
+    let events = world.nodes[&who].events.iter();
+    let items = events.filter_map(|(_, event)| match event {
+        Event::Item { item, .. } => Some((**item).clone()),
+        _ => None,
+    });
+    items.collect()
+}
+
+fn holders(world: &World) -> Vec<SocketAddr> {
+    let nodes = world.nodes.iter();
+    let holding = nodes.filter(|(_, member)| member.node.stats().items > 0);
+    holding.map(|(address, _)| *address).collect()
+}
+
+fn receipts(world: &World, who: SocketAddr) -> Vec<SocketAddr> {
+    let events = world.nodes[&who].events.iter();
+    let receipts = events.filter_map(|(_, event)| match event {
+        Event::Stored { node, .. } => Some(node.address),
+        _ => None,
+    });
+    receipts.collect()
+}
+
+fn refusals(world: &World, who: SocketAddr) -> Vec<i64> {
+    let events = world.nodes[&who].events.iter();
+    let codes = events.filter_map(|(_, event)| match event {
+        Event::PutRefused { error, .. } => Some(error.code),
+        _ => None,
+    });
+    codes.collect()
+}
+
+fn get_query(target: Id, newer_than: Option<i64>) -> Message {
+    let want = Want::UNSAID;
+    message(
+        hash(50),
+        Method::Get {
+            target,
+            newer_than,
+            want,
+        },
+    )
+}
+
+fn put_query(item: &Item, cas: Option<i64>, token: Token) -> Message {
+    message(
+        hash(50),
+        Method::Put(Box::new(Put {
+            item: item.clone(),
+            salt: Salt::NONE,
+            cas,
+            token,
+        })),
+    )
+}
+
+/// What a node answers to a stranger who asks for an item.
+fn asked(
+    world: &mut World,
+    who: SocketAddr,
+    stranger: SocketAddr,
+    target: Id,
+    newer_than: Option<i64>,
+) -> Response {
+    match ask(world, who, stranger, &get_query(target, newer_than)).map(|answer| answer.body) {
+        Some(Body::Response(response)) => response,
+        other => panic!("get is answered: {other:?}"),
+    }
+}
+
+/// The code with which a node refuses what a stranger puts, if it does.
+fn refused(
+    world: &mut World,
+    who: SocketAddr,
+    stranger: SocketAddr,
+    item: &Item,
+    cas: Option<i64>,
+) -> Option<i64> {
+    let response = asked(world, who, stranger, item.target(&NONE), None);
+    let token = response.token.expect("get is answered with a token");
+    let answer = ask(world, who, stranger, &put_query(item, cas, token)).unwrap();
+    match answer.body {
+        Body::Error(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_one_node_puts_a_third_one_finds() {
+    let mut world = World::of(20, local, 40);
+    let item = immutable("Hello World!");
+    let target = item.target(&NONE);
+    let report = put(&mut world, local(1), &item, None);
+    assert_eq!(
+        (report.outcome, report.announced_to),
+        (Outcome::Converged, 8)
+    );
+    let mut told = receipts(&world, local(1));
+    told.sort();
+    assert_eq!(told, holders(&world), "a receipt names who holds it");
+    let near = world.nearest(&target, 9);
+    assert!(told.iter().all(|holder| near.contains(holder)));
+    let asker = (2..20)
+        .map(local)
+        .find(|node| !told.contains(node))
+        .unwrap();
+    let (report, items) = get(&mut world, asker, target, &NONE);
+    assert_eq!((report.outcome, items), (Outcome::Found, vec![item]));
+    // Nobody else has it, and nobody says so.
+    let (report, items) = get(&mut world, asker, hash(1), &NONE);
+    assert_eq!((report.outcome, items.len()), (Outcome::Converged, 0));
+}
+
+#[test]
+fn two_nodes_are_enough() {
+    let mut world = World::of(2, local, 41);
+    let item = version(1);
+    assert_eq!(put(&mut world, local(1), &item, None).announced_to, 1);
+    // Who has it himself need not ask.
+    let (report, items) = get(&mut world, local(0), item.target(&NONE), &NONE);
+    assert_eq!((items, report.copies), (vec![item.clone()], 0));
+    assert_eq!(
+        get(&mut world, local(1), item.target(&NONE), &NONE).1,
+        [item]
+    );
+}
+
+#[test]
+fn the_newest_version_wins_although_some_have_slept_through_it() {
+    let mut world = World::of(20, local, 42);
+    let (old, new) = (version(1), version(2));
+    let target = old.target(&NONE);
+    assert_eq!(put(&mut world, local(1), &old, None).announced_to, 8);
+    let sleepers: Vec<_> = receipts(&world, local(1)).into_iter().take(5).collect();
+    world.silent.extend(&sleepers);
+    let report = put(&mut world, local(2), &new, None);
+    assert!(report.announced_to >= 3, "{report:?}");
+    world.silent.clear();
+    world.run_for(5 * MINUTE);
+    for asker in [3, 4, 5].map(local) {
+        let (report, items) = get(&mut world, asker, target, &NONE);
+        assert_eq!(report.outcome, Outcome::Converged);
+        assert_eq!(items.last(), Some(&new));
+        let numbers: Vec<_> = items.iter().map(Item::seq).collect();
+        assert!(numbers.is_sorted() && numbers.len() <= 2, "{numbers:?}");
+        assert!(report.copies > 0 && report.copies <= 8, "{report:?}");
+    }
+}
+
+#[test]
+fn an_older_version_is_pressed_upon_nobody() {
+    let mut world = World::of(20, local, 43);
+    put(&mut world, local(1), &version(5), None);
+    let before = holders(&world);
+    for late in [version(4), signed(5, "another fifth", &NONE)] {
+        let report = put(&mut world, local(2), &late, None);
+        assert_eq!(
+            (report.outcome, report.announced_to),
+            (Outcome::Converged, 0)
+        );
+        assert_eq!(found(&world, local(2)).last(), Some(&version(5)));
+    }
+    assert_eq!(holders(&world), before);
+    // The same again is a sign of life.
+    assert_eq!(put(&mut world, local(2), &version(5), None).announced_to, 8);
+}
+
+#[test]
+fn who_expects_another_predecessor_is_refused() {
+    let mut world = World::of(20, local, 44);
+    put(&mut world, local(1), &version(5), None);
+    let report = put(&mut world, local(2), &version(6), Some(4));
+    assert_eq!(report.announced_to, 0);
+    let codes = refusals(&world, local(2));
+    assert!(!codes.is_empty() && codes.iter().all(|&code| code == KrpcError::CAS_MISMATCH));
+    let target = version(1).target(&NONE);
+    assert_eq!(get(&mut world, local(3), target, &NONE).1, [version(5)]);
+    assert_eq!(
+        put(&mut world, local(2), &version(6), Some(5)).announced_to,
+        8
+    );
+    assert_eq!(get(&mut world, local(3), target, &NONE).1, [version(6)]);
+}
+
+#[test]
+fn only_who_holds_something_is_told_what_it_shall_replace() {
+    let mut world = World::of(20, local, 45);
+    put(&mut world, local(1), &version(5), None);
+    let target = version(5).target(&NONE);
+    let gone = *world
+        .nearest(&target, 8)
+        .iter()
+        .find(|node| holders(&world).contains(node))
+        .unwrap();
+    world.silent.insert(gone);
+    let before = holders(&world);
+    put(&mut world, local(2), &version(6), Some(5));
+    let sent = world.nodes[&local(2)].sent.iter();
+    let puts: Vec<_> = sent
+        .filter_map(|(_, to, message)| match &message.body {
+            Body::Query(query) => match &query.method {
+                Method::Put(put) => Some((*to, put.cas)),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert!(puts.len() >= 8);
+    for (to, cas) in puts {
+        assert_eq!(cas, before.contains(&to).then_some(5), "{to}");
+    }
+}
+
+#[test]
+fn two_salts_are_two_items() {
+    let mut world = World::of(20, local, 46);
+    let (one, two) = (salt("one"), salt("two"));
+    let items = [signed(1, "first", &one), signed(1, "second", &two)];
+    let targets = [items[0].target(&one), items[1].target(&two)];
+    assert_ne!(targets[0], targets[1]);
+    put_salted(&mut world, local(1), &items[0], &one, None);
+    put_salted(&mut world, local(1), &items[1], &two, None);
+    assert_eq!(get(&mut world, local(2), targets[0], &one).1, items[..1]);
+    assert_eq!(get(&mut world, local(2), targets[1], &two).1, items[1..]);
+    // What cannot be verified is not reported.
+    assert_eq!(get(&mut world, local(2), targets[1], &one).1, []);
+}
+
+#[test]
+fn a_forgery_is_not_believed() {
+    let mut world = World::of(20, local, 47);
+    for genuine in [version(3), immutable("genuine")] {
+        let target = genuine.target(&NONE);
+        put(&mut world, local(1), &genuine, None);
+        let asker = local(9);
+        let liar = *world
+            .nearest(&target, 8)
+            .iter()
+            .find(|&&node| node != asker && node != local(1))
+            .unwrap();
+        let before = (found(&world, asker).len(), world.nodes[&asker].sent.len());
+        world.silent.insert(liar);
+        world.input(
+            asker,
+            Input::GetItem {
+                lookup: LOOKUP,
+                target,
+                salt: &NONE,
+            },
+        );
+        world.run_for(Duration::from_millis(100));
+        let sent = &world.nodes[&asker].sent[before.1..];
+        let query = sent.iter().find(|(_, to, _)| *to == liar);
+        let newer = match &genuine {
+            Item::Mutable(_) => forged(&version(9)),
+            Item::Immutable(_) => forged(&genuine),
+        };
+        if let Some((_, _, query)) = query.cloned() {
+            let id = world.nodes[&liar].node.id();
+            let lie = Message {
+                transaction: query.transaction,
+                version: None,
+                external: None,
+                body: Body::Response(Response {
+                    item: Holding::Item(newer).into(),
+                    ..Response::new(id)
+                }),
+            };
+            let (from, message) = (liar, &lie);
+            world.input(asker, Input::Receive { from, message });
+        } else {
+            assert!(
+                matches!(genuine, Item::Immutable(_)),
+                "the nearest are asked"
+            );
+        }
+        world.run_for(MINUTE);
+        assert_eq!(found(&world, asker)[before.0..], [genuine]);
+        world.silent.clear();
+    }
+}
+
+#[test]
+fn a_put_is_refused_with_the_codes_of_bep_44() {
+    let mut world = World::of(3, public, 48);
+    let (node, owner, thief) = (public(0), public(50), public(51));
+    let current = version(5);
+    let target = current.target(&NONE);
+    let token = asked(&mut world, node, owner, target, None).token.unwrap();
+    let stolen = ask(&mut world, node, thief, &put_query(&current, None, token));
+    assert!(matches!(
+        stolen.unwrap().body,
+        Body::Error(KrpcError {
+            code: KrpcError::PROTOCOL,
+            ..
+        })
+    ));
+    let mut code = |item: &Item, cas| refused(&mut world, node, owner, item, cas);
+    assert_eq!(
+        code(&forged(&current), None),
+        Some(KrpcError::INVALID_SIGNATURE)
+    );
+    assert_eq!(code(&current, Some(3)), None);
+    assert_eq!(
+        code(&version(4), None),
+        Some(KrpcError::SEQUENCE_NUMBER_TOO_LOW)
+    );
+    assert_eq!(code(&version(6), Some(4)), Some(KrpcError::CAS_MISMATCH));
+    assert_eq!(
+        code(&forged(&version(6)), Some(5)),
+        Some(KrpcError::INVALID_SIGNATURE)
+    );
+    assert_eq!(code(&version(6), Some(5)), None);
+    assert_eq!(code(&immutable("anything"), None), None);
+    assert_eq!(world.nodes[&node].node.stats().items, 2);
+}
+
+#[test]
+fn what_is_too_big_is_refused_by_its_own_code() {
+    let mut world = World::of(2, local, 49);
+    let arguments = |salt: usize, value: usize| {
+        [
+            b"d1:ad2:id20:abcdefghij01234567891:k32:",
+            &[b'k'; 32][..],
+            format!("4:salt{salt}:").as_bytes(),
+            &vec![b's'; salt],
+            b"3:seqi1e3:sig64:",
+            &[b's'; 64],
+            format!("5:token1:t1:v{value}:").as_bytes(),
+            &vec![b'v'; value],
+            b"e1:q3:put1:t2:zz1:y1:qe",
+        ]
+        .concat()
+    };
+    for (datagram, expected) in [
+        (arguments(65, 10), KrpcError::SALT_TOO_BIG),
+        (arguments(64, 997), KrpcError::VALUE_TOO_BIG),
+    ] {
+        let Err(DecodeError::Query {
+            transaction, code, ..
+        }) = decode(&datagram)
+        else {
+            panic!("it cannot be served")
+        };
+        let from = local(50);
+        let transaction = &transaction;
+        world.input(
+            local(0),
+            Input::Malformed {
+                from,
+                transaction,
+                code,
+            },
+        );
+        let (_, to, refusal) = world.nodes[&local(0)].sent.last().unwrap();
+        assert_eq!(
+            (*to, &refusal.transaction),
+            (from, &TransactionId::new(b"zz").unwrap())
+        );
+        let Body::Error(error) = &refusal.body else {
+            panic!("a refusal")
+        };
+        assert_eq!(error.code, expected);
+    }
+}
+
+#[test]
+fn an_item_is_forgotten_after_two_hours_unless_it_is_put_again() {
+    let mut world = World::of(12, local, 50);
+    let (kept, left) = (version(1), immutable("left alone"));
+    put(&mut world, local(1), &kept, None);
+    put(&mut world, local(1), &left, None);
+    world.run_for(61 * MINUTE);
+    assert_eq!(put(&mut world, local(1), &kept, None).announced_to, 8);
+    world.run_for(61 * MINUTE);
+    assert_eq!(
+        get(&mut world, local(2), kept.target(&NONE), &NONE).1,
+        [kept]
+    );
+    assert_eq!(get(&mut world, local(2), left.target(&NONE), &NONE).1, []);
+}
+
+#[test]
+fn who_knows_the_current_number_is_spared_the_value() {
+    let mut world = World::of(3, local, 51);
+    let item = version(5);
+    let target = item.target(&NONE);
+    assert_eq!(refused(&mut world, local(0), local(50), &item, None), None);
+    let mut held = |newer_than| {
+        asked(&mut world, local(0), local(51), target, newer_than)
+            .item
+            .get()
+            .cloned()
+    };
+    assert_eq!(held(Some(4)), Some(Holding::Item(item)));
+    assert_eq!(held(Some(5)), Some(Holding::Seq(5)));
+}
+
+#[test]
+fn the_largest_item_fits_a_datagram_and_leaves_room_for_nodes() {
+    let mut world = World::of(12, local, 52);
+    let text = "x".repeat(ItemValue::MAX_LENGTH - 4);
+    let long = Salt::new(&[b's'; Salt::MAX_LENGTH]).unwrap();
+    let item = signed(i64::MAX, &text, &long);
+    let report = put_salted(&mut world, local(1), &item, &long, None);
+    assert_eq!(report.announced_to, 8);
+    let target = item.target(&long);
+    let holder = receipts(&world, local(1))[0];
+    let query = message(
+        hash(50),
+        Method::Get {
+            target,
+            newer_than: None,
+            want: Want::BOTH,
+        },
+    );
+    let answer = ask(&mut world, holder, local(50), &query).unwrap();
+    let mut datagram = Vec::new();
+    encode(&answer, &mut datagram);
+    assert!(
+        (1300..=1400).contains(&datagram.len()),
+        "{} bytes",
+        datagram.len()
+    );
+    let Body::Response(response) = answer.body else {
+        panic!("get is answered")
+    };
+    assert!(response.nodes.is_some_and(|nodes| nodes.len() >= 4));
+    assert_eq!(get(&mut world, local(2), target, &long).1, [item]);
+}
+
+#[test]
+fn a_read_only_node_puts_and_gets() {
+    let mut world = World::of(12, local, 53);
+    world.config.read_only = true;
+    world.add(local(99), &[local(0)]);
+    let item = version(1);
+    assert_eq!(put(&mut world, local(99), &item, None).announced_to, 8);
+    assert_eq!(
+        get(&mut world, local(99), item.target(&NONE), &NONE).1,
+        [item]
+    );
+    assert_eq!(world.nodes[&local(99)].node.stats().items, 0);
+}
+
+#[test]
+fn half_of_the_holders_may_go() {
+    let mut world = World::of(30, local, 54);
+    let item = immutable("kept by eight");
+    put(&mut world, local(1), &item, None);
+    let gone: Vec<_> = receipts(&world, local(1)).into_iter().take(4).collect();
+    world.silent.extend(gone);
+    let asker = *world
+        .nodes
+        .keys()
+        .find(|node| !holders(&world).contains(node) && **node != local(1))
+        .unwrap();
+    assert_eq!(get(&mut world, asker, item.target(&NONE), &NONE).1, [item]);
+}
