@@ -8,6 +8,7 @@ mod exit_code;
 mod failure;
 mod get;
 mod interrupt;
+mod item;
 mod log;
 mod lookup;
 mod narrator;
@@ -60,6 +61,7 @@ enum Command {
     Seed(seed::Arguments),
     Node(node::Arguments),
     Lookup(lookup::Arguments),
+    Item(item::Arguments),
     Create(create::Arguments),
     Show(show::Arguments),
     Verify(verify::Arguments),
@@ -109,6 +111,7 @@ impl Command {
             Command::Seed(arguments) => block_on(seed::run(&arguments, output)),
             Command::Node(arguments) => block_on(node::run(&arguments, output)),
             Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
+            Command::Item(arguments) => block_on(item::run(&arguments, output)),
             Command::Create(arguments) => create::run(arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dht::{Id, KrpcError};
 use wire::InfoHash;
 
 use crate::create::CreateError;
@@ -129,9 +130,40 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A newer version of an item is known, or another one of the same number.
+    #[error(
+        "{target} is at version {current} already, which is kept: put a higher one (without --seq it is the next one)"
+    )]
+    ItemSuperseded {
+        /// Where the item is.
+        target: Id,
+        /// The newest version that was found.
+        current: i64,
+    },
+    /// No DHT node took an item.
+    #[error("nobody stored {target}: {}", reason(*answered, refusal.as_ref()))]
+    NotStored {
+        /// Where the item was to be.
+        target: Id,
+        /// Nodes that answered.
+        answered: usize,
+        /// What one of them said.
+        refusal: Option<KrpcError>,
+    },
     /// The torrent or its node was stopped while the work was under way.
     #[error("stopped before it was done")]
     ShutDown,
+}
+
+/// Why an item is nowhere, for a sentence.
+fn reason(answered: usize, refusal: Option<&KrpcError>) -> String {
+    match refusal {
+        Some(error) if error.code == KrpcError::CAS_MISMATCH => {
+            "the version to be replaced is not the current one; read it and try again".to_owned()
+        }
+        Some(error) => format!("a DHT node refused it ({error})"),
+        None => format!("{answered} DHT nodes answered, none of them acknowledged it"),
+    }
 }
 
 /// How far it came with the peers, for a sentence.

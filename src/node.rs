@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dht::AnnouncedPort;
+use dht::{AnnouncedPort, Id, Item, Salt};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserved};
 
 use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
+use crate::item::{self, ItemSearch, KeptItem, Receipt};
 use crate::lookup::{Lookup, Peers};
 use crate::peer_driver::{Door, Doors, listen};
 use crate::session::{Begin, Command, INBOX, Opening, Session};
@@ -256,6 +257,30 @@ impl Node {
             }
         }
         Err(Error::ShutDown)
+    }
+
+    /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.
+    pub fn get_item(&self, target: Id, salt: &Salt) -> ItemSearch {
+        ItemSearch::new(self.0.dht.get_item(target, salt.clone()))
+    }
+
+    /// Puts an item to the nodes nearest to its target, once. It holds for two hours. With `cas`, nodes that hold another version
+    /// than this one keep theirs. BEP 44.
+    ///
+    /// # Errors
+    /// Nobody took it, a newer version is known, or the node was shut down.
+    pub async fn put_item(
+        &self,
+        item: &Item,
+        salt: &Salt,
+        cas: Option<i64>,
+    ) -> Result<Receipt, Error> {
+        item::put(&self.0.dht, item, salt, cas).await
+    }
+
+    /// Puts an item, and goes on doing so about once an hour for as long as what this returns lives.
+    pub fn keep_item(&self, item: &Item, salt: &Salt) -> KeptItem {
+        KeptItem::start(self.0.dht.clone(), item.clone(), salt.clone())
     }
 
     /// Serves a torrent whose content lies below `directory`, after checking it. It is announced meanwhile.

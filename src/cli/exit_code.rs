@@ -28,7 +28,7 @@ Exit codes:
     1  another error: a damaged torrent file, an address in use; a simulation that
        broke a rule or could not be repeated
     2  wrong use: an argument, a path that does not exist
-    3  no peers before the timeout
+    3  no peers before the timeout; nobody has the value
     4  peers, but no metadata before the timeout
     5  no DHT node answered
     6  disk: full, read-only, no permission
@@ -49,7 +49,8 @@ impl From<&Failure> for ExitCode {
             | Failure::UnknownPlan(_)
             | Failure::Matrix { .. }
             | Failure::NotARun { .. }
-            | Failure::Occupied { .. } => ExitCode::Usage,
+            | Failure::Occupied { .. }
+            | Failure::NotAKey { .. } => ExitCode::Usage,
             Failure::Read { source, .. } if source.kind() == NotFound => ExitCode::Usage,
             Failure::Read { .. } | Failure::Write { .. } => ExitCode::Disk,
             Failure::Torrent { .. }
@@ -58,7 +59,7 @@ impl From<&Failure> for ExitCode {
             | Failure::Manifest { .. }
             | Failure::Broken { .. }
             | Failure::Diverged { .. } => ExitCode::Other,
-            Failure::NobodyHasIt { .. } => ExitCode::NoPeers,
+            Failure::NobodyHasIt { .. } | Failure::NobodyHasItem { .. } => ExitCode::NoPeers,
             Failure::Unverified { .. } => ExitCode::Unfinished,
             Failure::Interrupted(_) => ExitCode::Interrupted,
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use dht::Id;
 use wire::{InfoHash, MetainfoError};
 
 use super::units;
@@ -35,6 +36,10 @@ pub(crate) enum Failure {
         info_hash: InfoHash,
         responded: usize,
     },
+    #[error("nobody has {target}: {} answered, none of them knows a value with this target", units::count(*responded, "DHT node"))]
+    NobodyHasItem { target: Id, responded: usize },
+    #[error("{path} holds no key: 64 hexadecimal digits are one, or the 128 of a key that libtorrent made", path = path.display())]
+    NotAKey { path: PathBuf },
     #[error("{path} is not complete: {files} and {wrong} of {pieces} pieces are missing or wrong", path = path.display(), files = units::count(*files, "file"))]
     Unverified {
         path: PathBuf,

@@ -92,6 +92,43 @@ pub(crate) enum Report<'a> {
         peers: usize,
         seconds: f64,
     },
+    /// A value in the DHT; of one that changes, a newer version than those before.
+    Item {
+        target: String,
+        public_key: Option<String>,
+        seq: Option<i64>,
+        /// If it is a string in UTF-8.
+        text: Option<&'a str>,
+        /// In hexadecimal.
+        bencoded: String,
+        /// `null` if it was put to this node itself.
+        from: Option<SocketAddr>,
+        seconds: f64,
+    },
+    /// The end of a search for a value.
+    ItemSearchEnded {
+        copies: usize,
+        queried: usize,
+        responded: usize,
+        seconds: f64,
+    },
+    /// A value was put, and these nodes hold it.
+    ItemStored {
+        target: String,
+        public_key: Option<String>,
+        /// In hexadecimal.
+        salt: String,
+        seq: Option<i64>,
+        nodes: &'a [SocketAddr],
+        refused: usize,
+        seconds: f64,
+    },
+    /// A key for values that change.
+    ItemKey {
+        path: &'a Path,
+        public_key: String,
+        is_new: bool,
+    },
     /// A torrent file was written.
     Created {
         path: &'a Path,

@@ -11,6 +11,17 @@ use super::failure::Failure;
 /// Writes a file that is not there yet. What stands in its place is left as it is, and is a [`Failure::Exists`].
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
     write(
+        &ordinary(),
+        path,
+        |out| out.write_all(content),
+        |file| file.persist_noclobber(path).map(drop),
+    )
+}
+
+/// Writes a file that is not there yet and that nobody but its owner may read.
+pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write(
+        &tempfile::Builder::new(),
         path,
         |out| out.write_all(content),
         |file| file.persist_noclobber(path).map(drop),
@@ -27,7 +38,9 @@ pub(crate) fn replace_with(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    write(path, content, |file| file.persist(path).map(drop))
+    write(&ordinary(), path, content, |file| {
+        file.persist(path).map(drop)
+    })
 }
 
 /// Where a file lies.
@@ -38,6 +51,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 }
 
 fn write(
+    builder: &tempfile::Builder<'_, '_>,
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
     persist: impl FnOnce(NamedTempFile) -> Result<(), PersistError>,
@@ -47,7 +61,9 @@ fn write(
         source,
     };
     // Its error names the temporary file, of which the user knows nothing.
-    let file = temporary_file(directory_of(path)).map_err(|error| failure(error.kind().into()))?;
+    let file = builder
+        .tempfile_in(directory_of(path))
+        .map_err(|error| failure(error.kind().into()))?;
     let mut out = BufWriter::new(file.as_file());
     content(&mut out)
         .and_then(|()| out.flush())
@@ -62,14 +78,14 @@ fn write(
 }
 
 /// With the permissions of an ordinary new file, which a temporary one does not have.
-fn temporary_file(directory: &Path) -> io::Result<NamedTempFile> {
+fn ordinary() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(directory)
+    builder
 }
 
 #[cfg(test)]

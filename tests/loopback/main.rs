@@ -14,6 +14,7 @@ mod hostile_leechers;
 mod hostile_seeds;
 mod hostile_torrents;
 mod interruption;
+mod items;
 mod library;
 mod metadata;
 mod private_torrents;

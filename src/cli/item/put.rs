@@ -1,0 +1,224 @@
+//! `trackless item put`: store a value.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use dht::{Item, ItemValue, MutableItem, Salt, SecretKey};
+use trackless::{Node, Receipt};
+
+use super::super::failure::Failure;
+use super::super::interrupt::Interrupt;
+use super::super::network::{NetworkArguments, Role};
+use super::super::output::{Output, field};
+use super::super::report::Report;
+use super::super::timeout::Timeout;
+use super::super::units;
+use super::{key, public_key, salt, unfit};
+
+/// Store a value at the nodes nearest to its target.
+///
+/// Prints the target, which is what `item get` needs, and how many nodes hold the value.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Exit code 1: nobody took it, or there is a newer version. 5: no DHT node answered.")]
+pub(crate) struct Arguments {
+    /// The value: this text.
+    #[arg(value_name = "TEXT", required_unless_present = "file")]
+    text: Option<String>,
+    /// The value: the content of this file, as it is.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "text",
+        env = "TRACKLESS_FILE",
+        hide_env_values = true
+    )]
+    file: Option<PathBuf>,
+    /// The value is bencoded already: a list, a dictionary, a number.
+    #[arg(long, env = "TRACKLESS_BENCODED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    bencoded: bool,
+    /// Sign it with this key, so that it can be replaced. `item key` makes one.
+    #[arg(
+        long,
+        value_name = "KEYFILE",
+        env = "TRACKLESS_KEY",
+        hide_env_values = true
+    )]
+    key: Option<PathBuf>,
+    /// Which of the values of that key it is; at most 64 bytes.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "key",
+        env = "TRACKLESS_SALT",
+        hide_env_values = true
+    )]
+    salt: Option<String>,
+    /// The version. [default: the one after the newest that is found]
+    #[arg(long, value_name = "N", requires = "key", env = "TRACKLESS_SEQ", hide_env_values = true, value_parser = clap::value_parser!(i64).range(0..))]
+    seq: Option<i64>,
+    /// Replace this version only: nodes that hold another one keep it.
+    #[arg(long, value_name = "N", requires = "key", env = "TRACKLESS_CAS", hide_env_values = true, value_parser = clap::value_parser!(i64).range(0..))]
+    cas: Option<i64>,
+    /// Stay, and put it again about once an hour until Ctrl-C.
+    #[arg(long, conflicts_with = "cas", env = "TRACKLESS_STAY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    stay: bool,
+    /// Give up when no DHT node has answered after so long; 0 for never.
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "TRACKLESS_TIMEOUT",
+        hide_env_values = true,
+        default_value = "15",
+        allow_negative_numbers = true
+    )]
+    timeout: Timeout,
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+    let wish = arguments.wish()?;
+    let mut interrupt = Interrupt::listen()?;
+    let role = if arguments.stay {
+        Role::Participant
+    } else {
+        Role::ReadOnly
+    };
+    let node = arguments.network.start(&[], role, output).await?;
+    let result = if arguments.stay {
+        tokio::select! {
+            signal = interrupt.received() => signal.end_of_service(),
+            ended = wish.keep(&node, arguments, output) => ended,
+        }
+    } else {
+        let put = wish.put(&node, arguments, output);
+        interrupt.or(put).await.flatten()
+    };
+    node.shutdown().await;
+    result
+}
+
+impl Arguments {
+    /// Reads what was named, before anything is started.
+    fn wish(&self) -> Result<Wish, Failure> {
+        let content = match (&self.text, &self.file) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(path)) => std::fs::read(path).map_err(|source| Failure::Read {
+                path: path.clone(),
+                source,
+            })?,
+            (None, None) => Vec::new(),
+        };
+        let value = if self.bencoded {
+            ItemValue::from_bencode(&content)
+        } else {
+            ItemValue::from_bytes(&content)
+        };
+        Ok(Wish {
+            value: value.map_err(unfit)?,
+            salt: salt(self.salt.as_deref())?,
+            key: self.key.as_deref().map(key::read).transpose()?,
+        })
+    }
+}
+
+/// What is to be stored.
+struct Wish {
+    value: ItemValue,
+    salt: Salt,
+    key: Option<SecretKey>,
+}
+
+impl Wish {
+    async fn put(
+        &self,
+        node: &Node,
+        arguments: &Arguments,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let item = self.item(node, arguments).await?;
+        let receipt = node.put_item(&item, &self.salt, arguments.cas).await?;
+        self.say(&item, &receipt, output);
+        Ok(())
+    }
+
+    /// Puts it for ever; ends by an error alone.
+    async fn keep(
+        &self,
+        node: &Node,
+        arguments: &Arguments,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let item = self.item(node, arguments).await?;
+        let mut kept = node.keep_item(&item, &self.salt);
+        while let Some(result) = kept.next().await {
+            match result {
+                Ok(receipt) => self.say(&item, &receipt, output),
+                Err(error @ trackless::Error::NotStored { .. }) => {
+                    output.note(format_args!("{error}; trying again"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(trackless::Error::ShutDown.into())
+    }
+
+    /// The item, signed if there is a key: as the next version, or again as the newest one if that has this very value.
+    async fn item(&self, node: &Node, arguments: &Arguments) -> Result<Item, Failure> {
+        let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
+        node.bootstrapped(patience).await?;
+        let Some(key) = &self.key else {
+            return Ok(Item::Immutable(self.value.clone()));
+        };
+        let seq = match arguments.seq {
+            Some(seq) => seq,
+            None => self.next_seq(node, key).await?,
+        };
+        let item = MutableItem::sign(self.value.clone(), seq, &self.salt, key);
+        Ok(Item::Mutable(item))
+    }
+
+    async fn next_seq(&self, node: &Node, key: &SecretKey) -> Result<i64, Failure> {
+        let target = key.public().target(&self.salt);
+        let newest = node.get_item(target, &self.salt).best().await?;
+        let Some((seq, newest)) = newest.as_ref().and_then(|item| item.seq().zip(Some(item)))
+        else {
+            return Ok(1);
+        };
+        if *newest.value() == self.value {
+            return Ok(seq);
+        }
+        seq.checked_add(1).ok_or_else(|| {
+            Failure::Usage("this key has used up its versions: take another salt".to_owned())
+        })
+    }
+
+    fn say(&self, item: &Item, receipt: &Receipt, output: &Output) {
+        let target = receipt.target.to_string();
+        let public_key = public_key(item);
+        output.result(field("target", &target));
+        if let (Some(key), Some(seq)) = (&public_key, item.seq()) {
+            output.result(field("key", key));
+            output.result(field("version", seq));
+        }
+        output.result(field(
+            "stored by",
+            units::count(receipt.holders.len(), "node"),
+        ));
+        for (node, error) in &receipt.refusals {
+            output.note(format_args!("{node} refused: {error}"));
+        }
+        output.event(&Report::ItemStored {
+            target,
+            public_key,
+            salt: hex::encode(self.salt.as_bytes()),
+            seq: item.seq(),
+            nodes: &receipt.holders,
+            refused: receipt.refusals.len(),
+            seconds: receipt.elapsed.as_secs_f64(),
+        });
+    }
+}
