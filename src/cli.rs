@@ -16,6 +16,7 @@ mod network;
 mod node;
 mod output;
 mod phase_times;
+mod publish;
 mod report;
 mod seed;
 mod show;
@@ -59,6 +60,7 @@ enum Command {
     Demo(demo::Arguments),
     Get(get::Arguments),
     Seed(seed::Arguments),
+    Publish(publish::Arguments),
     Node(node::Arguments),
     Lookup(lookup::Arguments),
     Item(item::Arguments),
@@ -109,6 +111,7 @@ impl Command {
             Command::Demo(arguments) => block_on(demo::run(&arguments, output)),
             Command::Get(arguments) => block_on(get::run(arguments, output)),
             Command::Seed(arguments) => block_on(seed::run(&arguments, output)),
+            Command::Publish(arguments) => block_on(publish::run(arguments, output)),
             Command::Node(arguments) => block_on(node::run(&arguments, output)),
             Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
             Command::Item(arguments) => block_on(item::run(&arguments, output)),

@@ -59,7 +59,9 @@ impl From<&Failure> for ExitCode {
             | Failure::Manifest { .. }
             | Failure::Broken { .. }
             | Failure::Diverged { .. } => ExitCode::Other,
-            Failure::NobodyHasIt { .. } | Failure::NobodyHasItem { .. } => ExitCode::NoPeers,
+            Failure::NobodyHasIt { .. }
+            | Failure::NobodyHasItem { .. }
+            | Failure::NothingPublished { .. } => ExitCode::NoPeers,
             Failure::Unverified { .. } => ExitCode::Unfinished,
             Failure::Interrupted(_) => ExitCode::Interrupted,
         }

@@ -38,6 +38,10 @@ pub(crate) enum Failure {
     },
     #[error("nobody has {target}: {} answered, none of them knows a value with this target", units::count(*responded, "DHT node"))]
     NobodyHasItem { target: Id, responded: usize },
+    #[error(
+        "nobody knows a torrent of this publisher: no DHT node has a value at {target} that names one"
+    )]
+    NothingPublished { target: Id },
     #[error("{path} holds no key: 64 hexadecimal digits are one, or the 128 of a key that libtorrent made", path = path.display())]
     NotAKey { path: PathBuf },
     #[error("{path} is not complete: {files} and {wrong} of {pieces} pieces are missing or wrong", path = path.display(), files = units::count(*files, "file"))]

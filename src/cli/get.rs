@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::{GetOptions, Node, Source, Torrent};
+use trackless::{GetOptions, Node, Publisher, Source, Torrent};
 use wire::HostPort;
 
 use super::failure::Failure;
@@ -14,7 +14,8 @@ use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
 use super::network::{self, NetworkArguments, Role};
 use super::output::Output;
-use super::source;
+use super::report::Report;
+use super::source::{self, Wanted};
 use super::style::{GOOD, paint};
 use super::timeout::Timeout;
 
@@ -33,13 +34,14 @@ Examples:
   trackless get 0123456789abcdef0123456789abcdef01234567
   trackless get 'magnet:?xt=urn:btih:…' -o ~/Downloads
   trackless get debian.torrent --keep-seeding
+  trackless get 'magnet:?xs=urn:btpk:…'                                     (what that publisher has published last)
   trackless get HASH --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7003     (a local network)
   trackless get HASH --peer 192.168.1.7:6881 --bootstrap none               (no DHT at all)
 
 Exit code 3: nobody has it. 4: peers, but none gave the metadata. 5: no DHT node answered. 6: disk.
 7: stopped half way. In each case the same command goes on where this one ended.")]
 pub(crate) struct Arguments {
-    /// 40 hex or 32 base32 characters, a magnet link in quotes, or a .torrent file.
+    /// 40 hex or 32 base32 characters, a magnet link in quotes (of a torrent or of a publisher), or a .torrent file.
     #[arg(value_name = "INFOHASH|MAGNET|FILE.torrent")]
     torrent: String,
     /// Put the content below this directory. [default: the current one]
@@ -81,11 +83,11 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
-    let source = source::parse(&arguments.torrent)?;
+    let wanted = source::wanted(&arguments.torrent)?;
     let mut interrupt = Interrupt::listen()?;
-    let nodes = match &source {
-        Source::Metainfo(metainfo) => metainfo.nodes.clone(),
-        Source::InfoHash(_) | Source::Magnet(_) => Vec::new(),
+    let nodes = match &wanted {
+        Wanted::Torrent(Source::Metainfo(metainfo)) => metainfo.nodes.clone(),
+        Wanted::Torrent(_) | Wanted::Newest(_) => Vec::new(),
     };
     let node = arguments
         .network
@@ -102,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         start,
         keep_seeding: arguments.keep_seeding,
     };
-    let result = fetching.run(source, options, &mut interrupt).await;
+    let result = fetching.run(wanted, options, &mut interrupt).await;
     node.shutdown().await;
     result
 }
@@ -117,10 +119,17 @@ struct Fetching<'a> {
 impl Fetching<'_> {
     async fn run(
         &self,
-        source: Source,
+        wanted: Wanted,
         options: GetOptions,
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
+        let source = match wanted {
+            Wanted::Torrent(source) => source,
+            Wanted::Newest(publisher) => {
+                let newest = self.newest(&publisher, options.timeout);
+                interrupt.or(newest).await??
+            }
+        };
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut done = false;
@@ -154,6 +163,31 @@ impl Fetching<'_> {
                 }
             }
         }
+    }
+
+    /// The torrent that a publisher names now.
+    async fn newest(
+        &self,
+        publisher: &Publisher,
+        patience: Option<Duration>,
+    ) -> Result<Source, Failure> {
+        self.node
+            .bootstrapped(patience.unwrap_or(Duration::MAX))
+            .await?;
+        let target = publisher.target();
+        let found = self.node.get_item(target, &publisher.salt).best().await?;
+        let item = found.ok_or(Failure::NothingPublished { target })?;
+        let info_hash =
+            Publisher::info_hash(item.value()).ok_or(Failure::NothingPublished { target })?;
+        self.output.note(format_args!(
+            "version {} is {info_hash}",
+            item.seq().unwrap_or_default()
+        ));
+        self.output.event(&Report::Newest {
+            info_hash: info_hash.to_string(),
+            seq: item.seq(),
+        });
+        Ok(info_hash.into())
     }
 
     fn summary(&self, narrator: &Narrator, torrent: &Torrent) {

@@ -1,14 +1,16 @@
 //! `trackless item`: small values in the DHT. BEP 44.
 
 mod get;
-mod key;
+pub(crate) mod key;
 mod put;
+mod wish;
 
 use clap::{Args, Subcommand};
 use dht::{Item, ItemError, Salt};
 
 use super::failure::Failure;
 use super::output::Output;
+pub(crate) use wish::Wish;
 
 /// Store a small value in the DHT, or find one.
 ///
@@ -47,7 +49,8 @@ fn unfit(error: ItemError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-fn salt(text: Option<&str>) -> Result<Salt, Failure> {
+/// The salt that the user named.
+pub(crate) fn salt(text: Option<&str>) -> Result<Salt, Failure> {
     Salt::new(text.unwrap_or_default().as_bytes()).map_err(unfit)
 }
 

@@ -129,6 +129,10 @@ pub(crate) enum Report<'a> {
         public_key: String,
         is_new: bool,
     },
+    /// The torrent that a publisher names now. BEP 46.
+    Newest { info_hash: String, seq: Option<i64> },
+    /// A publisher's link: who has it gets the torrent that is named by then.
+    Publishing { publisher: String },
     /// A torrent file was written.
     Created {
         path: &'a Path,

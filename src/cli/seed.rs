@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 }
 
 /// Something to share.
-enum Offer {
+pub(crate) enum Offer {
     /// Files that are to become a torrent.
     Files(PathBuf),
     /// A torrent, and the directory that has its content.
@@ -74,6 +74,17 @@ enum Offer {
 }
 
 impl Offer {
+    /// A file or directory that is there.
+    pub(crate) fn files(path: &Path) -> Result<Self, Failure> {
+        match path.metadata() {
+            Ok(_) => Ok(Offer::Files(content::named(path))),
+            Err(source) => Err(Failure::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
     fn nodes(&self) -> &[HostPort] {
         match self {
             Offer::Files(_) => &[],
@@ -131,19 +142,13 @@ impl Arguments {
                 path.display()
             )));
         }
-        match path.metadata() {
-            Ok(_) => Ok(Offer::Files(content::named(path))),
-            Err(source) => Err(Failure::Read {
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        Offer::files(path)
     }
 }
 
-struct Seeding<'a> {
-    node: &'a Node,
-    output: &'a Output,
+pub(crate) struct Seeding<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) output: &'a Output,
 }
 
 impl Seeding<'_> {
@@ -167,7 +172,7 @@ impl Seeding<'_> {
     }
 
     /// Makes the torrent if there is none yet, and begins to serve it.
-    async fn open(&self, offer: Offer) -> Result<Torrent, Failure> {
+    pub(crate) async fn open(&self, offer: Offer) -> Result<Torrent, Failure> {
         match offer {
             Offer::Files(path) => {
                 let directory = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -215,7 +220,7 @@ impl Seeding<'_> {
 }
 
 /// Serves one torrent until a signal comes.
-async fn serve(
+pub(crate) async fn serve(
     mut torrent: Torrent,
     output: Output,
     mut interrupt: Interrupt,

@@ -3,13 +3,29 @@
 use std::fs;
 use std::path::Path;
 
-use trackless::Source;
+use trackless::{Publisher, PublisherError, Source};
 use wire::{InfoHash, Magnet, Metainfo};
 
 use super::failure::Failure;
 
-/// Reads what was given to `get`: INFOHASH, MAGNET or FILE.torrent.
-pub(crate) fn parse(text: &str) -> Result<Source, Failure> {
+/// What `get` is to fetch.
+pub(crate) enum Wanted {
+    Torrent(Source),
+    /// The newest torrent of somebody, whatever that is. BEP 46.
+    Newest(Publisher),
+}
+
+/// Reads what was given to `get`: INFOHASH, MAGNET or FILE.torrent, or the magnet link of a publisher.
+pub(crate) fn wanted(text: &str) -> Result<Wanted, Failure> {
+    match text.parse() {
+        Ok(publisher) => Ok(Wanted::Newest(publisher)),
+        Err(PublisherError::NoKey) => parse(text).map(Wanted::Torrent),
+        Err(error) => Err(Failure::Usage(error.to_string())),
+    }
+}
+
+/// Reads what names one torrent: INFOHASH, MAGNET or FILE.torrent.
+fn parse(text: &str) -> Result<Source, Failure> {
     if is_magnet(text) {
         return magnet(text).map(Source::Magnet);
     }

@@ -18,6 +18,7 @@ mod items;
 mod library;
 mod metadata;
 mod private_torrents;
+mod publishing;
 mod restart;
 mod support;
 mod unreachable_network;

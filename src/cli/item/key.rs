@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
 }
 
 /// Reads the file of a key.
-pub(super) fn read(path: &Path) -> Result<SecretKey, Failure> {
+pub(crate) fn read(path: &Path) -> Result<SecretKey, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| Failure::Read {
         path: path.to_owned(),
         source,

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use dht::{Item, ItemValue, MutableItem, Salt, SecretKey};
-use trackless::{Node, Receipt};
+use dht::ItemValue;
 
 use super::super::failure::Failure;
 use super::super::interrupt::Interrupt;
 use super::super::network::{NetworkArguments, Role};
-use super::super::output::{Output, field};
-use super::super::report::Report;
+use super::super::output::Output;
 use super::super::timeout::Timeout;
-use super::super::units;
-use super::{key, public_key, salt, unfit};
+use super::{Wish, key, salt, unfit};
 
 /// Store a value at the nodes nearest to its target.
 ///
@@ -91,10 +88,10 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     let result = if arguments.stay {
         tokio::select! {
             signal = interrupt.received() => signal.end_of_service(),
-            ended = wish.keep(&node, arguments, output) => ended,
+            ended = wish.keep(&node, output) => ended,
         }
     } else {
-        let put = wish.put(&node, arguments, output);
+        let put = wish.put(&node, output);
         interrupt.or(put).await.flatten()
     };
     node.shutdown().await;
@@ -121,104 +118,9 @@ impl Arguments {
             value: value.map_err(unfit)?,
             salt: salt(self.salt.as_deref())?,
             key: self.key.as_deref().map(key::read).transpose()?,
+            seq: self.seq,
+            cas: self.cas,
+            patience: self.timeout.limit().unwrap_or(Duration::MAX),
         })
-    }
-}
-
-/// What is to be stored.
-struct Wish {
-    value: ItemValue,
-    salt: Salt,
-    key: Option<SecretKey>,
-}
-
-impl Wish {
-    async fn put(
-        &self,
-        node: &Node,
-        arguments: &Arguments,
-        output: &Output,
-    ) -> Result<(), Failure> {
-        let item = self.item(node, arguments).await?;
-        let receipt = node.put_item(&item, &self.salt, arguments.cas).await?;
-        self.say(&item, &receipt, output);
-        Ok(())
-    }
-
-    /// Puts it for ever; ends by an error alone.
-    async fn keep(
-        &self,
-        node: &Node,
-        arguments: &Arguments,
-        output: &Output,
-    ) -> Result<(), Failure> {
-        let item = self.item(node, arguments).await?;
-        let mut kept = node.keep_item(&item, &self.salt);
-        while let Some(result) = kept.next().await {
-            match result {
-                Ok(receipt) => self.say(&item, &receipt, output),
-                Err(error @ trackless::Error::NotStored { .. }) => {
-                    output.note(format_args!("{error}; trying again"));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(trackless::Error::ShutDown.into())
-    }
-
-    /// The item, signed if there is a key: as the next version, or again as the newest one if that has this very value.
-    async fn item(&self, node: &Node, arguments: &Arguments) -> Result<Item, Failure> {
-        let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-        node.bootstrapped(patience).await?;
-        let Some(key) = &self.key else {
-            return Ok(Item::Immutable(self.value.clone()));
-        };
-        let seq = match arguments.seq {
-            Some(seq) => seq,
-            None => self.next_seq(node, key).await?,
-        };
-        let item = MutableItem::sign(self.value.clone(), seq, &self.salt, key);
-        Ok(Item::Mutable(item))
-    }
-
-    async fn next_seq(&self, node: &Node, key: &SecretKey) -> Result<i64, Failure> {
-        let target = key.public().target(&self.salt);
-        let newest = node.get_item(target, &self.salt).best().await?;
-        let Some((seq, newest)) = newest.as_ref().and_then(|item| item.seq().zip(Some(item)))
-        else {
-            return Ok(1);
-        };
-        if *newest.value() == self.value {
-            return Ok(seq);
-        }
-        seq.checked_add(1).ok_or_else(|| {
-            Failure::Usage("this key has used up its versions: take another salt".to_owned())
-        })
-    }
-
-    fn say(&self, item: &Item, receipt: &Receipt, output: &Output) {
-        let target = receipt.target.to_string();
-        let public_key = public_key(item);
-        output.result(field("target", &target));
-        if let (Some(key), Some(seq)) = (&public_key, item.seq()) {
-            output.result(field("key", key));
-            output.result(field("version", seq));
-        }
-        output.result(field(
-            "stored by",
-            units::count(receipt.holders.len(), "node"),
-        ));
-        for (node, error) in &receipt.refusals {
-            output.note(format_args!("{node} refused: {error}"));
-        }
-        output.event(&Report::ItemStored {
-            target,
-            public_key,
-            salt: hex::encode(self.salt.as_bytes()),
-            seq: item.seq(),
-            nodes: &receipt.holders,
-            refused: receipt.refusals.len(),
-            seconds: receipt.elapsed.as_secs_f64(),
-        });
     }
 }

@@ -1,0 +1,90 @@
+//! `trackless publish`: share files under a key that stays when they change. BEP 46.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use dht::SecretKey;
+use trackless::{Node, Publisher};
+
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::item::{Wish, key, salt};
+use super::network::{NetworkArguments, Role};
+use super::output::{Output, field};
+use super::report::Report;
+use super::seed::{Offer, Seeding, serve};
+
+/// Share files under a link that stays when they change.
+///
+/// Like `seed`, and a value in the DHT, signed with your key, says which torrent is the newest. `get` with the publisher's link
+/// fetches that one. Publish the directory again after you have changed it: the link stays the same.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  trackless item key me.key                                 (makes a key, once)
+  trackless publish me.key site/                            (prints the link, and serves until Ctrl-C)
+  trackless publish me.key photos/ --salt photos            (another link of the same key)
+  trackless get 'magnet:?xs=urn:btpk:KEY'")]
+pub(crate) struct Arguments {
+    /// The file with your key. `item key` makes one.
+    #[arg(value_name = "KEYFILE")]
+    key: PathBuf,
+    /// A file or directory.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Which of your publications it is; at most 64 bytes.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "TRACKLESS_SALT",
+        hide_env_values = true
+    )]
+    salt: Option<String>,
+    #[command(flatten)]
+    network: NetworkArguments,
+}
+
+pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
+    let key = key::read(&arguments.key)?;
+    let offer = Offer::files(&arguments.path)?;
+    let publisher = Publisher {
+        key: key.public(),
+        salt: salt(arguments.salt.as_deref())?,
+    };
+    let mut interrupt = Interrupt::listen()?;
+    let node = arguments
+        .network
+        .start(&[], Role::Participant, output)
+        .await?;
+    let result = publish(&node, offer, publisher, key, &mut interrupt, output).await;
+    node.shutdown().await;
+    result
+}
+
+async fn publish(
+    node: &Node,
+    offer: Offer,
+    publisher: Publisher,
+    key: SecretKey,
+    interrupt: &mut Interrupt,
+    output: &Output,
+) -> Result<(), Failure> {
+    let torrent = interrupt.or(Seeding { node, output }.open(offer)).await??;
+    output.result(field("publisher", &publisher));
+    output.event(&Report::Publishing {
+        publisher: publisher.to_string(),
+    });
+    let wish = Wish {
+        value: Publisher::pointer(torrent.info_hash()),
+        salt: publisher.salt,
+        key: Some(key),
+        seq: None,
+        cas: None,
+        patience: Duration::MAX,
+    };
+    tokio::select! {
+        ended = serve(torrent, output.clone(), interrupt.clone()) => ended,
+        failed = wish.keep(node, output) => failed,
+    }
+}
