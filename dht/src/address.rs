@@ -111,11 +111,22 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 }
 
 /// The address type of one family: what a routing table stores.
-pub(crate) trait Endpoint: Copy + Ord + Into<SocketAddr> {}
+pub(crate) trait Endpoint: Copy + Ord + Into<SocketAddr> {
+    /// The same host at another port.
+    fn at_port(self, port: u16) -> Self;
+}
 
-impl Endpoint for SocketAddrV4 {}
+impl Endpoint for SocketAddrV4 {
+    fn at_port(self, port: u16) -> Self {
+        Self::new(*self.ip(), port)
+    }
+}
 
-impl Endpoint for SocketAddrV6 {}
+impl Endpoint for SocketAddrV6 {
+    fn at_port(self, port: u16) -> Self {
+        Self::new(*self.ip(), port, 0, 0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -123,7 +123,7 @@ impl Default for Config {
             max_info_hashes: 20_000,
             max_peers_per_info_hash: 2_000,
             max_peers_per_source: 5_000,
-            max_peer_bytes: 32 << 20,
+            max_peer_bytes: 48 << 20,
             item_lifetime: Duration::from_secs(2 * 60 * 60),
             max_items_per_source: 128,
             max_items_per_network: 512,

@@ -13,8 +13,6 @@ use crate::id::Id;
 
 /// What an info-hash costs beside its peers, approximately.
 const SWARM_BYTES: usize = 200;
-/// What a source costs, approximately.
-const SOURCE_BYTES: usize = 64;
 
 /// The peers that were announced to this node. BEP 5, "`announce_peer`".
 ///
@@ -22,9 +20,8 @@ const SOURCE_BYTES: usize = 64;
 pub(crate) struct PeerStore {
     /// By the time of the last announce: looking up does not prolong a life.
     swarms: LruCache<Id, Swarm, Keyed>,
-    /// Entries of each source.
-    sources: BTreeMap<SocketAddr, u32>,
-    bytes: usize,
+    accounts_v4: Accounts<SocketAddrV4>,
+    accounts_v6: Accounts<SocketAddrV6>,
 }
 
 #[derive(Default)]
@@ -45,8 +42,8 @@ impl PeerStore {
         rng.fill_bytes(&mut key);
         Self {
             swarms: LruCache::unbounded_with_hasher(Keyed(key)),
-            sources: BTreeMap::new(),
-            bytes: 0,
+            accounts_v4: Accounts::default(),
+            accounts_v6: Accounts::default(),
         }
     }
 
@@ -59,10 +56,12 @@ impl PeerStore {
     }
 
     pub(crate) fn peers(&self) -> usize {
-        self.swarms
-            .iter()
-            .map(|(_, swarm)| swarm.v4.len() + swarm.v6.len())
-            .sum()
+        self.accounts_v4.peers + self.accounts_v6.peers
+    }
+
+    /// What all of it takes, approximately.
+    fn bytes(&self) -> usize {
+        self.swarms.len() * SWARM_BYTES + self.accounts_v4.bytes() + self.accounts_v6.bytes()
     }
 
     /// Keeps or renews a peer. False if its source has more than its share.
@@ -74,27 +73,19 @@ impl PeerStore {
         config: &Config,
     ) -> bool {
         self.expire(now);
-        let swarm = self.swarms.get_or_insert_mut(info_hash, || {
-            self.bytes += SWARM_BYTES;
-            Swarm::default()
-        });
-        let mut ledger = Ledger {
-            sources: &mut self.sources,
-            bytes: &mut self.bytes,
-        };
+        let swarm = self.swarms.get_or_insert_mut(info_hash, Swarm::default);
         let stored = match peer {
-            SocketAddr::V4(peer) => ledger.announce(&mut swarm.v4, peer, now, config),
-            SocketAddr::V6(peer) => ledger.announce(&mut swarm.v6, peer, now, config),
+            SocketAddr::V4(peer) => self.accounts_v4.announce(&mut swarm.v4, peer, now, config),
+            SocketAddr::V6(peer) => self.accounts_v6.announce(&mut swarm.v6, peer, now, config),
         };
         if swarm.v4.is_empty() && swarm.v6.is_empty() {
-            self.swarms.pop(&info_hash);
-            self.bytes -= SWARM_BYTES;
+            self.forget(&info_hash);
         }
-        while self.swarms.len() > config.max_info_hashes || self.bytes > config.max_peer_bytes {
-            let Some((_, swarm)) = self.swarms.pop_lru() else {
+        while self.swarms.len() > config.max_info_hashes || self.bytes() > config.max_peer_bytes {
+            let Some((&oldest, _)) = self.swarms.peek_lru() else {
                 break;
             };
-            self.forget(&swarm);
+            self.forget(&oldest);
         }
         stored
     }
@@ -119,25 +110,19 @@ impl PeerStore {
 
     /// Drops what is too old. Cheap when nothing is.
     pub(crate) fn expire(&mut self, now: Duration) {
-        while let Some((_, swarm)) = self.swarms.peek_lru() {
+        while let Some((&oldest, swarm)) = self.swarms.peek_lru() {
             if swarm.is_alive(now) {
                 break;
             }
-            let Some((_, swarm)) = self.swarms.pop_lru() else {
-                break;
-            };
-            self.forget(&swarm);
+            self.forget(&oldest);
         }
     }
 
-    fn forget(&mut self, swarm: &Swarm) {
-        let mut ledger = Ledger {
-            sources: &mut self.sources,
-            bytes: &mut self.bytes,
-        };
-        swarm.v4.iter().for_each(|peer| ledger.remove(peer));
-        swarm.v6.iter().for_each(|peer| ledger.remove(peer));
-        self.bytes -= SWARM_BYTES;
+    fn forget(&mut self, info_hash: &Id) {
+        if let Some(swarm) = self.swarms.pop(info_hash) {
+            self.accounts_v4.close(&swarm.v4);
+            self.accounts_v6.close(&swarm.v6);
+        }
     }
 }
 
@@ -177,14 +162,34 @@ fn sample<A: Endpoint>(
     sample
 }
 
-/// The accounts that change with every entry of the store.
-struct Ledger<'a> {
-    sources: &'a mut BTreeMap<SocketAddr, u32>,
-    bytes: &'a mut usize,
+/// What is known of all entries of one family without looking at each.
+struct Accounts<A> {
+    /// Entries of each source: the IP, on a local network with its port.
+    sources: BTreeMap<A, u32>,
+    peers: usize,
+    /// Entries that there is room for.
+    room: usize,
 }
 
-impl Ledger<'_> {
-    fn announce<A: Endpoint>(
+impl<A> Default for Accounts<A> {
+    fn default() -> Self {
+        Self {
+            sources: BTreeMap::new(),
+            peers: 0,
+            room: 0,
+        }
+    }
+}
+
+impl<A: Endpoint> Accounts<A> {
+    /// What a source costs: nodes of the map are two thirds full when they are filled in no order.
+    const SOURCE_BYTES: usize = (size_of::<A>() + size_of::<u32>()) * 2;
+
+    fn bytes(&self) -> usize {
+        self.room * size_of::<Peer<A>>() + self.sources.len() * Self::SOURCE_BYTES
+    }
+
+    fn announce(
         &mut self,
         peers: &mut Vec<Peer<A>>,
         address: A,
@@ -199,14 +204,8 @@ impl Ledger<'_> {
             *peer = fresh;
             return true;
         }
-        peers.retain(|peer| {
-            let alive = peer.is_alive(now);
-            if !alive {
-                self.remove(peer);
-            }
-            alive
-        });
-        let source = source(address.into());
+        self.expire(peers, now);
+        let source = source(address);
         if self
             .sources
             .get(&source)
@@ -224,37 +223,59 @@ impl Ledger<'_> {
             };
             self.remove(&peers.swap_remove(oldest));
         }
-        let entries = self.sources.entry(source).or_insert_with(|| {
-            *self.bytes += SOURCE_BYTES;
-            0
-        });
-        *entries += 1;
-        *self.bytes += size_of::<Peer<A>>();
-        if peers.is_empty() {
-            // Most torrents have few peers; the vector's own growth starts at four.
-            peers.reserve_exact(1);
+        *self.sources.entry(source).or_default() += 1;
+        self.peers += 1;
+        if peers.len() == peers.capacity() {
+            // Most torrents have few peers, and what all of them together do not use is to be little.
+            self.resize(peers, |peers| peers.reserve_exact(1 + peers.len() / 8));
         }
         peers.push(fresh);
         true
     }
 
-    fn remove<A: Endpoint>(&mut self, peer: &Peer<A>) {
-        *self.bytes -= size_of::<Peer<A>>();
-        let source = source(peer.address.into());
+    fn expire(&mut self, peers: &mut Vec<Peer<A>>, now: Duration) {
+        peers.retain(|peer| {
+            let alive = peer.is_alive(now);
+            if !alive {
+                self.remove(peer);
+            }
+            alive
+        });
+        if peers.len() < peers.capacity() / 4 {
+            self.resize(peers, Vec::shrink_to_fit);
+        }
+    }
+
+    fn resize(&mut self, peers: &mut Vec<Peer<A>>, resize: impl FnOnce(&mut Vec<Peer<A>>)) {
+        self.room -= peers.capacity();
+        resize(peers);
+        self.room += peers.capacity();
+    }
+
+    /// Forgets all peers of a torrent.
+    fn close(&mut self, peers: &Vec<Peer<A>>) {
+        for peer in peers {
+            self.remove(peer);
+        }
+        self.room -= peers.capacity();
+    }
+
+    fn remove(&mut self, peer: &Peer<A>) {
+        self.peers -= 1;
+        let source = source(peer.address);
         if let Some(entries) = self.sources.get_mut(&source) {
             *entries -= 1;
             if *entries == 0 {
                 self.sources.remove(&source);
-                *self.bytes -= SOURCE_BYTES;
             }
         }
     }
 }
 
 /// Who is responsible for an entry: the IP, on a local network with its port.
-fn source(peer: SocketAddr) -> SocketAddr {
-    if is_public(peer.ip()) {
-        SocketAddr::new(peer.ip(), 0)
+fn source<A: Endpoint>(peer: A) -> A {
+    if is_public(peer.into().ip()) {
+        peer.at_port(0)
     } else {
         peer
     }
@@ -313,7 +334,7 @@ mod tests {
         );
         assert_eq!(store.sample(&hash(1), Family::V6, 10, MINUTE, &mut rng), []);
         store.expire(75 * MINUTE);
-        assert!(store.is_empty() && store.bytes == 0 && store.sources.is_empty());
+        assert!(store.is_empty() && store.bytes() == 0 && store.accounts_v4.sources.is_empty());
     }
 
     #[test]
@@ -367,15 +388,17 @@ mod tests {
                 now += Duration::from_secs(seconds);
                 store.announce(hash(number), peer(host), now, &config);
                 prop_assert!(store.info_hashes() <= 8);
-                prop_assert!(store.bytes <= 2500);
-                prop_assert!(store.sources.values().all(|&entries| 0 < entries && entries <= 4));
-                prop_assert_eq!(store.sources.values().map(|&entries| entries as usize).sum::<usize>(), store.peers());
-                let expected = store.peers() * size_of::<Peer<SocketAddrV4>>() + store.info_hashes() * SWARM_BYTES + store.sources.len() * SOURCE_BYTES;
-                prop_assert_eq!(store.bytes, expected);
+                prop_assert!(store.bytes() <= 2500);
+                let accounts = &store.accounts_v4;
+                prop_assert!(accounts.sources.values().all(|&entries| 0 < entries && entries <= 4));
+                prop_assert_eq!(accounts.sources.values().map(|&entries| entries as usize).sum::<usize>(), store.peers());
+                let swarms = store.swarms.iter().map(|(_, swarm)| &swarm.v4);
+                prop_assert_eq!(swarms.clone().map(Vec::len).sum::<usize>(), store.peers());
+                prop_assert_eq!(swarms.map(Vec::capacity).sum::<usize>(), accounts.room);
             }
             store.expire(now + config.peer_lifetime);
             prop_assert!(store.is_empty());
-            prop_assert_eq!(store.bytes, 0);
+            prop_assert_eq!((store.bytes(), store.peers()), (0, 0));
         }
     }
 }
