@@ -499,4 +499,6 @@ fn compact(address: &SocketAddr) -> ArrayVec<u8, 18> {
 }
 
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod tests;

@@ -72,3 +72,97 @@ fn a_node_answers_after_any_datagram() {
     node.assert_code(0);
     assert!(!node.stderr.contains("panicked"), "{node}");
 }
+
+/// The longest payload of a UDP datagram over IPv4.
+const LONGEST: usize = 65_507;
+
+#[test]
+fn a_malformed_query_is_refused_by_its_code_and_garbage_by_silence() {
+    let desk = Desk::new();
+    let mut node = desk.start(&["node"]);
+    let address = node.address();
+    let query = |arguments: &str, method: &str| {
+        let id = "2:id20:abcdefghij0123456789";
+        let method = format!("{}:{method}", method.len());
+        format!("d1:ad{id}{arguments}e1:q{method}1:t1:x1:y1:qe").into_bytes()
+    };
+    let hash = "9:info_hash20:abcdefghij0123456789";
+    let padding = format!("1:z{}:", LONGEST - 70);
+    let cases: Vec<(Vec<u8>, Option<&str>)> = vec![
+        (
+            b"d1:ad2:id2:abe1:q4:ping1:t1:x1:y1:qe".to_vec(),
+            Some("203"),
+        ),
+        (b"d1:q4:ping1:t1:x1:y1:qe".to_vec(), Some("203")),
+        (query("", "find_node"), Some("203")),
+        (
+            query("9:info_hash19:abcdefghij012345678", "get_peers"),
+            Some("203"),
+        ),
+        (
+            query(&format!("{hash}4:porti1e"), "announce_peer"),
+            Some("203"),
+        ),
+        (
+            query(
+                &format!("{hash}4:porti0e5:token8:abcdefgh"),
+                "announce_peer",
+            ),
+            Some("203"),
+        ),
+        (
+            query(
+                &format!("{hash}4:porti1e5:token8:abcdefgh"),
+                "announce_peer",
+            ),
+            Some("203"),
+        ),
+        (query("", "vote"), Some("204")),
+        (
+            b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:y1:qe".to_vec(),
+            None,
+        ),
+        (b"d1:t1:x1:y1:ze".to_vec(), None),
+        (b"hello".to_vec(), None),
+        (noise(7, LONGEST), None),
+        ([query("", "ping"), vec![b'x'; LONGEST - 60]].concat(), None),
+        (
+            [
+                b"d".to_vec(),
+                padding.into_bytes(),
+                vec![b'x'; LONGEST - 70],
+                b"e".to_vec(),
+            ]
+            .concat(),
+            None,
+        ),
+    ];
+    for (datagram, code) in cases {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&datagram, &address).unwrap();
+        socket.send_to(PING, &address).unwrap();
+        let mut codes = Vec::new();
+        loop {
+            let mut answer = [0; 2048];
+            let (length, _) = socket.recv_from(&mut answer).unwrap();
+            let document = bencode::decode(&answer[..length]).unwrap();
+            let message = document.root().as_dict().unwrap();
+            if message.bytes(b"t") == Some(b"aa") {
+                break;
+            }
+            let error = message.list(b"e").into_iter().flatten().next();
+            codes.extend(
+                error
+                    .and_then(|code| code.as_integer())
+                    .map(|code| code.to_string()),
+            );
+        }
+        assert_eq!(
+            codes.first().map(String::as_str),
+            code,
+            "{:?}",
+            String::from_utf8_lossy(&datagram[..datagram.len().min(80)])
+        );
+    }
+}
