@@ -6,6 +6,10 @@ use std::fs::{File, Metadata};
 use std::io::{self, IoSlice};
 use std::path::Path;
 
+mod datagrams;
+
+pub(crate) use datagrams::{Arrivals, Departures};
+
 /// Reads from `offset` on, once: the number of bytes may be smaller than the buffer, and is 0 at the end of the file.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     #[cfg(unix)]

@@ -1,0 +1,295 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dht::{Config, DecodeError, Event, Family, Id, Input, LookupId, Node};
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::desk::Desk;
+use super::{Command, DhtStatistics, Entrance, Goal};
+use crate::platform::Arrivals;
+use crate::state::StateDir;
+
+/// How often the contacts are written to the disk.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How old the figures that others see may be.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The one task that owns the node.
+pub(super) struct Driver {
+    pub(super) node: Node,
+    pub(super) config: Config,
+    pub(super) rng: StdRng,
+    pub(super) epoch: Instant,
+    pub(super) deadline: Option<Duration>,
+    pub(super) desk: Desk,
+    pub(super) lookups: HashMap<LookupId, mpsc::Sender<Event>>,
+    pub(super) next_lookup: u64,
+    pub(super) watches: HashMap<Id, mpsc::Sender<SocketAddr>>,
+    pub(super) entrance: watch::Sender<Entrance>,
+    pub(super) statistics: Arc<Mutex<(Id, DhtStatistics)>>,
+    pub(super) state: Option<Arc<StateDir>>,
+}
+
+impl Driver {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut arrivals = Arrivals::new();
+        let mut next_save = Instant::now() + SAVE_INTERVAL;
+        let mut next_publish = None;
+        let alarm = sleep_until(next_save);
+        tokio::pin!(alarm);
+        let stopped = loop {
+            self.desk.sockets.flush();
+            let deadline = self.deadline.map(|deadline| self.epoch + deadline);
+            let wake = [deadline, next_publish]
+                .into_iter()
+                .flatten()
+                .fold(next_save, Instant::min);
+            // Deadlines move with nearly every datagram, mostly to later: an alarm that comes too early costs less than setting it each time.
+            if wake < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake);
+            }
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Stop(done)) => break Some(done),
+                    Some(command) => self.obey(command),
+                    None => break None,
+                },
+                () = self.desk.sockets.readable(Family::V4) => self.receive(Family::V4, &mut arrivals),
+                () = self.desk.sockets.readable(Family::V6) => self.receive(Family::V6, &mut arrivals),
+                () = &mut alarm => {
+                    let now = Instant::now();
+                    if now >= next_save {
+                        self.save();
+                        next_save += SAVE_INTERVAL;
+                    }
+                    if next_publish.is_some_and(|due| now >= due) {
+                        self.publish();
+                        next_publish = None;
+                        continue;
+                    }
+                    self.handle(Input::Timeout);
+                }
+            }
+            next_publish = next_publish.or_else(|| Some(Instant::now() + PUBLISH_INTERVAL));
+        };
+        self.desk.sockets.flush();
+        self.save();
+        if let Some(done) = stopped {
+            let _ = done.send(());
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Lookup {
+                info_hash,
+                goal,
+                events,
+            } => {
+                let lookup = self.enrol(events);
+                let info_hash = Id::from(*info_hash.as_bytes());
+                self.handle(match goal {
+                    Goal::GetPeers => Input::GetPeers { lookup, info_hash },
+                    Goal::Announce(port) => Input::Announce {
+                        lookup,
+                        info_hash,
+                        port,
+                    },
+                });
+            }
+            Command::GetItem {
+                target,
+                salt,
+                events,
+            } => {
+                let lookup = self.enrol(events);
+                self.handle(Input::GetItem {
+                    lookup,
+                    target,
+                    salt: &salt,
+                });
+            }
+            Command::PutItem {
+                item,
+                salt,
+                cas,
+                events,
+            } => {
+                let lookup = self.enrol(events);
+                self.handle(Input::PutItem {
+                    lookup,
+                    item: &item,
+                    salt: &salt,
+                    cas,
+                });
+            }
+            Command::Watch { info_hash, peers } => {
+                self.watches.retain(|_, peers| !peers.is_closed());
+                self.watches.insert(Id::from(*info_hash.as_bytes()), peers);
+            }
+            Command::Ping(address) => {
+                if self.desk.sockets.reach(&address) {
+                    self.handle(Input::Ping(address));
+                }
+            }
+            Command::Bootstrap(mut addresses) => {
+                addresses.retain(|address| self.desk.sockets.reach(address));
+                self.handle(Input::Bootstrap(&addresses));
+            }
+            Command::Stop(_) => {}
+        }
+    }
+
+    /// Names a lookup whose events go to `events`.
+    fn enrol(&mut self, events: mpsc::Sender<Event>) -> LookupId {
+        let lookup = LookupId(self.next_lookup);
+        self.next_lookup += 1;
+        self.lookups.insert(lookup, events);
+        lookup
+    }
+
+    /// Takes the datagrams of one call, before others get a turn.
+    fn receive(&mut self, family: Family, arrivals: &mut Arrivals) {
+        self.desk.sockets.receive(family, arrivals);
+        let now = self.epoch.elapsed();
+        for (from, datagram) in arrivals.iter() {
+            let limiter = self.desk.limiter.as_mut();
+            if limiter.is_none_or(|limiter| limiter.admit(from, datagram.len(), now)) {
+                self.read(from, datagram, now);
+            }
+        }
+    }
+
+    fn read(&mut self, from: SocketAddr, datagram: &[u8], now: Duration) {
+        match dht::decode(datagram) {
+            Ok(message) => self.handle_at(
+                now,
+                Input::Receive {
+                    from,
+                    message: &message,
+                },
+            ),
+            Err(DecodeError::Query {
+                transaction, code, ..
+            }) => self.handle_at(
+                now,
+                Input::Malformed {
+                    from,
+                    transaction: &transaction,
+                    code,
+                },
+            ),
+            // Peers that speak uTP try it on this port, before TCP.
+            Err(_) => {
+                if let Some(refusal) = wire::refuse_utp(datagram) {
+                    self.desk
+                        .sockets
+                        .post(from, |datagram| datagram.extend(refusal));
+                }
+            }
+        }
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        self.handle_at(self.epoch.elapsed(), input);
+    }
+
+    fn handle_at(&mut self, now: Duration, input: Input<'_>) {
+        self.deadline = self
+            .node
+            .handle(&self.config, now, &mut self.rng, input, &mut self.desk);
+        for event in std::mem::take(&mut self.desk.events) {
+            self.tell(event, now);
+        }
+    }
+
+    /// Passes an event to whom it concerns.
+    fn tell(&mut self, event: Event, now: Duration) {
+        match &event {
+            Event::Ready => {
+                // Whoever waits for it asks how many there are.
+                self.publish();
+                self.entrance.send_modify(|entrance| entrance.ready = true);
+            }
+            Event::Bootstrapped { contacts } => tracing::debug!(contacts, "bootstrapped"),
+            Event::Unreachable { attempts } => {
+                tracing::info!(attempts, "no DHT node answers yet; asking again");
+            }
+            Event::PeerAnnounced { info_hash, peer } => {
+                if let Some(watch) = self.watches.get(info_hash) {
+                    let _ = watch.try_send(*peer);
+                }
+            }
+            Event::ExternalAddress { ip } => {
+                tracing::info!(%ip, "others see us at this address");
+                let ip = *ip;
+                self.entrance.send_modify(|entrance| {
+                    entrance
+                        .external
+                        .retain(|known| known.is_ipv4() != ip.is_ipv4());
+                    entrance.external.push(ip);
+                });
+            }
+            Event::IdChanged { id } => {
+                tracing::info!(%id, "changed our id to one that fits the address");
+            }
+            Event::Peers { lookup, .. }
+            | Event::Announced { lookup, .. }
+            | Event::Trace { lookup, .. }
+            | Event::Item { lookup, .. }
+            | Event::Stored { lookup, .. }
+            | Event::PutRefused { lookup, .. } => {
+                let lookup = *lookup;
+                if let Some(owner) = self.lookups.get(&lookup)
+                    && let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(event)
+                {
+                    self.lookups.remove(&lookup);
+                    self.handle_at(now, Input::Cancel { lookup });
+                }
+            }
+            Event::LookupEnded { lookup, .. } => {
+                if let Some(owner) = self.lookups.remove(lookup) {
+                    // The end must arrive: a slot for it is worth waiting for, but not by this task.
+                    tokio::spawn(async move { owner.send(event).await });
+                }
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let stats = self.node.stats();
+        let figures = DhtStatistics {
+            nodes_v4: stats.contacts_v4,
+            nodes_v6: stats.contacts_v6,
+            peers_stored: stats.peers,
+            items_stored: stats.items,
+            queries_answered: self.desk.answered,
+        };
+        *self
+            .statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = (self.node.id(), figures);
+        let contacts = stats.contacts_v4 + stats.contacts_v6;
+        self.entrance.send_if_modified(|entrance| {
+            std::mem::replace(&mut entrance.contacts, contacts) != contacts
+        });
+    }
+
+    fn save(&self) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        let contacts: Vec<_> = self
+            .node
+            .contacts()
+            .map(|contact| (*contact.id.as_bytes(), contact.address))
+            .collect();
+        if let Err(error) = state.save_node(*self.node.id().as_bytes(), &contacts) {
+            tracing::warn!(%error, "could not save the routing table");
+        }
+    }
+}
