@@ -1,5 +1,6 @@
 //! The command line: arguments in, sentences, events and an exit code out.
 
+mod announce;
 mod completions;
 mod content;
 mod create;
@@ -64,6 +65,7 @@ enum Command {
     Node(node::Arguments),
     Lookup(lookup::Arguments),
     Item(item::Arguments),
+    Announce(announce::Arguments),
     Create(create::Arguments),
     Show(show::Arguments),
     Verify(verify::Arguments),
@@ -115,6 +117,7 @@ impl Command {
             Command::Node(arguments) => block_on(node::run(&arguments, output)),
             Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
             Command::Item(arguments) => block_on(item::run(&arguments, output)),
+            Command::Announce(arguments) => block_on(announce::run(&arguments, output)),
             Command::Create(arguments) => create::run(arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),

@@ -14,6 +14,8 @@ pub enum LookupEvent {
     Asked {
         /// Its address.
         node: SocketAddr,
+        /// Whose answer had named it; `None` if it was known.
+        named_by: Option<SocketAddr>,
     },
     /// A node answered.
     Answered {
@@ -42,6 +44,13 @@ pub enum LookupEvent {
         from: Option<SocketAddr>,
         /// Their addresses.
         peers: Vec<SocketAddr>,
+    },
+    /// A node holds our announce.
+    Announced {
+        /// Its address.
+        node: SocketAddr,
+        /// Its id.
+        id: [u8; 20],
     },
     /// The last event.
     Ended {
@@ -83,7 +92,7 @@ impl Lookup {
                     ..
                 } => {
                     return Some(match step {
-                        Step::Asked => LookupEvent::Asked { node },
+                        Step::Asked { named_by } => LookupEvent::Asked { node, named_by },
                         Step::Answered {
                             round_trip,
                             nodes,
@@ -102,6 +111,12 @@ impl Lookup {
                 }
                 Event::Peers { from, peers, .. } => {
                     return Some(LookupEvent::Peers { from, peers });
+                }
+                Event::Announced { node, .. } => {
+                    return Some(LookupEvent::Announced {
+                        node: node.address,
+                        id: *node.id.as_bytes(),
+                    });
                 }
                 Event::LookupEnded { report, .. } => {
                     self.ended = true;

@@ -14,7 +14,7 @@ use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserv
 
 use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
 use crate::item::{self, ItemSearch, KeptItem, Receipt};
-use crate::lookup::{Lookup, Peers};
+use crate::lookup::{Lookup, LookupEvent, Peers};
 use crate::peer_driver::{Door, Doors, listen};
 use crate::session::{Begin, Command, INBOX, Opening, Session};
 use crate::sockets;
@@ -246,17 +246,25 @@ impl Node {
     /// # Errors
     /// The node was shut down.
     pub async fn announce(&self, info_hash: InfoHash, port: Option<u16>) -> Result<usize, Error> {
+        let mut announcement = self.announcement(info_hash, port);
+        let mut holders = 0;
+        while let Some(event) = announcement.next().await {
+            match event {
+                LookupEvent::Announced { .. } => holders += 1,
+                LookupEvent::Ended { .. } => return Ok(holders),
+                _ => {}
+            }
+        }
+        Err(Error::ShutDown)
+    }
+
+    /// The same, with every step on the way: [`LookupEvent::Announced`] names each node that holds it.
+    pub fn announcement(&self, info_hash: InfoHash, port: Option<u16>) -> Lookup {
         let port = port.map_or(
             AnnouncedPort::Implied(self.local_address().port()),
             AnnouncedPort::Given,
         );
-        let mut events = self.0.dht.lookup(info_hash, Goal::Announce(port));
-        while let Some(event) = events.recv().await {
-            if let dht::Event::LookupEnded { report, .. } = event {
-                return Ok(report.announced_to);
-            }
-        }
-        Err(Error::ShutDown)
+        Lookup::new(self.0.dht.lookup(info_hash, Goal::Announce(port)))
     }
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.

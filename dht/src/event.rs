@@ -115,7 +115,10 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It was sent.
-    Asked,
+    Asked {
+        /// Whose answer had named the node first; `None` if it stood in our own table, or the address was given.
+        named_by: Option<SocketAddr>,
+    },
     /// It was answered.
     Answered {
         /// The time it took.

@@ -23,6 +23,7 @@ use crate::token::TokenIssuer;
 use crate::transaction::{Patience, Purpose, Transaction, Transactions};
 
 mod bootstrap;
+mod impostors;
 mod item_lookups;
 mod items;
 mod lookups;
@@ -316,8 +317,14 @@ impl Node {
         let impostor = transaction.id.is_some_and(|expected| expected != node.id);
         self.round_trips
             .record(context.now.saturating_sub(transaction.sent));
-        if node.id != self.id() {
+        // Who was asked for somebody else was not chosen by us: it enters only in place of the contact that it was.
+        let expected = transaction.id.map(|id| NodeInfo { id, ..node });
+        let was_contact = expected.is_some_and(|node| self.tables.touch(&node, context.now));
+        if node.id != self.id() && (!impostor || was_contact) {
             self.enter(&node, transaction.purpose == Purpose::Meet, context);
+        }
+        if impostor {
+            self.quarantine.unmask(node, context.now, context.config);
         }
         if impostor || node.id == self.id() {
             self.lookup_failed(transaction, Failure::Impostor(node.id), context);

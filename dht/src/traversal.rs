@@ -6,6 +6,10 @@ use crate::id::Id;
 use crate::message::{NodeInfo, Token};
 use crate::security::is_id_valid;
 
+mod credit;
+
+use credit::Credit;
+
 /// Candidates that are remembered; farther ones make room.
 const MAX_CANDIDATES: usize = 128;
 /// Nodes at most that an announce is sent to, those that did not acknowledge it included.
@@ -38,6 +42,10 @@ struct Candidate {
     node: NodeInfo,
     /// Answers that led to it, its own counted: 1 for a node of our table.
     hops: u8,
+    /// Who named it first; `None` if it stood in our table, or came by itself.
+    namer: Option<SocketAddr>,
+    /// Somebody else named it, too.
+    is_seconded: bool,
     state: State,
     token: Option<Token>,
     announce: State,
@@ -69,15 +77,20 @@ impl Traversal {
         }
     }
 
-    /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it.
-    pub(crate) fn add(&mut self, node: NodeInfo, hops: u8) {
+    /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it;
+    /// `namer` is whose answer names it.
+    pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) {
         let distance = node.id.distance(&self.target);
         let place = self
             .candidates
             .binary_search_by_key(&distance, |candidate| {
                 candidate.node.id.distance(&self.target)
             });
-        if let Err(place) = place
+        if let Ok(place) = place {
+            if let Some(known) = self.candidates.get_mut(place) {
+                known.is_seconded |= namer.is_some() && namer != known.namer;
+            }
+        } else if let Err(place) = place
             && place < MAX_CANDIDATES
         {
             self.candidates.truncate(MAX_CANDIDATES - 1);
@@ -86,6 +99,8 @@ impl Traversal {
                 Candidate {
                     node,
                     hops,
+                    namer,
+                    is_seconded: false,
                     state: State::Fresh,
                     token: None,
                     announce: State::Fresh,
@@ -165,6 +180,25 @@ impl Traversal {
         self.detour.as_ref().is_none_or(|detour| detour.budget > 0)
             && (self.counts(candidate) || is_id_valid(id, address.ip()))
             && !self.is_host_asked(address)
+            && self.is_believed(candidate)
+    }
+
+    /// Whether somebody names it who is worth listening to: one who keeps naming dead nodes has no say alone.
+    fn is_believed(&self, candidate: &Candidate) -> bool {
+        if candidate.namer.is_none() || candidate.is_seconded {
+            return true;
+        }
+        let others = self.candidates.iter();
+        let of_same = others.filter(|other| other.namer == candidate.namer);
+        !Credit::of(of_same.map(|other| other.state)).is_lost()
+    }
+
+    /// Who named a candidate first.
+    pub(crate) fn namer(&self, address: &SocketAddr) -> Option<SocketAddr> {
+        let mut candidates = self.candidates.iter();
+        candidates
+            .find(|candidate| candidate.node.address == *address)?
+            .namer
     }
 
     /// Judges the k nearest that answered, in a network of so many nodes. If they stand where a sixth of k is to be expected, they are a crowd. If
@@ -258,7 +292,7 @@ impl Traversal {
     pub(crate) fn answered(&mut self, node: NodeInfo, token: Option<Token>) -> u8 {
         self.entrances
             .retain(|(address, _)| *address != node.address);
-        self.add(node, 1);
+        self.add(node, 1, None);
         let Some(candidate) = self.find(&node.address, Some(&node.id)) else {
             return 1;
         };
@@ -438,7 +472,7 @@ mod tests {
         let mut traversal = Traversal::new(Id::new([0; 20]));
         numbers
             .into_iter()
-            .for_each(|number| traversal.add(node(number), 1));
+            .for_each(|number| traversal.add(node(number), 1, None));
         traversal
     }
 
@@ -492,11 +526,11 @@ mod tests {
         let mut traversal = traversal(20..=30);
         assert_eq!(traversal.hops(), 0);
         assert_eq!(traversal.answered(node(20), None), 1);
-        traversal.add(node(1), 2);
+        traversal.add(node(1), 2, None);
         assert_eq!(traversal.answered(node(1), None), 2);
         // Who was known already is as near as he was.
-        traversal.add(node(20), 3);
-        traversal.add(node(2), 3);
+        traversal.add(node(20), 3, None);
+        traversal.add(node(2), 3, None);
         assert_eq!(
             traversal.hops(),
             2,
@@ -517,6 +551,7 @@ mod tests {
                     ..node(number)
                 },
                 1,
+                None,
             );
         }
         assert_eq!(asked(&mut traversal), [1]);
@@ -526,12 +561,40 @@ mod tests {
     }
 
     #[test]
+    fn one_who_keeps_naming_dead_nodes_loses_his_say() {
+        let mut traversal = traversal([200, 201]);
+        let (liar, honest) = (node(200), node(201));
+        asked(&mut traversal);
+        traversal.answered(liar, None);
+        traversal.answered(honest, None);
+        for number in 1..=30 {
+            traversal.add(node(number), 2, Some(liar.address));
+        }
+        traversal.add(node(100), 2, Some(honest.address));
+        // Five are asked for nothing; then those that he alone names are left out.
+        let mut dead = 0;
+        while let Some((address, id)) = traversal.next() {
+            if id != Some(node(100).id) {
+                traversal.failed(&address, id.as_ref());
+                dead += 1;
+            }
+        }
+        assert_eq!(dead, 5);
+        assert!(!traversal.is_converged(), "the other one's is waited for");
+        traversal.answered(node(100), None);
+        assert!(traversal.is_converged());
+        // What somebody else confirms may be true.
+        traversal.add(node(7), 2, Some(honest.address));
+        assert_eq!(asked(&mut traversal), [7]);
+    }
+
+    #[test]
     fn an_entrance_becomes_a_candidate_by_answering() {
         let mut traversal = traversal([]);
         traversal.add_entrance(node(5).address);
         assert_eq!(traversal.next(), Some((node(5).address, None)));
         assert!(!traversal.is_converged());
-        traversal.add(node(5), 2);
+        traversal.add(node(5), 2, None);
         assert_eq!(traversal.next(), None);
         traversal.answered(node(5), None);
         assert!(traversal.is_converged());

@@ -35,6 +35,8 @@ pub struct Experiment {
     census: Census,
     minutes: Vec<Digest>,
     now: Micros,
+    /// Something happened that never should.
+    is_broken: bool,
 }
 
 /// What is looked at while a plan runs. It changes nothing of what happens.
@@ -68,7 +70,14 @@ impl Experiment {
     ///
     /// # Errors
     /// If the plan is none: see [`Plan::check`].
-    pub fn new(plan: Plan, matrix: Option<Matrix>, options: Options) -> Result<Self, PlanError> {
+    pub fn new(
+        mut plan: Plan,
+        matrix: Option<Matrix>,
+        options: Options,
+    ) -> Result<Self, PlanError> {
+        if let Some(matrix) = &matrix {
+            plan.network.regions = matrix.regions();
+        }
         plan.check()?;
         let life = Life::new(&plan);
         let crowd = life.residents();
@@ -100,6 +109,7 @@ impl Experiment {
             census: world.census(),
             minutes: Vec::new(),
             now: 0,
+            is_broken: false,
             plan,
             world,
             population,
@@ -117,6 +127,12 @@ impl Experiment {
     /// # Errors
     /// If something happened that never should. There is no going on after it.
     pub fn advance(&mut self) -> Result<Progress, Breach> {
+        let advanced = self.live();
+        self.is_broken |= advanced.is_err();
+        advanced.map(|()| self.progress())
+    }
+
+    fn live(&mut self) -> Result<(), Breach> {
         let end = (self.now + SECOND).min(self.end());
         // Who is asked is online now; whether it still is when its turn comes, the world will see.
         self.workload
@@ -139,10 +155,10 @@ impl Experiment {
             };
             self.run_to(next)?;
         }
-        if self.now.is_multiple_of(MINUTE) {
+        if self.now.is_multiple_of(MINUTE) || self.now >= self.end() {
             self.end_minute()?;
         }
-        Ok(self.progress())
+        Ok(())
     }
 
     fn run_to(&mut self, end: Micros) -> Result<(), Breach> {
@@ -165,12 +181,17 @@ impl Experiment {
     }
 
     fn end_minute(&mut self) -> Result<(), Breach> {
-        self.workload.close(&self.population, self.world.now())?;
-        self.minutes.push(self.digest());
+        self.workload.close(&self.world, &self.population)?;
+        if self.now.is_multiple_of(MINUTE) {
+            self.minutes.push(self.digest());
+        }
         if let Some(inspector) = &mut self.inspector {
             inspector.inspect(&self.world, self.workload.ended())?;
         }
-        if self.now > self.plan.settle.as_micros() as Micros {
+        let settle = self.plan.settle.as_micros() as Micros;
+        if self.now <= settle {
+            self.survey.begin(&self.world);
+        } else if self.now.is_multiple_of(MINUTE) {
             self.survey.take(&self.world, &self.population);
         }
         self.census = self.world.census();
@@ -206,7 +227,7 @@ impl Experiment {
         let lookups = self.workload.rows();
         Findings {
             plan: self.plan.clone(),
-            is_finished: self.now >= self.end(),
+            is_finished: self.now >= self.end() && !self.is_broken,
             simulated: Duration::from_micros(self.now),
             digest: self.digest(),
             minutes: self.minutes.clone(),

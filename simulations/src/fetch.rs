@@ -1,6 +1,7 @@
 //! A torrent that many want at once: they come, announce themselves to the simulated DHT, and fetch it from whom they find there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ const INTERVAL: Micros = 5 * 60_000_000;
 /// A torrent, and those who have it or want it. They are the last of the ordinary residents.
 pub(crate) struct Fetch {
     swarm: Swarm<Arc<Network>>,
+    network: Arc<Network>,
     info_hash: Id,
     /// The residents of it: seeds first.
     members: std::ops::Range<u32>,
@@ -73,6 +75,7 @@ impl Fetch {
         Some(Self {
             due: due.collect(),
             swarm,
+            network: Arc::clone(network),
             info_hash,
             members: first..first + members,
             plan: plan.swarm.clone(),
@@ -147,7 +150,19 @@ impl Fetch {
 
     /// Lets the swarm live up to a time. What is earlier has happened already.
     pub(crate) fn live_to(&mut self, time: Duration) -> Result<(), Breach> {
-        self.swarm.run_to(time).map_err(Breach::from)
+        let lived = self.swarm.run_to(time);
+        lived.map_err(|breach| self.at_node(breach))
+    }
+
+    /// A breach of the swarm, at the resident that it happened to.
+    fn at_node(&self, breach: SwarmBreach) -> Breach {
+        let mut members = self.members.clone();
+        Breach {
+            invariant: breach.invariant,
+            at: breach.at,
+            node: members.find(|&node| SocketAddr::from(self.network.address(node)) == breach.peer),
+            what: breach.what,
+        }
     }
 
     pub(crate) fn findings(&self) -> SwarmFindings {
@@ -156,16 +171,5 @@ impl Fetch {
 
     pub(crate) fn digest(&self) -> Digest {
         self.swarm.digest()
-    }
-}
-
-impl From<SwarmBreach> for Breach {
-    fn from(breach: SwarmBreach) -> Self {
-        Self {
-            invariant: breach.invariant,
-            at: breach.at,
-            node: None,
-            what: format!("{}: {}", breach.peer, breach.what),
-        }
     }
 }

@@ -19,6 +19,7 @@ use peers::Peers;
 use queries::Queries;
 use table::Table;
 
+pub(crate) use lookups::longest_lookup;
 pub(crate) use population::{Inspector, audit};
 
 /// Something that should never have happened did.
@@ -54,6 +55,9 @@ pub(crate) type Fault = (&'static str, String);
 /// Every so many inputs the whole table is looked at, and the node is lied to.
 const INTERVAL: u32 = 32;
 
+/// So often in a row a node may want to be woken at once. Each time it is given what it waits for; one that wants it for ever has missed a deadline.
+const MOST_HURRIES: u32 = 1_000;
+
 /// Watches one node from its beginning on: all that it hears and says, and what becomes of its state.
 ///
 /// It keeps books of its own, and compares them with what the node shows.
@@ -68,6 +72,8 @@ pub(crate) struct Auditor {
     /// The deadline that the node named last.
     deadline: Option<Duration>,
     inputs: u32,
+    /// How often in a row it wanted to be woken at once.
+    hurries: u32,
     /// The first thing that should not have happened, until it is reported.
     fault: Option<Fault>,
 }
@@ -96,6 +102,7 @@ impl Auditor {
             hearing: Hearing::Other,
             deadline: None,
             inputs: 0,
+            hurries: 0,
             fault: None,
         }
     }
@@ -226,10 +233,19 @@ impl Auditor {
 
     fn judge(&mut self, node: &mut Node, now: Duration) -> Result<(), Fault> {
         let hearing = std::mem::replace(&mut self.hearing, Hearing::Other);
+        self.hurries = if self.is_idle(now) {
+            0
+        } else {
+            self.hurries + 1
+        };
+        if self.hurries > MOST_HURRIES {
+            let what = format!("{MOST_HURRIES} times in a row it wanted to be woken at once");
+            return Err(("a deadline is later than now", what));
+        }
         let silent = self.queries.expire(now, self.config.query_timeout);
         let stats = node.stats();
         self.queries.check(stats.queries_in_flight)?;
-        self.lookups.check(now, stats.lookups)?;
+        self.lookups.check(now, stats.lookups, &self.config)?;
         Peers::check(&stats, &self.config)?;
         let answer = match hearing {
             Hearing::Answer(node) => Some(node),
@@ -253,6 +269,10 @@ impl Auditor {
             table::check(node.id(), &view, &self.config)?;
             self.table
                 .change(node.id(), &view, answer, &silent, &self.config)?;
+            if !self.table.looks_like(node.id(), stats.contacts_v4) {
+                let what = format!("{} contacts stand in none", stats.contacts_v4);
+                return Err(("the buckets of a table are complete", what));
+            }
         }
         if is_time && self.is_idle(now) {
             forge(node, self.deadline, now, &self.config, self.queries.last())?;

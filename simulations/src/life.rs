@@ -51,6 +51,8 @@ pub(crate) struct Life {
 struct Churn {
     sessions: Weibull,
     mean_absence: f64,
+    /// The share of the time that a node is online.
+    availability: f64,
     stale: f64,
     diurnal: f64,
     regions: f64,
@@ -69,13 +71,10 @@ impl Life {
         let churn = (life.session > Duration::ZERO).then(|| Churn {
             sessions: Weibull::with_median(micros(life.session), life.shape),
             mean_absence: micros(life.absence) / LN_2,
+            availability: life.availability(),
             stale: life.stale,
             diurnal: life.diurnal,
             regions: plan.network.regions.into(),
-        });
-        let online = plan.nodes.saturating_sub(life.bootstrap_nodes);
-        let others = churn.map_or(online, |churn| {
-            (f64::from(online) / churn.availability()).round() as u32
         });
         let measured_from = plan.settle.as_micros() as Micros;
         let crowd = |crowd: &CrowdPlan| {
@@ -85,7 +84,7 @@ impl Life {
         Self {
             seed: plan.seed,
             bootstrap_nodes: life.bootstrap_nodes,
-            others,
+            others: plan.comers_and_goers() as u32,
             churn,
             arrivals: match plan.start {
                 Start::Organic => micros(plan.settle) / 2.0,
@@ -122,7 +121,7 @@ impl Life {
         let from = self.arrivals * draw.random::<f64>();
         match self.churn {
             None => stay(from, None),
-            Some(churn) if draw.random::<f64>() < churn.availability() => {
+            Some(churn) if draw.random::<f64>() < churn.availability => {
                 stay(from, Some(from + churn.sessions.rest(draw)))
             }
             // Absences have no memory: the rest of one is as long as a fresh one.
@@ -173,12 +172,6 @@ impl Stay {
 }
 
 impl Churn {
-    /// The share of the time that a node is online.
-    fn availability(&self) -> f64 {
-        let online = self.sessions.mean();
-        online / (online + self.mean_absence)
-    }
-
     /// When somebody comes back who was away at `now`. The pace at which people do is `1 + diurnal · cos`, so the time is found at which
     /// as much of it has gone by as an exponential draw says.
     fn back(&self, now: f64, region: u16, draw: &mut impl Rng) -> f64 {
@@ -208,10 +201,6 @@ impl Weibull {
     fn with_median(median: f64, shape: f64) -> Self {
         let scale = median / libm::pow(LN_2, 1.0 / shape);
         Self { scale, shape }
-    }
-
-    fn mean(&self) -> f64 {
-        self.scale * libm::tgamma(1.0 + 1.0 / self.shape)
     }
 
     fn sample(&self, draw: &mut impl Rng) -> f64 {

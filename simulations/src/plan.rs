@@ -13,6 +13,7 @@ mod life;
 mod nat;
 mod network;
 mod quantity;
+mod residents;
 mod shape;
 mod simpler;
 mod swarm;

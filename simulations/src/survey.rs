@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dht::{Config, Family};
+use dht::Family;
 
 use crate::findings::{BucketRow, Findings, Kind, LookupRow, NodeRow, Sample, Success, Traffic};
 use crate::population::Population;
@@ -20,10 +20,16 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
+    /// What happened before this is in no sample.
+    pub(crate) fn begin(&mut self, world: &World) {
+        self.before = world.traffic();
+        self.bytes_before = bytes(world);
+    }
+
     /// Notes how the world is; what lookups of the last minute achieved is known later only.
     pub(crate) fn take(&mut self, world: &World, population: &Population) {
         let traffic = world.traffic();
-        let bytes: u64 = world.messages().map(|(_, count)| count.bytes).sum();
+        let bytes = bytes(world);
         let (mut nodes, mut contacts, mut dead) = (0u32, 0u32, 0u32);
         for node in evenly(world.residents(), SURVEYED) {
             let Some(state) = world.node(node) else {
@@ -76,6 +82,10 @@ impl Survey {
     }
 }
 
+fn bytes(world: &World) -> u64 {
+    world.messages().map(|(_, count)| count.bytes).sum()
+}
+
 /// Rows of nodes, evenly spread over all.
 pub(crate) fn nodes(world: &World, population: &Population) -> Vec<NodeRow> {
     let row = |node| {
@@ -100,16 +110,14 @@ pub(crate) fn nodes(world: &World, population: &Population) -> Vec<NodeRow> {
 
 /// How full the buckets are, as a mean over nodes that are online.
 pub(crate) fn buckets(world: &World) -> Vec<BucketRow> {
-    let config = Config {
-        ..world.config(0).clone()
-    };
+    let config = world.config(0);
     let (mut nodes, mut sums) = (0, Vec::<u32>::new());
     for node in evenly(world.residents(), SURVEYED) {
         let Some(state) = world.node(node) else {
             continue;
         };
         nodes += 1;
-        let view = state.table(Family::V4, Duration::ZERO, &config);
+        let view = state.table(Family::V4, Duration::ZERO, config);
         if sums.len() < view.len() {
             sums.resize(view.len(), 0);
         }

@@ -320,7 +320,10 @@ fn report(event: &Event, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn take_step(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match step {
-        Step::Asked => f.write_str("is asked"),
+        Step::Asked { named_by: None } => f.write_str("is asked"),
+        Step::Asked {
+            named_by: Some(namer),
+        } => write!(f, "is asked, whom {namer} named"),
         Step::Answered {
             round_trip,
             nodes,

@@ -10,15 +10,13 @@ use rand::{RngExt, SeedableRng};
 
 use crate::digest::hash_of;
 use crate::findings::{Kind, LookupRow, Success};
-use crate::invariant::Breach;
+use crate::invariant::{Breach, longest_lookup};
 use crate::network::Generator;
 use crate::population::Population;
 use crate::world::{Census, Goal, Note, World};
 use crate::{Micros, Plan, WorkloadPlan};
 
 const SECOND: Micros = 1_000_000;
-/// No lookup takes longer. See `Scene`: one that nobody answers ends after a minute.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// An announce that was acknowledged a little later than it was stored.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -33,6 +31,7 @@ pub(crate) struct Workload {
     /// Info-hashes that are attacked, from the first.
     attacked: u32,
     peer_lifetime: Duration,
+    longest_lookup: Duration,
     /// When measuring begins.
     begins: Micros,
     /// Announces yet to be made: when, by whom, of what.
@@ -40,7 +39,9 @@ pub(crate) struct Workload {
     /// Announces yet to be looked for.
     recalls: BTreeSet<(Micros, u32, u32)>,
     /// Who announced what, and when it was last acknowledged.
-    announced: BTreeMap<u32, BTreeMap<IpAddr, Duration>>,
+    announced: Announced,
+    /// The same of those who left before anybody acknowledged it: some may have stored it.
+    perhaps_announced: Announced,
     pending: BTreeMap<u64, Pending>,
     /// Draws so far.
     draws: u64,
@@ -48,6 +49,9 @@ pub(crate) struct Workload {
     info_hashes: u32,
     rows: Vec<LookupRow>,
 }
+
+/// For each info-hash, by its number, who announced it when.
+type Announced = BTreeMap<u32, BTreeMap<IpAddr, Duration>>;
 
 /// What is asked of a node.
 #[derive(Clone, Copy)]
@@ -71,6 +75,11 @@ struct Pending {
     stay: u32,
 }
 
+/// Takes note that somebody announced an info-hash.
+fn announces(announced: &mut Announced, number: u32, who: IpAddr, at: Duration) {
+    announced.entry(number).or_default().insert(who, at);
+}
+
 impl Workload {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
@@ -78,10 +87,12 @@ impl Workload {
             plan: plan.workload.clone(),
             attacked: plan.enemies.targets,
             peer_lifetime: plan.dht.peer_lifetime,
+            longest_lookup: longest_lookup(plan.dht.max_stall),
             begins: plan.settle.as_micros() as Micros,
             announces: BTreeSet::new(),
             recalls: BTreeSet::new(),
             announced: BTreeMap::new(),
+            perhaps_announced: BTreeMap::new(),
             pending: BTreeMap::new(),
             draws: 0,
             info_hashes: plan.workload.info_hashes,
@@ -268,10 +279,7 @@ impl Workload {
                     && let Some(number) = row.info_hash
                 {
                     let own = world.address(note.node).ip();
-                    self.announced
-                        .entry(number)
-                        .or_default()
-                        .insert(own, note.at);
+                    announces(&mut self.announced, number, own, note.at);
                 }
             }
             Event::LookupEnded { lookup, report } => {
@@ -281,10 +289,7 @@ impl Workload {
                         (pending.row.kind, pending.row.info_hash)
                     {
                         let own = world.address(note.node).ip();
-                        self.announced
-                            .entry(number)
-                            .or_default()
-                            .insert(own, note.at);
+                        announces(&mut self.announced, number, own, note.at);
                     }
                     self.end(pending, world, population, census, report);
                 }
@@ -302,8 +307,11 @@ impl Workload {
         let announced = self.announced.get(&number);
         for peer in peers {
             let last = announced.and_then(|announced| announced.get(&peer.ip()));
+            let perhaps = self.perhaps_announced.get(&number);
+            let perhaps = perhaps.and_then(|announced| announced.get(&peer.ip()));
             let is_wanted = pending.wanted.is_none_or(|wanted| wanted == peer.ip());
             if let Some(&last) = last {
+                let last = perhaps.map_or(last, |&perhaps| last.max(perhaps));
                 if note.at > last + self.peer_lifetime + SLACK {
                     return Err(Breach {
                         invariant: "peers whose time is over are not returned",
@@ -385,16 +393,23 @@ impl Workload {
     }
 
     /// Closes the lookups whose askers left, and looks for those that never end.
-    pub(crate) fn close(&mut self, population: &Population, now: Duration) -> Result<(), Breach> {
+    pub(crate) fn close(&mut self, world: &World, population: &Population) -> Result<(), Breach> {
+        let now = world.now();
         let mut breach = None;
-        let rows = &mut self.rows;
+        let longest = self.longest_lookup;
+        let (rows, perhaps) = (&mut self.rows, &mut self.perhaps_announced);
         self.pending.retain(|_, pending| {
             let has_left = !population.is_online(pending.row.node)
                 || population.stay(pending.row.node) != pending.stay;
             if has_left && pending.is_measured {
                 rows.push(pending.row.clone());
             }
-            if !has_left && now > pending.row.at + LONGEST {
+            if let (true, Kind::Announce, Some(number)) =
+                (has_left, pending.row.kind, pending.row.info_hash)
+            {
+                announces(perhaps, number, world.address(pending.row.node).ip(), now);
+            }
+            if !has_left && now > pending.row.at + longest {
                 breach = Some(Breach {
                     invariant: "every lookup ends",
                     at: now,
@@ -415,9 +430,12 @@ impl Workload {
         &self.rows
     }
 
-    /// The lookups that ended so far, by the time at which they began.
+    /// The lookups so far, by the time at which they began. Of those that have not ended nobody knows what will become of them.
     pub(crate) fn rows(&self) -> Vec<LookupRow> {
+        let pending = self.pending.values();
+        let measured = pending.filter(|pending| pending.is_measured);
         let mut rows = self.rows.clone();
+        rows.extend(measured.map(|pending| pending.row.clone()));
         rows.sort_by_key(|row| (row.at, row.node));
         rows
     }

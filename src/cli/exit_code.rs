@@ -60,6 +60,7 @@ impl From<&Failure> for ExitCode {
             | Failure::Broken { .. }
             | Failure::Diverged { .. } => ExitCode::Other,
             Failure::NobodyHasIt { .. }
+            | Failure::NobodyTookIt { .. }
             | Failure::NobodyHasItem { .. }
             | Failure::NothingPublished { .. } => ExitCode::NoPeers,
             Failure::Unverified { .. } => ExitCode::Unfinished,

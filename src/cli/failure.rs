@@ -51,6 +51,10 @@ pub(crate) enum Failure {
         wrong: usize,
         pieces: u32,
     },
+    #[error(
+        "no node took the announce of {info_hash}: those nearest to it did not answer, or gave no token; try again in a minute"
+    )]
+    NobodyTookIt { info_hash: InfoHash },
     /// The demo found a difference. It never should.
     #[error("{file} arrived with other content than it was seeded with: please report this")]
     Different { file: String },

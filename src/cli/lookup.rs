@@ -1,5 +1,7 @@
 //! `trackless lookup`: ask the DHT who has a torrent, and watch it answer.
 
+mod tree;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,11 +20,13 @@ use super::source;
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
 use super::timeout::Timeout;
 use super::units;
+use tree::Tree;
 
 /// Ask the DHT who has a torrent.
 ///
 /// Prints the addresses of peers as they are found, one a line, and fetches nothing. With --trace every step is shown:
-/// which nodes were asked, who answered with what and how fast, who stalled, who failed. The node that asks is read-only:
+/// which nodes were asked, who answered with what and how fast, who stalled, who failed; at the end stands who led to
+/// whom, as a tree. The node that asks is read-only:
 /// others do not put it into their tables.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -77,6 +81,7 @@ async fn ask(
         output,
         steps: arguments.trace,
         start: Instant::now(),
+        tree: Tree::default(),
     };
     let mut lookup = node.lookup(info_hash);
     while let Some(event) = lookup.next().await {
@@ -103,18 +108,21 @@ struct Trace<'a> {
     output: &'a Output,
     steps: bool,
     start: Instant,
+    tree: Tree,
 }
 
 impl Trace<'_> {
     fn hear(&mut self, event: &LookupEvent) {
+        self.tree.hear(event);
         let now = self.start.elapsed();
         let seconds = now.as_secs_f64();
         match event {
-            LookupEvent::Asked { node } => {
+            LookupEvent::Asked { node, named_by } => {
                 self.step(
                     row(now, paint(FAINT, "asked   "), node, ""),
                     Step::Asked {
                         node: *node,
+                        named_by: *named_by,
                         seconds,
                     },
                 );
@@ -187,6 +195,12 @@ impl Trace<'_> {
                     peers: *peers,
                     seconds: elapsed.as_secs_f64(),
                 });
+                if self.steps {
+                    self.output.result("");
+                    for line in self.tree.lines() {
+                        self.output.result(line);
+                    }
+                }
                 self.output.note(format_args!(
                     "{} in {}: {} asked, {responded} answered, {failed} failed",
                     units::count(*peers, "peer"),

@@ -133,6 +133,14 @@ pub(crate) enum Report<'a> {
     Newest { info_hash: String, seq: Option<i64> },
     /// A publisher's link: who has it gets the torrent that is named by then.
     Publishing { publisher: String },
+    /// A node holds an announce.
+    Holder {
+        node: SocketAddr,
+        id: String,
+        seconds: f64,
+    },
+    /// Of the nodes that hold an announce so many name peers for it.
+    Confirmed { nodes: usize, of: usize },
     /// A torrent file was written.
     Created {
         path: &'a Path,
@@ -214,6 +222,8 @@ pub(crate) enum Report<'a> {
 pub(crate) enum Step {
     Asked {
         node: SocketAddr,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        named_by: Option<SocketAddr>,
         seconds: f64,
     },
     Answered {

@@ -282,6 +282,27 @@ fn a_lookup_names_those_who_have_it() {
 }
 
 #[test]
+fn an_announce_gets_a_receipt_and_is_found() {
+    let desk = Desk::new();
+    let (_first, first) = node(&desk, &[]);
+    let others = (0..10).map(|_| node(&desk, &["--bootstrap", &first]));
+    let _others: Vec<_> = others.collect();
+    let info_hash = "0123456789abcdef0123456789abcdef01234567";
+    let announce = ["announce", info_hash, "--port", "4711", "--once"];
+    let announced = desk.run(&[announce.as_slice(), &["--bootstrap", &first]].concat());
+    announced.assert_code(0);
+    let holders = announced.events.iter();
+    let holders = holders.filter(|event| event["event"] == "holder").count();
+    assert!(holders >= 8, "{announced}");
+    assert_eq!(announced.event("confirmed")["of"], holders);
+    assert_eq!(announced.event("confirmed")["nodes"], holders);
+
+    let lookup = desk.run(&["lookup", info_hash, "--bootstrap", &first]);
+    lookup.assert_code(0);
+    assert_eq!(lookup.event("peers")["peers"][0], "127.0.0.1:4711");
+}
+
+#[test]
 fn pieces_of_any_size_and_a_last_one_of_a_single_byte() {
     let desk = Desk::new();
     for (piece_length, length) in [

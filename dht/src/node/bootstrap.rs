@@ -166,7 +166,7 @@ impl Node {
         let named = response
             .named()
             .filter(|named| may_name(&node.address, &named.address));
-        self.tell_neighbour_search(named, context);
+        self.tell_neighbour_search(node.address, named, context);
     }
 }
 

@@ -117,6 +117,7 @@ impl Node {
     /// What somebody says about our neighbourhood, unasked by the search for it.
     pub(super) fn tell_neighbour_search<R: Rng, O: Outbox>(
         &mut self,
+        from: SocketAddr,
         named: impl Iterator<Item = NodeInfo>,
         context: &mut Context<'_, R, O>,
     ) {
@@ -131,7 +132,7 @@ impl Node {
         };
         for node in named.filter(|node| node.id != own) {
             if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
-                traversal.add(node, 2);
+                traversal.add(node, 2, Some(from));
             }
         }
         let key = lookup.key;
@@ -172,7 +173,9 @@ impl Node {
         let mut traversal = Traversal::new(lookup.target);
         let seeds = self.tables.closest::<SEEDS>(family, &lookup.target);
         let few = seeds.len() < Config::K;
-        seeds.into_iter().for_each(|node| traversal.add(node, 1));
+        seeds
+            .into_iter()
+            .for_each(|node| traversal.add(node, 1, None));
         // Who knows hardly anybody asks those who know many, with the question itself.
         if few && lookup.name.is_some() {
             self.bootstrap
@@ -216,8 +219,9 @@ impl Node {
                 break;
             }
             if let Some((address, id)) = traversal.next() {
+                let named_by = traversal.namer(&address);
                 lookup.tally.asked += 1;
-                lookup.trace(address, id, Step::Asked, context.out);
+                lookup.trace(address, id, Step::Asked { named_by }, context.out);
                 let method = lookup.method();
                 self.ask(address, id, Purpose::Lookup(key), method, context);
             } else if let Some(NodeInfo { id, address }) = traversal.next_exploration() {
@@ -430,10 +434,10 @@ impl Node {
         for named in response.named() {
             let wanted = named.id != own
                 && may_name(&node.address, &named.address)
-                && !self.quarantine.holds(named.address, now, config);
+                && !self.quarantine.holds(&named, now, config);
             if let (true, Some(traversal)) = (wanted, lookup.traversal(Family::of(&named.address)))
             {
-                traversal.add(named, hops.saturating_add(1));
+                traversal.add(named, hops.saturating_add(1), Some(node.address));
             }
         }
     }

@@ -189,7 +189,7 @@ impl Node {
             && !newcomers
                 .iter()
                 .any(|newcomer| newcomer.node.address == node.address)
-            && !self.quarantine.holds(node.address, now, config)
+            && !self.quarantine.holds(&node, now, config)
         {
             self.maintenance.queue(node, due, purpose);
         }
@@ -294,7 +294,11 @@ impl Node {
         let is_due = |newcomer: &Newcomer| newcomer.due <= now;
         while self.maintenance.newcomers.first().is_some_and(is_due) {
             let Newcomer { node, purpose, .. } = self.maintenance.newcomers.remove(0);
-            if self.tables.has_room(&node, context.config) && !self.tables.contains(&node) {
+            // What is known of it may have changed while it waited.
+            if self.tables.has_room(&node, context.config)
+                && !self.tables.contains(&node)
+                && !self.quarantine.holds(&node, now, context.config)
+            {
                 self.verify(node.address, Some(node.id), purpose, context);
             }
         }

@@ -1,19 +1,22 @@
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
+use super::impostors::Impostors;
 use crate::address::Endpoint;
 use crate::config::Config;
+use crate::message::NodeInfo;
 
 /// Nodes that are remembered, in each family.
 const MAX_SUSPECTS: usize = 32;
 
-/// The nodes that did not answer. Who fails too often in a row is left in peace for a while: [`Config::quarantine`].
+/// The nodes that did not answer, and those that go by false names. Both are left in peace for a while: [`Config::quarantine`].
 ///
 /// Empty, it takes no memory outside itself.
 #[derive(Default)]
 pub(super) struct Quarantine {
     v4: Suspects<SocketAddrV4>,
     v6: Suspects<SocketAddrV6>,
+    impostors: Impostors,
 }
 
 /// Those of one family, oldest failure first.
@@ -44,12 +47,18 @@ impl Quarantine {
         }
     }
 
-    /// Whether a node has failed too often to be asked again so soon.
-    pub(super) fn holds(&self, address: SocketAddr, now: Duration, config: &Config) -> bool {
-        match address {
+    /// It did, and it is not who it was said to be.
+    pub(super) fn unmask(&mut self, node: NodeInfo, now: Duration, config: &Config) {
+        self.impostors.unmask(node, now, config);
+    }
+
+    /// Whether a node that somebody names has failed too often to be asked again so soon, or is known to be somebody else.
+    pub(super) fn holds(&self, named: &NodeInfo, now: Duration, config: &Config) -> bool {
+        let failed = match named.address {
             SocketAddr::V4(address) => self.v4.holds(address, now, config),
             SocketAddr::V6(address) => self.v6.holds(address, now, config),
-        }
+        };
+        failed || self.impostors.include(named, now)
     }
 }
 
@@ -97,6 +106,12 @@ impl<A> Default for Suspects<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Id;
+
+    fn named(address: SocketAddr) -> NodeInfo {
+        let id = Id::new([7; Id::LENGTH]);
+        NodeInfo { id, address }
+    }
 
     #[test]
     fn two_failures_in_a_row_are_needed_and_time_heals_them() {
@@ -107,16 +122,16 @@ mod tests {
             quarantine.suspect(address, at(second) + config.quarantine);
         };
         suspect(&mut quarantine, 0);
-        assert!(!quarantine.holds(address, at(0), &config));
+        assert!(!quarantine.holds(&named(address), at(0), &config));
         quarantine.acquit(address);
         suspect(&mut quarantine, 1);
-        assert!(!quarantine.holds(address, at(1), &config));
+        assert!(!quarantine.holds(&named(address), at(1), &config));
         suspect(&mut quarantine, 2);
-        assert!(quarantine.holds(address, at(2), &config));
-        assert!(!quarantine.holds(address, at(2) + config.quarantine, &config));
+        assert!(quarantine.holds(&named(address), at(2), &config));
+        assert!(!quarantine.holds(&named(address), at(2) + config.quarantine, &config));
         // Once more is enough from then on.
         suspect(&mut quarantine, 500);
-        assert!(quarantine.holds(address, at(500), &config));
+        assert!(quarantine.holds(&named(address), at(500), &config));
     }
 
     #[test]
@@ -127,7 +142,7 @@ mod tests {
         for host in (0..100).flat_map(|host| [host, host]) {
             quarantine.suspect(address(host), config.quarantine);
         }
-        let held = |host| quarantine.holds(address(host), Duration::ZERO, &config);
+        let held = |host| quarantine.holds(&named(address(host)), Duration::ZERO, &config);
         assert!((0..68).all(|host| !held(host)) && (68..100).all(held));
         assert!(size_of_val(quarantine.v4.0.as_slice()) <= 400);
     }

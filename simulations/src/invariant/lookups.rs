@@ -12,8 +12,10 @@ const ENDS_ONCE: &str = "every lookup ends once";
 const ENDS_IN_TIME: &str = "every lookup ends in time";
 const PARALLEL: &str = "a lookup waits for no more answers at once than its policy allows";
 
-/// No lookup takes longer: one that nobody answers ends after a minute, and hundreds of time-outs do not add up to this.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// No lookup takes longer: one that nobody answers ends after a minute, and then as many stalls follow one another as there are steps.
+pub(crate) fn longest_lookup(max_stall: Duration) -> Duration {
+    Duration::from_secs(60) + 30 * max_stall
+}
 
 /// The lookups of a node that have a name and have not ended.
 #[derive(Default)]
@@ -55,7 +57,7 @@ impl Lookups {
         config: &Config,
     ) -> Result<(), Fault> {
         let lookup = self.running(name)?;
-        if step != Step::Asked {
+        if !matches!(step, Step::Asked { .. }) {
             lookup.waits_for.remove(&address);
             return Ok(());
         }
@@ -92,7 +94,12 @@ impl Lookups {
     }
 
     /// `lookups` is how many the node says it has, its own included.
-    pub(super) fn check(&self, now: Duration, lookups: usize) -> Result<(), Fault> {
+    pub(super) fn check(
+        &self,
+        now: Duration,
+        lookups: usize,
+        config: &Config,
+    ) -> Result<(), Fault> {
         if lookups < self.0.len() {
             let what = format!(
                 "{} have not ended, and the node has {lookups}",
@@ -100,10 +107,11 @@ impl Lookups {
             );
             return Err((ENDS_ONCE, what));
         }
+        let longest = longest_lookup(config.max_stall);
         match self
             .0
             .iter()
-            .find(|(_, lookup)| now > lookup.began + LONGEST)
+            .find(|(_, lookup)| now > lookup.began + longest)
         {
             Some((name, lookup)) => Err((
                 ENDS_IN_TIME,
@@ -139,7 +147,12 @@ mod tests {
 
     fn asks(lookups: &mut Lookups, count: u8) -> Result<(), Fault> {
         (0..count).try_for_each(|number| {
-            lookups.step(NAME, address(number), Step::Asked, &Config::default())
+            lookups.step(
+                NAME,
+                address(number),
+                Step::Asked { named_by: None },
+                &Config::default(),
+            )
         })
     }
 
@@ -147,9 +160,12 @@ mod tests {
     fn a_lookup_that_ends_twice_or_vanishes_or_never_ends_is_noticed() {
         let mut lookups = Lookups::default();
         lookups.begin(NAME, Id::new([7; 20]), Duration::ZERO);
-        assert_eq!(lookups.check(LONGEST, 1), Ok(()));
-        assert_eq!(lookups.check(LONGEST, 0).unwrap_err().0, ENDS_ONCE);
-        assert_eq!(lookups.check(2 * LONGEST, 1).unwrap_err().0, ENDS_IN_TIME);
+        let config = Config::default();
+        let longest = longest_lookup(config.max_stall);
+        let check = |now, count| lookups.check(now, count, &config);
+        assert_eq!(check(longest, 1), Ok(()));
+        assert_eq!(check(longest, 0).unwrap_err().0, ENDS_ONCE);
+        assert_eq!(check(2 * longest, 1).unwrap_err().0, ENDS_IN_TIME);
         assert_eq!(lookups.end(NAME), Ok(()));
         assert_eq!(lookups.end(NAME).unwrap_err().0, ENDS_ONCE);
         assert_eq!(lookups.found(NAME).unwrap_err().0, ENDS_ONCE);
@@ -167,9 +183,19 @@ mod tests {
         }
         assert_eq!(asks(&mut lookups, 1).unwrap_err().0, PARALLEL);
         lookups
-            .step(NAME, address(20), Step::Asked, &Config::default())
+            .step(
+                NAME,
+                address(20),
+                Step::Asked { named_by: None },
+                &Config::default(),
+            )
             .unwrap();
-        let eleventh = lookups.step(NAME, address(21), Step::Asked, &Config::default());
+        let eleventh = lookups.step(
+            NAME,
+            address(21),
+            Step::Asked { named_by: None },
+            &Config::default(),
+        );
         assert_eq!(eleventh.unwrap_err().0, PARALLEL);
     }
 

@@ -17,8 +17,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Nodes that there are addresses for.
+/// Nodes that are online at once.
 const MAX_NODES: u32 = 4_000_000;
+/// Nodes that there are addresses for, online or not.
+const MAX_RESIDENTS: u64 = 8_000_000;
+/// A NAT counts time in units that last so long.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(40 * 24 * 60 * 60);
+/// A lookup that takes longer is held for one that never ends: see `Workload`.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Plan {
     /// Whether the plan can be run: each number in its range, and all of them together.
@@ -36,12 +42,25 @@ impl Plan {
             ("nat.share", self.nat.share),
             ("nat.read_only", self.nat.read_only),
         ])?;
-        times("nat.expiry", self.nat.expiry, SECOND..=YEAR)?;
+        times("nat.expiry", self.nat.expiry, SECOND..=LONGEST_EXPIRY)?;
         life(&self.life, self)?;
         workload(&self.workload, self)?;
         enemies(&self.enemies, self.workload.info_hashes)?;
-        swarm(&self.swarm, self)
+        swarm(&self.swarm, self)?;
+        residents(self)
     }
+}
+
+fn residents(plan: &Plan) -> Checked {
+    let residents = plan.residents();
+    if residents <= MAX_RESIDENTS {
+        return Ok(());
+    }
+    Err(PlanError::value(
+        "nodes",
+        format!("with those who are away, crowds and Sybils there are {residents} of them"),
+        format!("give fewer, or less life.absence: {MAX_RESIDENTS} at most in all"),
+    ))
 }
 
 fn dht(plan: &DhtPlan) -> Checked {
@@ -57,8 +76,9 @@ fn dht(plan: &DhtPlan) -> Checked {
             format!("give at least {}", plan.alpha),
         ));
     }
-    times("dht.min_stall", plan.min_stall, MILLISECOND..=HOUR)?;
-    times("dht.query_timeout", plan.query_timeout, MILLISECOND..=HOUR)?;
+    let timeouts = MILLISECOND..=LONGEST_TIMEOUT;
+    times("dht.min_stall", plan.min_stall, timeouts.clone())?;
+    times("dht.query_timeout", plan.query_timeout, timeouts)?;
     let key = "dht.max_stall";
     times(key, plan.max_stall, plan.min_stall..=plan.query_timeout)?;
     for (key, time) in [
@@ -358,6 +378,8 @@ mod tests {
                 format!("{key}: {value} is out of range; give {range}")
             );
         }
+        let absent = complaint(&[("life.session", "1min"), ("life.absence", "30d")]);
+        assert!(absent.contains("8000000 at most in all"), "{absent}");
         assert_eq!(
             complaint(&[("nodes", "5")]),
             "life.bootstrap_nodes: 8 is out of range; give 1 to 5"

@@ -1,5 +1,6 @@
 //! Several runs side by side: what changes when a parameter does.
 
+mod experiment;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,10 +25,23 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Of runs in any order.
+    /// Of runs in any order. Of those that were made more than once, one.
     pub fn new(runs: impl IntoIterator<Item = Manifest>) -> Self {
         let mut runs: Vec<Manifest> = runs.into_iter().collect();
-        runs.sort_by(|a, b| (&a.assignment, a.seed).cmp(&(&b.assignment, b.seed)));
+        runs.sort_by(|a, b| {
+            let key = |run: &Manifest| (run.seed, !run.is_finished);
+            (&a.assignment, &a.name, key(a)).cmp(&(&b.assignment, &b.name, key(b)))
+        });
+        let mut seen: Vec<(String, crate::Plan)> = Vec::new();
+        runs.retain(|run| {
+            let is_new = !seen
+                .iter()
+                .any(|(name, plan)| *name == run.name && *plan == run.plan);
+            if is_new {
+                seen.push((run.name.clone(), run.plan.clone()));
+            }
+            is_new
+        });
         Self { runs }
     }
 
@@ -67,7 +81,7 @@ impl Comparison {
     }
 
     /// `sweep.html`: each figure against what was varied, with 95 % confidence intervals over the repeats. Runs that were not finished
-    /// are left out of it, and counted.
+    /// are left out of it, and counted. Runs of different plans stand side by side, and are never taken for repeats.
     pub fn html(&self) -> String {
         let sweep = Sweep::new(&self.runs);
         let mut main = self.head(&sweep);
@@ -266,6 +280,10 @@ mod tests {
             .iter()
             .map(|&(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
+        run.plan.seed = seed;
+        for (key, value) in assignment {
+            run.plan.set(key, value).unwrap();
+        }
         run
     }
 
@@ -325,6 +343,46 @@ mod tests {
         let html = Comparison::new(runs).html();
         assert!(html.contains("1 run is left out: not finished."));
         assert!(!html.contains("1,000,000"));
+    }
+
+    #[test]
+    fn runs_of_different_plans_are_no_repeats_and_one_run_twice_is_one() {
+        let base = example::manifest();
+        let mut larger = base.clone();
+        larger.plan.nodes *= 2;
+        let other = Manifest {
+            name: "another".to_owned(),
+            ..base.clone()
+        };
+        let mut runs = Vec::new();
+        for (number, world) in (0..).zip([&base, &larger, &other]) {
+            for seed in 1..=3 {
+                let mut run = run(world, &[], seed);
+                run.figures.set("success", 0.5 + 0.1 * f64::from(number));
+                runs.extend([run.clone(), run]);
+            }
+        }
+        let comparison = Comparison::new(runs);
+        assert_eq!(comparison.runs.len(), 9);
+        let sweep = Sweep::new(&comparison.runs);
+        let success = FIGURES.iter().find(|figure| figure.key == "success");
+        let estimates = sweep.estimates(success.unwrap());
+        let found = estimates.series.iter().map(|(name, points)| {
+            let (_, estimate) = points[0];
+            (
+                name.as_str(),
+                estimate.count,
+                (estimate.mean * 10.0).round(),
+            )
+        });
+        let name = &base.name;
+        let names = [format!("{name}, plan 1"), format!("{name}, plan 2")];
+        let expected = [
+            ("another", 3, 7.0),
+            (names[0].as_str(), 3, 5.0),
+            (names[1].as_str(), 3, 6.0),
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
     #[test]

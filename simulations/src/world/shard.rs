@@ -1,7 +1,9 @@
 //! The residents of one thread, and how they live through a slot.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ pub(super) struct Shard {
     pub(super) desk: Desk,
     /// This shard's number.
     number: usize,
+    /// To whom something is happening, and when.
+    happening: (Micros, u32),
     /// The first thing that should never have happened.
     pub(super) breach: Option<Breach>,
 }
@@ -36,15 +40,38 @@ impl Shard {
             residents,
             desk,
             number,
+            happening: (0, 0),
             breach: None,
         }
     }
 
-    /// Lets everything happen that happens in the next slot, in the order of time.
+    /// Lets everything happen that happens in the next slot, in the order of time; nothing more after a breach.
+    ///
+    /// A panic is one: the run says when it happened and to whom, and no other thread waits for this one in vain.
     pub(super) fn live(&mut self, scene: &Scene) {
+        if self.breach.is_some() {
+            return;
+        }
+        // Nobody looks at what a panic left half done: the run is over.
+        let lived = catch_unwind(AssertUnwindSafe(|| self.live_through_slot(scene)));
+        if let Err(panic) = lived {
+            let (at, resident) = self.happening;
+            self.breach = Some(Breach {
+                invariant: "no node panics",
+                at: Duration::from_micros(at),
+                node: Some(scene.number(self.number, resident)),
+                what: words(panic.as_ref()),
+            });
+        }
+    }
+
+    fn live_through_slot(&mut self, scene: &Scene) {
         let mut slot = self.desk.wheel.take();
         slot.sort_unstable_by_key(Happening::key);
         for batch in slot.chunks(BATCH) {
+            if let Some(first) = batch.first() {
+                self.happening = (first.at, first.resident);
+            }
             self.fetch(batch);
             for &happening in batch {
                 self.ring_until(scene, happening.at);
@@ -91,6 +118,7 @@ impl Shard {
 
     fn happen(&mut self, scene: &Scene, happening: Happening) {
         let (now, resident) = (happening.at, happening.resident);
+        self.happening = (now, resident);
         self.desk.tally.events += 1;
         match happening.kind.what() {
             What::Alarm => match self.residents[resident as usize].alarm.ring(now) {
@@ -425,6 +453,39 @@ impl Shard {
         if let Some(next) = next {
             let at = (next.as_micros() as Micros).max(now + 1);
             self.desk.schedule_command(at, resident, 1, Command::Act);
+        }
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it does not say why").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Plan;
+    use crate::world::{Means, World};
+
+    #[test]
+    fn a_panic_is_a_breach_and_no_thread_waits_for_the_one_that_panicked() {
+        for threads in [1, 2] {
+            let means = Means {
+                threads,
+                ..Means::default()
+            };
+            let mut world = World::new(&Plan::default(), 20, means);
+            // There is no such resident.
+            let alarm = Happening::alarm(1_000_000, 4_000);
+            world.shards[threads - 1].desk.wheel.insert(alarm);
+            world.run_for(Duration::from_secs(2));
+            let breach = world.breach().expect("somebody panicked");
+            assert_eq!(breach.invariant, "no node panics");
+            assert_eq!(breach.at, Duration::from_secs(1));
+            assert!(breach.what.contains("out of bounds"), "{}", breach.what);
         }
     }
 }

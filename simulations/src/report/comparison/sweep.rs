@@ -7,12 +7,15 @@ use super::super::figures::Figure;
 use super::super::manifest::Manifest;
 use super::super::statistics::Estimate;
 use super::super::text::Quantity;
+use super::experiment::Experiments;
 use super::series_name;
 use crate::plan::units;
 
 /// Finished runs, laid out along the parameter that has most values.
 pub(super) struct Sweep<'a> {
     runs: Vec<&'a Manifest>,
+    /// What they are repeats of.
+    experiments: Experiments,
     /// What is along the axis.
     key: Option<&'a str>,
     /// What else varies.
@@ -47,6 +50,7 @@ impl<'a> Sweep<'a> {
             .collect();
         let values = key.map_or_else(Vec::new, |key| placed(&values[key]));
         Self {
+            experiments: Experiments::of(&runs),
             runs,
             key,
             others,
@@ -83,7 +87,12 @@ impl<'a> Sweep<'a> {
             else {
                 continue;
             };
-            let series = series_name(&run.assignment, &self.others);
+            let parts = [
+                self.experiments.name(run),
+                series_name(&run.assignment, &self.others),
+            ];
+            let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            let series = parts.join(", ");
             let values = measured.entry(series).or_default();
             values.entry(place).or_default().push(figure);
         }
