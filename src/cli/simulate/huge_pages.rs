@@ -15,7 +15,8 @@ pub(super) fn begin_again_if_worth_it<'a>(plans: impl IntoIterator<Item = &'a Pl
     use std::process::Command;
 
     const TUNABLES: &str = "GLIBC_TUNABLES";
-    const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
+    // One arena: those of further threads grow by less than a large page at a time, and get none.
+    const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
 
     let tunables = env::var(TUNABLES).unwrap_or_default();
     let is_worth_it = plans.into_iter().any(|plan| plan.nodes >= WORTH_IT);

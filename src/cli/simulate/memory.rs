@@ -55,7 +55,7 @@ fn estimate(plan: &Plan) -> u64 {
 }
 
 /// Those who are online together when everybody has come whom the plan names beside its nodes.
-pub(super) fn most_online(plan: &Plan) -> u64 {
+fn most_online(plan: &Plan) -> u64 {
     let crowds = plan.life.crowds.iter().map(|crowd| u64::from(crowd.nodes));
     let members = match plan.swarm.leechers {
         0 => 0,

@@ -50,9 +50,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, operator: &Operator) -> Result<(), Failure> {
     let subject = Subject::of_folder(&arguments.folder)?;
-    // Where nobody comes and goes, those who are there are all there are.
-    let residents = memory::most_online(&subject.plan);
-    if subject.plan.life.session.is_zero() && u64::from(arguments.node) >= residents {
+    let residents = subject.plan.residents();
+    if u64::from(arguments.node) >= residents {
         return Err(Failure::Usage(format!(
             "there is no node {}: {} has {residents} nodes, numbered from 0",
             arguments.node,

@@ -209,7 +209,8 @@ impl Subject {
 
     /// Whether the numbers go together.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        self.plan.check().map_err(|source| self.failure(source))
+        let checked = self.portable_plan().check();
+        checked.map_err(|source| self.failure(source))
     }
 
     /// The folder of the earlier run, if the plan is that of one.
@@ -243,11 +244,12 @@ impl Subject {
         self.plan_with_matrix_at(MATRIX)
     }
 
-    /// The plan for a place from which its matrix is found at `path`, if it has one.
+    /// The plan for a place from which its matrix is found at `path`, if it has one: there are as many regions as that says.
     pub(super) fn plan_with_matrix_at(&self, path: &str) -> Plan {
         let mut plan = self.plan.clone();
-        if self.regions.is_some() {
+        if let Some(regions) = &self.regions {
             path.clone_into(&mut plan.network.latency.matrix);
+            plan.network.regions = regions.matrix.regions();
         }
         plan
     }
@@ -453,6 +455,7 @@ mod tests {
         assert!(missing.to_string().contains("regions.csv"), "{missing}");
         fs::write(directory.path().join("regions.csv"), "10").unwrap();
         let subject = Subject::find(plan.to_str().unwrap()).unwrap();
+        assert_eq!(subject.portable_plan().network.regions, 1);
         assert!(subject.regions.is_some_and(|regions| regions.text == "10"));
         assert_eq!(subject.name, "mine");
     }
