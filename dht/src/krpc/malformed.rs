@@ -213,11 +213,40 @@ fn specimens() -> Vec<Specimen> {
                 token(Without::Refused),
             ],
         ),
+        Specimen::query(
+            "get",
+            vec![
+                Field::new("seq", "i4e", Without::Ignored).bad(&[b"1:4", b"le", b"de"]),
+                id_field("target", Without::Refused),
+                want(),
+            ],
+        ),
+        put(),
         Specimen::response("answer to ping", vec![]),
         Specimen::response("answer to find_node", nodes()),
         Specimen::response("answer to get_peers", peers),
         Specimen::error(),
     ]
+}
+
+/// A signed item. The version of the client has the same key as the value, and is left out.
+fn put() -> Specimen {
+    let refused = Without::Refused;
+    let too_long = text(&[b'x'; 997]);
+    let huge = text(&[b'x'; HUGE]);
+    let values: [&[u8]; 4] = [b"i04e", b"d1:bi1e1:ai1ee", &too_long, &huge];
+    let mut put = Specimen::query(
+        "put",
+        vec![
+            Field::string("k", &[b'k'; 32], &[0, 31, 33, HUGE], refused),
+            Field::new("seq", "i4e", refused).bad(&[b"1:4", b"le", b"de"]),
+            Field::string("sig", &[b's'; 64], &[0, 63, 65, HUGE], refused),
+            Field::string("token", b"aoeusnth", &[256, HUGE], refused),
+            Field::new("v", "5:hello", refused).bad(&values),
+        ],
+    );
+    put.outer.retain(|field| field.key != "v");
+    put
 }
 
 /// What became of a datagram.
