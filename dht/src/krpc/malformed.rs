@@ -233,7 +233,7 @@ fn specimens() -> Vec<Specimen> {
 fn put() -> Specimen {
     let refused = Without::Refused;
     let too_long = text(&[b'x'; 997]);
-    let huge = text(&[b'x'; HUGE]);
+    let huge = text(&b"x".repeat(HUGE));
     let values: [&[u8]; 4] = [b"i04e", b"d1:bi1e1:ai1ee", &too_long, &huge];
     let mut put = Specimen::query(
         "put",
