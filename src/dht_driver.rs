@@ -10,7 +10,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dht::{AnnouncedPort, Config, Event, Id, Input, Item, Limiter, Limits, Node, NodeInfo, Salt};
+use dht::{
+    AnnouncedPort, BucketView, Config, Event, Family, Id, Input, Item, Limiter, Limits, Node,
+    NodeInfo, Salt,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
@@ -32,13 +35,19 @@ const COMMANDS: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     GetPeers,
-    /// To this TCP port, or to the port that our datagrams come from.
-    Announce(AnnouncedPort),
+    /// To this TCP port, or to the port that our datagrams come from; as one who has all of it, or not.
+    Announce {
+        port: AnnouncedPort,
+        seed: bool,
+    },
+    FindNode,
+    Scrape,
+    Sample,
 }
 
 enum Command {
     Lookup {
-        info_hash: InfoHash,
+        target: Id,
         goal: Goal,
         events: mpsc::Sender<Event>,
     },
@@ -59,9 +68,17 @@ enum Command {
         peers: mpsc::Sender<SocketAddr>,
     },
     Ping(SocketAddr),
+    Probe {
+        address: SocketAddr,
+        events: mpsc::Sender<Event>,
+    },
+    Tables(oneshot::Sender<Tables>),
     Bootstrap(Vec<SocketAddr>),
     Stop(oneshot::Sender<()>),
 }
+
+/// The routing tables as they are.
+pub(crate) type Tables = [(Family, Vec<BucketView>); 2];
 
 /// Figures of a DHT node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -151,10 +168,10 @@ impl Dht {
     }
 
     /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it.
-    pub(crate) fn lookup(&self, info_hash: InfoHash, goal: Goal) -> mpsc::Receiver<Event> {
+    pub(crate) fn lookup(&self, target: [u8; 20], goal: Goal) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::Lookup {
-            info_hash,
+            target: Id::new(target),
             goal,
             events,
         });
@@ -199,6 +216,20 @@ impl Dht {
     /// This address may be a node's.
     pub(crate) fn ping(&self, address: SocketAddr) {
         self.command(Command::Ping(address));
+    }
+
+    /// Asks an address for a sign of life: the only event is [`Event::Probed`].
+    pub(crate) fn probe(&self, address: SocketAddr) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(1);
+        self.command(Command::Probe { address, events });
+        receiver
+    }
+
+    /// The routing tables; `None` if the node has stopped.
+    pub(crate) async fn tables(&self) -> Option<Tables> {
+        let (tables, receiver) = oneshot::channel();
+        self.commands.send(Command::Tables(tables)).await.ok()?;
+        receiver.await.ok()
     }
 
     pub(crate) fn id(&self) -> Id {

@@ -44,6 +44,14 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// Somebody is there, and answers a ping with an error.
+    #[error("{address} answers, but with error {code}; it may be no DHT node, or be overloaded")]
+    Refused {
+        /// Who was asked.
+        address: SocketAddr,
+        /// The code of BEP 5, "Errors".
+        code: i64,
+    },
     /// There was nobody to ask: no bootstrap address, no saved node, no peer.
     #[error(
         "there is nobody to ask for {info_hash}: give a DHT node with --bootstrap HOST:PORT, or a peer with --peer HOST:PORT"

@@ -58,7 +58,9 @@ pub use error::Error;
 pub use event::{Event, Finished, Phase, Progress};
 pub use item::{ItemEvent, ItemSearch, KeptItem, Receipt};
 pub use lookup::{Lookup, LookupEvent, Peers};
-pub use node::{Builder, GetOptions, Node, Source};
+pub use node::{
+    Builder, GetOptions, Node, NodeSample, Pong, Samples, Scraped, Source, SurveySummary, TableView,
+};
 pub use publisher::{Publisher, PublisherError};
 pub use state::default_state_dir;
 pub use storage::StorageError;

@@ -22,6 +22,10 @@ use crate::state::StateDir;
 use crate::storage::Storage;
 use crate::{Error, Torrent};
 
+mod surveys;
+
+pub use surveys::{NodeSample, Pong, Samples, Scraped, SurveySummary, TableView};
+
 /// What our peer ids begin with. BEP 20.
 const CLIENT: [u8; 8] = *b"-TL0100-";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -237,10 +241,10 @@ impl Node {
 
     /// The same, with every step on the way.
     pub fn lookup(&self, info_hash: InfoHash) -> Lookup {
-        Lookup::new(self.0.dht.lookup(info_hash, Goal::GetPeers))
+        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), Goal::GetPeers))
     }
 
-    /// Announces a TCP port for an info-hash, once; without a port, the one we listen on. It holds for 30 to 45 minutes.
+    /// Announces a TCP port for an info-hash, once, as one who has not all of it; without a port, the one we listen on. It holds for 30 to 45 minutes.
     /// Returns how many nodes acknowledged it.
     ///
     /// # Errors
@@ -264,7 +268,8 @@ impl Node {
             AnnouncedPort::Implied(self.local_address().port()),
             AnnouncedPort::Given,
         );
-        Lookup::new(self.0.dht.lookup(info_hash, Goal::Announce(port)))
+        let goal = Goal::Announce { port, seed: false };
+        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), goal))
     }
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.

@@ -216,6 +216,7 @@ impl Session {
             Begin::Content(storage) => {
                 let storage = Arc::clone(storage);
                 self.info.send_replace(Some(Arc::clone(storage.info())));
+                self.has_all();
                 self.announce();
                 self.checking = Some(Checking::of_seed(storage));
                 Ok(())
@@ -224,6 +225,7 @@ impl Session {
                 let storage = Arc::clone(storage);
                 let pieces = storage.info().geometry().pieces();
                 self.info.send_replace(Some(Arc::clone(storage.info())));
+                self.has_all();
                 self.announce();
                 self.start(Inventory {
                     storage,
@@ -254,6 +256,13 @@ impl Session {
     fn announce(&mut self) {
         if let Some(discovery) = &mut self.discovery {
             discovery.announce();
+        }
+    }
+
+    /// Who looks for seeds, or for none, is to be told so from now on. BEP 33.
+    fn has_all(&mut self) {
+        if let Some(discovery) = &mut self.discovery {
+            discovery.has_all();
         }
     }
 
@@ -420,7 +429,10 @@ impl Session {
                 });
             }
             wire::Event::PieceCompleted { .. } => self.standing.moved(),
-            wire::Event::Finished => self.finish(),
+            wire::Event::Finished => {
+                self.has_all();
+                self.finish();
+            }
             wire::Event::PeerConnected { address, .. } => {
                 self.standing.tell(Event::Connected(address));
             }

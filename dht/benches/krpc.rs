@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use dht::{
-    AnnouncedPort, Body, Id, Message, Method, NodeInfo, Query, Response, Token, TransactionId, Want,
+    AnnouncedPort, Body, Flag, Id, Message, Method, NodeInfo, Query, Response, Token,
+    TransactionId, Want, Wishes,
 };
 use divan::Bencher;
 
@@ -49,13 +50,21 @@ fn messages() -> [(&'static str, Message); 5] {
     let (want, port) = (Want::UNSAID, AnnouncedPort::Implied(6881));
     [
         ("ping", query(Method::Ping)),
-        ("get_peers", query(Method::GetPeers { info_hash, want })),
+        (
+            "get_peers",
+            query(Method::GetPeers {
+                info_hash,
+                want,
+                wishes: Wishes::NONE,
+            }),
+        ),
         (
             "announce_peer",
             query(Method::AnnouncePeer {
                 info_hash,
                 port,
                 token,
+                seed: Flag(false),
             }),
         ),
         ("nodes", message(Body::Response(response))),

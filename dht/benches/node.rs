@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dht::{
     Body, Config, Event, Id, Input, Message, Method, Node, Outbox, Query, Response, TransactionId,
-    Want,
+    Want, Wishes,
 };
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -126,6 +126,7 @@ fn get_peers(info_hash: Id) -> Method {
     Method::GetPeers {
         info_hash,
         want: Want::UNSAID,
+        wishes: Wishes::NONE,
     }
 }
 

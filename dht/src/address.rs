@@ -83,6 +83,15 @@ pub(crate) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
     a == b || (a.ip() == b.ip() && is_public(a.ip()))
 }
 
+/// What addresses of one participant have in common: the IP with port 0, on a local network the address itself.
+pub(crate) fn host(address: SocketAddr) -> SocketAddr {
+    if is_public(address.ip()) {
+        SocketAddr::new(address.ip(), 0)
+    } else {
+        address
+    }
+}
+
 /// Whether two public addresses stand in the same /24 (IPv4) or /64 (IPv6).
 pub(crate) fn same_network(a: &SocketAddr, b: &SocketAddr) -> bool {
     is_public(a.ip()) && network(a.ip()) == network(b.ip())

@@ -69,6 +69,8 @@ pub struct Config {
     pub max_peers_per_source: u32,
     /// Bytes that the peer store may take, approximately.
     pub max_peer_bytes: usize,
+    /// How long a sample of the info-hashes that peers are kept for stays the same, six hours at most. BEP 51.
+    pub sample_interval: Duration,
 
     /// The life of a stored item. BEP 44, "Expiration": 2 hours.
     pub item_lifetime: Duration,
@@ -124,6 +126,7 @@ impl Default for Config {
             max_peers_per_info_hash: 2_000,
             max_peers_per_source: 5_000,
             max_peer_bytes: 48 << 20,
+            sample_interval: Duration::from_secs(10 * 60),
             item_lifetime: Duration::from_secs(2 * 60 * 60),
             max_items_per_source: 128,
             max_items_per_network: 512,

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use crate::id::Id;
 use crate::item::Item;
-use crate::message::{KrpcError, Message, NodeInfo};
+use crate::message::{KrpcError, Message, NodeInfo, Sample};
+use crate::scrape_count::ScrapeCount;
 
 /// Where a node puts what it wants to be done and known. The driver implements it.
 pub trait Outbox {
@@ -67,7 +68,7 @@ pub enum Event {
         /// What happened.
         step: Step,
     },
-    /// A lookup is over.
+    /// A lookup is over, or a survey.
     LookupEnded {
         /// Which.
         lookup: LookupId,
@@ -109,6 +110,50 @@ pub enum Event {
         /// Why.
         error: KrpcError,
     },
+    /// A node that a survey asked told which torrents it keeps peers of. BEP 51.
+    Sampled {
+        /// The survey.
+        lookup: LookupId,
+        /// Who told.
+        node: NodeInfo,
+        /// What it told.
+        sample: Box<Sample>,
+    },
+    /// How many have a torrent: what [`Input::Scrape`](crate::Input::Scrape) counted until its end, which follows.
+    Scraped {
+        /// The lookup.
+        lookup: LookupId,
+        /// What it counted.
+        count: Box<ScrapeCount>,
+    },
+    /// What came of [`Input::Probe`](crate::Input::Probe).
+    Probed {
+        /// The question.
+        lookup: LookupId,
+        /// Its answer.
+        outcome: Probe,
+    },
+}
+
+/// What an address says to a ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A node is there.
+    Answered {
+        /// Which.
+        node: NodeInfo,
+        /// `v`: its client and version. BEP 20.
+        version: Option<[u8; 4]>,
+        /// The time it took.
+        round_trip: Duration,
+    },
+    /// Somebody is there, who answers with an error.
+    Refused {
+        /// The code of BEP 5, "Errors".
+        code: i64,
+    },
+    /// Nobody answered.
+    Silent,
 }
 
 /// One thing that happened to one query of a lookup.

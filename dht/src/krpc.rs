@@ -1,4 +1,4 @@
-//! The encoding of [`Message`]s as datagrams. BEP 5, "KRPC Protocol"; BEP 32; BEP 42; BEP 43; BEP 44.
+//! The encoding of [`Message`]s as datagrams. BEP 5, "KRPC Protocol"; BEP 32; BEP 33; BEP 42; BEP 43; BEP 44; BEP 51.
 //!
 //! Strict where a mistake could be ours to act upon, lenient where software in use is sloppy: keys in any order, unknown keys,
 //! compact lists with a broken tail, numbers written as strings, and broken optional fields pass.
@@ -9,14 +9,18 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use arrayvec::ArrayVec;
 use bencode::{Dict, DictEncoder, Encoder, List, Value};
 
+use crate::bloom_filter::BloomFilter;
 use crate::id::Id;
 use crate::message::{
-    AnnouncedPort, Body, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Query, Response,
-    Token, TransactionId, Want,
+    AnnouncedPort, Body, Flag, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Query,
+    Response, Scrape, Token, TransactionId, Want, Wishes,
 };
 
 mod items;
 mod length;
+mod sampling;
+
+use sampling::SampleFields;
 
 pub use length::encoded_length;
 
@@ -151,6 +155,7 @@ fn query(envelope: &Envelope<'_>) -> Result<Query, Defect> {
         b"get_peers" => Method::GetPeers {
             info_hash: arguments.info_hash.ok_or("info_hash is not 20 bytes")?,
             want,
+            wishes: arguments.wishes,
         },
         b"announce_peer" => Method::AnnouncePeer {
             info_hash: arguments.info_hash.ok_or("info_hash is not 20 bytes")?,
@@ -159,6 +164,11 @@ fn query(envelope: &Envelope<'_>) -> Result<Query, Defect> {
                 .token
                 .and_then(Token::new)
                 .ok_or("token is missing")?,
+            seed: arguments.seed,
+        },
+        b"sample_infohashes" => Method::SampleInfohashes {
+            target: arguments.target.ok_or("target is not 20 bytes")?,
+            want,
         },
         b"get" => Method::Get {
             target: arguments.target.ok_or("target is not 20 bytes")?,
@@ -186,10 +196,12 @@ struct Arguments<'a> {
     implied_port: bool,
     info_hash: Option<Id>,
     port: Option<i64>,
+    seed: Flag,
     target: Option<Id>,
     token: Option<&'a [u8]>,
     want: Want,
     item: items::Fields<'a>,
+    wishes: Wishes,
 }
 
 impl<'a> Arguments<'a> {
@@ -198,7 +210,10 @@ impl<'a> Arguments<'a> {
             b"id" => self.id = id(value),
             b"implied_port" => self.implied_port = integer(value).is_some_and(|flag| flag != 0),
             b"info_hash" => self.info_hash = id(value),
+            b"noseed" => self.wishes.no_seeds = flag(value),
             b"port" => self.port = integer(value),
+            b"scrape" => self.wishes.scrape = flag(value),
+            b"seed" => self.seed = flag(value),
             b"target" => self.target = id(value),
             b"token" => self.token = value.as_bytes(),
             b"want" => self.want = want(value),
@@ -222,11 +237,18 @@ fn response(envelope: &Envelope<'_>) -> Result<Response, &'static str> {
     // The id is not known yet; everything else is read in the same pass.
     let mut response = Response::new(Id::new([0; Id::LENGTH]));
     let mut item = items::Fields::default();
+    let mut sample = SampleFields::default();
+    let (mut seeds, mut peers) = (None, None);
     for (key, value) in fields {
         match key {
+            b"BFpe" => peers = filter(value),
+            b"BFsd" => seeds = filter(value),
             b"id" => responder = id(value),
+            b"interval" => sample.interval = value.as_integer(),
             b"nodes" => response.nodes = value.as_bytes().map(nodes_v4),
             b"nodes6" => response.nodes6 = value.as_bytes().map(nodes_v6).map(Box::new),
+            b"num" => sample.num = value.as_integer(),
+            b"samples" => sample.samples = value.as_bytes(),
             b"token" => response.token = value.as_bytes().and_then(Token::new),
             b"values" => {
                 if let Some(peers) = value.as_list() {
@@ -242,6 +264,12 @@ fn response(envelope: &Envelope<'_>) -> Result<Response, &'static str> {
     }
     response.item = item.holding().into();
     response.id = responder.ok_or("id is not 20 bytes")?;
+    response.sample = sample.read().into();
+    // One without the other does not tell seeds from others.
+    response.scrape = seeds
+        .zip(peers)
+        .map(|(seeds, peers)| Scrape { seeds, peers })
+        .into();
     Ok(response)
 }
 
@@ -278,6 +306,16 @@ fn id(value: Value<'_>) -> Option<Id> {
 /// An integer, also one that somebody wrote as a string.
 fn integer(value: Value<'_>) -> Option<i64> {
     value.as_integer().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// BEP 33: any other value than 1 is none.
+fn flag(value: Value<'_>) -> Flag {
+    Flag(integer(value) == Some(1))
+}
+
+fn filter(value: Value<'_>) -> Option<BloomFilter> {
+    let bytes: [u8; BloomFilter::LENGTH] = value.as_bytes()?.try_into().ok()?;
+    Some(bytes.into())
 }
 
 fn want(value: Value<'_>) -> Want {
@@ -382,6 +420,7 @@ fn method_name(method: &Method) -> &[u8] {
         Method::Get { .. } => b"get",
         Method::Put(_) => b"put",
         Method::Other { name, .. } => name,
+        Method::SampleInfohashes { .. } => b"sample_infohashes",
     }
 }
 
@@ -394,18 +433,25 @@ fn encode_arguments(query: &Query, arguments: &mut DictEncoder<'_>) {
     arguments.bytes(b"id", query.id.as_bytes());
     match &query.method {
         Method::Ping => {}
-        Method::FindNode { target, want } => {
+        Method::FindNode { target, want } | Method::SampleInfohashes { target, want } => {
             arguments.bytes(b"target", target.as_bytes());
             encode_want(*want, arguments);
         }
-        Method::GetPeers { info_hash, want } => {
+        Method::GetPeers {
+            info_hash,
+            want,
+            wishes,
+        } => {
             arguments.bytes(b"info_hash", info_hash.as_bytes());
+            encode_flag(b"noseed", wishes.no_seeds, arguments);
+            encode_flag(b"scrape", wishes.scrape, arguments);
             encode_want(*want, arguments);
         }
         Method::AnnouncePeer {
             info_hash,
             port,
             token,
+            seed,
         } => {
             let port = match port {
                 AnnouncedPort::Given(port) => port,
@@ -416,6 +462,7 @@ fn encode_arguments(query: &Query, arguments: &mut DictEncoder<'_>) {
             };
             arguments.bytes(b"info_hash", info_hash.as_bytes());
             arguments.integer(b"port", (*port).into());
+            encode_flag(b"seed", *seed, arguments);
             arguments.bytes(b"token", token.as_bytes());
         }
         Method::Other { target, want, .. } => {
@@ -439,6 +486,12 @@ fn encode_arguments(query: &Query, arguments: &mut DictEncoder<'_>) {
     }
 }
 
+fn encode_flag(key: &[u8], flag: Flag, arguments: &mut DictEncoder<'_>) {
+    if flag.0 {
+        arguments.integer(key, 1);
+    }
+}
+
 fn encode_want(want: Want, arguments: &mut DictEncoder<'_>) {
     if want != Want::UNSAID {
         arguments.list(b"want", |flags| {
@@ -453,7 +506,15 @@ fn encode_want(want: Want, arguments: &mut DictEncoder<'_>) {
 }
 
 fn encode_values(response: &Response, values: &mut DictEncoder<'_>) {
+    if let Some(scrape) = response.scrape.get() {
+        values.bytes(b"BFpe", scrape.peers.as_bytes());
+        values.bytes(b"BFsd", scrape.seeds.as_bytes());
+    }
     values.bytes(b"id", response.id.as_bytes());
+    let sample = response.sample.get();
+    if let Some(sample) = sample {
+        values.integer(b"interval", sample.interval.into());
+    }
     let item = response.item.get();
     items::encode_key(item, values);
     if let Some(nodes) = &response.nodes {
@@ -473,6 +534,9 @@ fn encode_values(response: &Response, values: &mut DictEncoder<'_>) {
             list.extend(node.address.port().to_be_bytes());
         }
         values.bytes(b"nodes6", &list);
+    }
+    if let Some(sample) = sample {
+        sampling::encode(sample, values);
     }
     items::encode_proof(item, values);
     if let Some(token) = &response.token {

@@ -1,7 +1,8 @@
 //! The Mainline DHT as a pure state machine: Kademlia over KRPC.
 //!
-//! A [`Node`] finds peers for an info-hash and helps others to find theirs: BEP 5, with BEP 32 (IPv6), BEP 42 (ids that follow
-//! from addresses), BEP 43 (read-only nodes) and BEP 44 (items: small values that anybody may store). It knows nothing of torrents, and nothing of sockets, clocks, threads or the
+//! A [`Node`] finds peers for an info-hash and helps others to find theirs: BEP 5, with BEP 32 (IPv6), BEP 33 (scrapes), BEP 42 (ids that follow
+//! from addresses), BEP 43 (read-only nodes), BEP 44 (items: small values that anybody may store) and BEP 51 (samples of what others keep). It knows
+//! nothing of torrents, and nothing of sockets, clocks, threads or the
 //! system's randomness either: a driver hands it an [`Input`] with the time, and the node puts what is to be sent and told into
 //! the driver's [`Outbox`] and returns its next deadline. [`decode`] and [`encode`] are the driver's way from datagrams to
 //! [`Message`]s and back; a [`Limiter`] tells it which datagrams not to read at all.
@@ -53,6 +54,8 @@
 //! ```
 
 mod address;
+mod bloom_filter;
+mod census;
 mod config;
 mod event;
 mod id;
@@ -68,15 +71,19 @@ mod node;
 mod peer_store;
 mod round_trip;
 mod routing_table;
+mod scrape_count;
 mod security;
+mod survey;
 mod tables;
 mod token;
 mod transaction;
 mod traversal;
 
 pub use address::Family;
+pub use bloom_filter::BloomFilter;
+pub use census::{Census, NetworkSize};
 pub use config::Config;
-pub use event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
+pub use event::{Event, LookupId, LookupReport, Outbox, Outcome, Probe, Step};
 pub use id::{Distance, Id, ParseIdError};
 pub use item::{
     Item, ItemError, ItemValue, MutableItem, ParsePublicKeyError, PublicKey, Salt, SecretKey,
@@ -85,9 +92,10 @@ pub use item::{
 pub use krpc::{DecodeError, decode, encode, encoded_length};
 pub use limiter::{Limiter, Limits};
 pub use message::{
-    AnnouncedPort, Body, Holding, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes, Put,
-    Query, Rare, Response, Token, TransactionId, Want,
+    AnnouncedPort, Body, Flag, Holding, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes,
+    Put, Query, Rare, Response, Sample, Scrape, Token, TransactionId, Want, Wishes,
 };
 pub use node::{Input, Node, Stats};
 pub use routing_table::{BucketView, ContactView};
+pub use scrape_count::ScrapeCount;
 pub use security::{id_for, is_id_valid};

@@ -6,7 +6,8 @@ use crate::address::Family;
 use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::item_search::ItemSearch;
-use crate::message::{AnnouncedPort, Holding, Method, Token, Want};
+use crate::message::{AnnouncedPort, Flag, Holding, Method, Response, Token, Want, Wishes};
+use crate::scrape_count::ScrapeCount;
 use crate::traversal::Traversal;
 
 /// Peers that a lookup reports at most.
@@ -17,9 +18,14 @@ pub(crate) const MAX_PEERS: usize = 10_000;
 pub(crate) enum Goal {
     FindNode,
     GetPeers,
-    Announce(AnnouncedPort),
+    Announce {
+        port: AnnouncedPort,
+        seed: bool,
+    },
     GetItem,
     PutItem,
+    /// [`Goal::GetPeers`], and to count who has it.
+    Scrape,
 }
 
 /// One question, walked through both families.
@@ -37,9 +43,12 @@ pub(crate) struct Lookup {
     /// Of those that look for an item.
     pub(crate) item: Option<Box<ItemSearch>>,
     pub(crate) tally: Tally,
+    /// What a scrape has counted so far.
+    pub(crate) count: Option<Box<ScrapeCount>>,
 }
 
 /// What became of its queries.
+#[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) asked: usize,
     pub(crate) answered: usize,
@@ -90,6 +99,7 @@ impl Lookup {
                 failed: 0,
                 announced_to: 0,
             },
+            count: None,
         }
     }
 
@@ -107,9 +117,10 @@ impl Lookup {
                 target: self.target,
                 want: Want::UNSAID,
             },
-            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
+            Goal::GetPeers | Goal::Announce { .. } | Goal::Scrape => Method::GetPeers {
                 info_hash: self.target,
                 want: Want::UNSAID,
+                wishes: self.wishes(),
             },
             Goal::GetItem | Goal::PutItem => Method::Get {
                 target: self.target,
@@ -122,8 +133,8 @@ impl Lookup {
     /// Whether there is something to tell the nearest nodes, once they are found.
     pub(crate) fn tells(&self) -> bool {
         match self.goal {
-            Goal::FindNode | Goal::GetPeers | Goal::GetItem => false,
-            Goal::Announce(_) => true,
+            Goal::FindNode | Goal::GetPeers | Goal::GetItem | Goal::Scrape => false,
+            Goal::Announce { .. } => true,
             Goal::PutItem => self.item.as_ref().is_some_and(|item| item.is_current()),
         }
     }
@@ -131,13 +142,22 @@ impl Lookup {
     /// What a node is told that gave us this token.
     pub(crate) fn telling(&self, to: &SocketAddr, token: Token) -> Option<Method> {
         match self.goal {
-            Goal::FindNode | Goal::GetPeers | Goal::GetItem => None,
-            Goal::Announce(port) => Some(Method::AnnouncePeer {
+            Goal::FindNode | Goal::GetPeers | Goal::GetItem | Goal::Scrape => None,
+            Goal::Announce { port, seed } => Some(Method::AnnouncePeer {
                 info_hash: self.target,
                 port,
                 token,
+                seed: Flag(seed),
             }),
             Goal::PutItem => self.item.as_ref()?.put_to(to, token),
+        }
+    }
+
+    /// Nothing that a seed would want to know of other seeds.
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            no_seeds: Flag(matches!(self.goal, Goal::Announce { seed: true, .. })),
+            scrape: Flag(self.goal == Goal::Scrape),
         }
     }
 
@@ -212,8 +232,27 @@ impl Lookup {
         walked.peek().is_some() && walked.all(over)
     }
 
-    pub(crate) fn report(self, outcome: Outcome, now: Duration, out: &mut impl Outbox) {
+    /// Counts what a node answered to a scrape.
+    pub(crate) fn take_count(&mut self, response: &Response) {
+        let Some(count) = &mut self.count else { return };
+        match response.scrape.get() {
+            Some(scrape) => count.take(scrape),
+            None if !response.values.is_empty() => count.without_filters += 1,
+            None => {}
+        }
+    }
+
+    /// Tells what a scrape has counted: filters, and the peers that were named by those who have none.
+    fn report_count(&mut self, lookup: LookupId, out: &mut impl Outbox) {
+        if let Some(mut count) = self.count.take() {
+            count.add_named(self.peers.iter().map(SocketAddr::ip));
+            out.event(Event::Scraped { lookup, count });
+        }
+    }
+
+    pub(crate) fn report(mut self, outcome: Outcome, now: Duration, out: &mut impl Outbox) {
         if let Some(lookup) = self.name {
+            self.report_count(lookup, out);
             let report = LookupReport {
                 target: self.target,
                 outcome,

@@ -9,8 +9,12 @@ use crate::id::Id;
 use crate::item::{Item, Salt};
 
 mod rare;
+mod sample;
+mod scrape;
 
 pub use rare::Rare;
+pub use sample::Sample;
+pub use scrape::{Flag, Scrape, Wishes};
 
 /// The most nodes that a message names in one family: Kademlia's k on the wire.
 pub const MAX_NODES: usize = 8;
@@ -57,18 +61,11 @@ pub struct Query {
 impl Query {
     /// The point whose neighbourhood is asked for, or the torrent.
     pub(crate) const fn target(&self) -> Option<&Id> {
-        match &self.method {
-            Method::Ping | Method::Put(_) => None,
-            Method::FindNode { target, .. } | Method::Get { target, .. } => Some(target),
-            Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => {
-                Some(info_hash)
-            }
-            Method::Other { target, .. } => target.as_ref(),
-        }
+        self.method.target()
     }
 }
 
-/// The methods of BEP 5 and 44 with their arguments.
+/// The methods of BEP 5 with their arguments, and those of other BEPs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// `ping`
@@ -86,6 +83,8 @@ pub enum Method {
         info_hash: Id,
         /// The families asked for. BEP 32.
         want: Want,
+        /// `noseed` and `scrape`. BEP 33.
+        wishes: Wishes,
     },
     /// `announce_peer`
     AnnouncePeer {
@@ -95,6 +94,8 @@ pub enum Method {
         port: AnnouncedPort,
         /// The token that this node gave us for the torrent.
         token: Token,
+        /// `seed`: the peer has all of it. BEP 33.
+        seed: Flag,
     },
     /// A method that this version does not know.
     Other {
@@ -116,6 +117,13 @@ pub enum Method {
     },
     /// `put`; boxed, since few messages are one.
     Put(Box<Put>),
+    /// `sample_infohashes`. BEP 51.
+    SampleInfohashes {
+        /// Whose neighbourhood is asked for beside the sample.
+        target: Id,
+        /// The families asked for. BEP 32.
+        want: Want,
+    },
 }
 
 /// The arguments of `put`. BEP 44, "put message".
@@ -136,7 +144,9 @@ impl Method {
     pub const fn target(&self) -> Option<&Id> {
         match self {
             Self::Ping | Self::Put(_) => None,
-            Self::FindNode { target, .. } | Self::Get { target, .. } => Some(target),
+            Self::FindNode { target, .. }
+            | Self::Get { target, .. }
+            | Self::SampleInfohashes { target, .. } => Some(target),
             Self::GetPeers { info_hash, .. } | Self::AnnouncePeer { info_hash, .. } => {
                 Some(info_hash)
             }
@@ -197,6 +207,10 @@ pub struct Response {
     pub values: Vec<SocketAddr>,
     /// `k`, `seq`, `sig` and `v`: the item that was asked for. BEP 44.
     pub item: Rare<Holding>,
+    /// `samples`, `num` and `interval`. BEP 51.
+    pub sample: Rare<Sample>,
+    /// `BFsd` and `BFpe`. BEP 33.
+    pub scrape: Rare<Scrape>,
 }
 
 /// What a node says about an item that it holds. BEP 44, "get message".
@@ -218,6 +232,8 @@ impl Response {
             token: None,
             values: Vec::new(),
             item: Rare::MISSING,
+            sample: Rare::MISSING,
+            scrape: Rare::MISSING,
         }
     }
 

@@ -28,13 +28,16 @@ mod item_lookups;
 mod items;
 mod lookups;
 mod maintenance;
+mod probes;
 mod quarantine;
 mod server;
+mod surveys;
 
 use bootstrap::Bootstrap;
 use lookups::Lookups;
 use maintenance::Maintenance;
 use quarantine::Quarantine;
+use surveys::Surveys;
 
 /// What a driver tells a node.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +85,8 @@ pub enum Input<'a> {
         info_hash: Id,
         /// Where we listen.
         port: AnnouncedPort,
+        /// We have all of it. Others who do are not looked for then. BEP 33.
+        seed: bool,
     },
     /// End a lookup.
     Cancel {
@@ -113,6 +118,28 @@ pub enum Input<'a> {
     Ping(SocketAddr),
     /// The deadline has come.
     Timeout,
+    /// Ask nodes which torrents they keep peers of, from the nearest to a point outwards, until everybody was asked or [`Input::Cancel`] ends it. BEP 51.
+    /// Who has told a sample is asked for another one, by whatever survey, only when the interval that he named is over.
+    Sample {
+        /// The name of this survey.
+        lookup: LookupId,
+        /// The point.
+        target: Id,
+    },
+    /// Find peers of a torrent, and count those that have all of it and the others. BEP 33.
+    Scrape {
+        /// The name of this lookup.
+        lookup: LookupId,
+        /// The torrent.
+        info_hash: Id,
+    },
+    /// Ask one address for a sign of life. [`Event::Probed`] tells what came of it, within [`Config::query_timeout`].
+    Probe {
+        /// The name of this question.
+        lookup: LookupId,
+        /// Whom to ask.
+        address: SocketAddr,
+    },
 }
 
 /// A node of the DHT. BEP 5, with BEP 32, 42 and 43.
@@ -134,6 +161,8 @@ pub struct Node {
     /// Made by the first put.
     items: Option<Box<ItemStore>>,
     votes: AddressVotes,
+    /// Made by the first survey.
+    surveys: Option<Box<Surveys>>,
 }
 
 /// What every step needs from outside.
@@ -160,6 +189,7 @@ impl Node {
             peers: None,
             items: None,
             votes: AddressVotes::default(),
+            surveys: None,
         }
     }
 
@@ -222,7 +252,11 @@ impl Node {
                 lookup,
                 info_hash,
                 port,
-            } => self.start_lookup(Some(lookup), info_hash, Goal::Announce(port), context),
+                seed,
+            } => {
+                let goal = Goal::Announce { port, seed };
+                self.start_lookup(Some(lookup), info_hash, goal, context);
+            }
             Input::GetItem {
                 lookup,
                 target,
@@ -237,6 +271,11 @@ impl Node {
             Input::Cancel { lookup } => self.cancel_lookup(lookup, context),
             Input::Ping(address) => self.verify(address, None, Purpose::Verify, context),
             Input::Timeout => {}
+            Input::Sample { lookup, target } => self.start_survey(lookup, target, context),
+            Input::Probe { lookup, address } => self.start_probe(lookup, address, context),
+            Input::Scrape { lookup, info_hash } => {
+                self.start_lookup(Some(lookup), info_hash, Goal::Scrape, context);
+            }
         }
         let mut deadline = self.deadline(config);
         if deadline.is_some_and(|deadline| deadline <= now) {
@@ -289,8 +328,13 @@ impl Node {
             Body::Response(response) => {
                 if let Some(transaction) = self.transactions.finish(&message.transaction, from) {
                     self.silence = 0;
+                    if let Purpose::Probe(key) = transaction.purpose {
+                        let (id, version) = (response.id, message.version);
+                        self.probe_answered(key, &transaction, id, version, context);
+                    }
                     self.take_answer(&transaction, response, message.external, context);
                     self.lookups_go_on(context);
+                    self.surveys_go_on(context);
                 }
             }
             Body::Error(error) => {
@@ -298,6 +342,7 @@ impl Node {
                     self.silence = 0;
                     self.take_refusal(&transaction, error, context);
                     self.lookups_go_on(context);
+                    self.surveys_go_on(context);
                 }
             }
         }
@@ -342,10 +387,12 @@ impl Node {
         }
         match transaction.purpose {
             Purpose::Bootstrap => self.bootstrap_answered(node, response, context),
-            Purpose::Verify | Purpose::Meet => {}
+            // A probe was told who answered, and with what version, already.
+            Purpose::Verify | Purpose::Meet | Purpose::Probe(_) => {}
             Purpose::Lookup(key) => self.lookup_answered(key, transaction, node, response, context),
             Purpose::Explore(key) => self.exploration_answered(key, node, response, context),
             Purpose::Announce(key) => self.announce_answered(key, node, context),
+            Purpose::Sample(key) => self.survey_answered(key, node, response, context),
         }
         if let Some(claim) = external {
             self.vote(node.address, claim, context);
@@ -395,6 +442,7 @@ impl Node {
         self.maintenance.hurry(context.now, context.config);
         self.lookup_failed(transaction, Failure::TimedOut, context);
         self.lookups_go_on(context);
+        self.surveys_go_on(context);
         if self.tables.is_empty() {
             self.bootstrap.hurry(context.now, context.config);
         }
@@ -547,7 +595,7 @@ impl Node {
             contacts_v4: self.tables.len(Family::V4),
             contacts_v6: self.tables.len(Family::V6),
             queries_in_flight: self.transactions.len(),
-            lookups: self.lookups.len(),
+            lookups: self.lookups.len() + self.surveys.as_ref().map_or(0, |surveys| surveys.len()),
             info_hashes: self.peers.as_ref().map_or(0, |peers| peers.info_hashes()),
             peers: self.peers.as_ref().map_or(0, |peers| peers.peers()),
             items: self.items.as_ref().map_or(0, |items| items.len()),

@@ -53,14 +53,18 @@ pub(crate) enum Purpose {
     Explore(u32),
     /// The announce that ends a lookup.
     Announce(u32),
+    /// A step of a survey.
+    Sample(u32),
+    /// To tell the application who is there.
+    Probe(u32),
 }
 
 impl Purpose {
-    /// Whether a lookup waits for the answer, and asks somebody else when it takes long.
+    /// Whether a lookup or a survey waits for the answer, and asks somebody else when it takes long.
     pub(crate) const fn is_of_lookup(self) -> bool {
         match self {
-            Self::Lookup(_) | Self::Explore(_) | Self::Announce(_) => true,
-            Self::Bootstrap | Self::Verify | Self::Meet => false,
+            Self::Lookup(_) | Self::Explore(_) | Self::Announce(_) | Self::Sample(_) => true,
+            Self::Bootstrap | Self::Verify | Self::Meet | Self::Probe(_) => false,
         }
     }
 }

@@ -125,6 +125,7 @@ impl Attacker {
                         return Heard::Swallowed;
                     }
                     Method::FindNode { target, .. }
+                    | Method::SampleInfohashes { target, .. }
                     | Method::Other {
                         target: Some(target),
                         ..

@@ -121,6 +121,11 @@ impl Auditor {
                 lookup,
                 info_hash: target,
             }
+            | Input::Sample { lookup, target }
+            | Input::Scrape {
+                lookup,
+                info_hash: target,
+            }
             | Input::Announce {
                 lookup,
                 info_hash: target,

@@ -92,13 +92,16 @@ impl Onlooker {
             Input::Announce { info_hash, .. } => {
                 self.note(now, || Seen::Began(Goal::Announce(info_hash)));
             }
-            // Nobody puts or gets items in a simulation.
+            // Nobody puts or gets items, or surveys anything, in a simulation.
             Input::GetItem { .. }
             | Input::PutItem { .. }
             | Input::Malformed { .. }
             | Input::Cancel { .. }
             | Input::Ping(_)
-            | Input::Timeout => {}
+            | Input::Timeout
+            | Input::Sample { .. }
+            | Input::Scrape { .. }
+            | Input::Probe { .. } => {}
         }
     }
 
@@ -201,16 +204,29 @@ impl fmt::Display for Said<'_> {
                 match &query.method {
                     Method::Ping => f.write_str("ping")?,
                     Method::FindNode { target, .. } => write!(f, "find_node {}", Brief(target))?,
-                    Method::GetPeers { info_hash, .. } => {
+                    Method::GetPeers {
+                        info_hash, wishes, ..
+                    } => {
                         write!(f, "get_peers {}", Brief(info_hash))?;
+                        if wishes.scrape.0 {
+                            f.write_str(", to count")?;
+                        }
                     }
-                    Method::AnnouncePeer { info_hash, .. } => {
+                    Method::AnnouncePeer {
+                        info_hash, seed, ..
+                    } => {
                         write!(f, "announce_peer {}", Brief(info_hash))?;
+                        if seed.0 {
+                            f.write_str(", as a seed")?;
+                        }
                     }
                     Method::Get { target, .. } => write!(f, "get {}", Brief(target))?,
                     Method::Put(_) => f.write_str("put")?,
                     Method::Other { name, .. } => {
                         write!(f, "{}", String::from_utf8_lossy(name).escape_debug())?;
+                    }
+                    Method::SampleInfohashes { target, .. } => {
+                        write!(f, "sample_infohashes {}", Brief(target))?;
                     }
                 }
                 write!(f, " of {}", Brief(&query.id))?;
@@ -235,6 +251,13 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if !response.values.is_empty() {
         write!(f, ", {} peers", response.values.len())?;
+    }
+    if let Some(sample) = response.sample.get() {
+        let (named, total) = (sample.info_hashes.len(), sample.total);
+        write!(f, ", {named} of {total} info-hashes")?;
+    }
+    if response.scrape.get().is_some() {
+        f.write_str(", filters")?;
     }
     if response.token.is_some() {
         f.write_str(", a token")?;
@@ -315,6 +338,26 @@ fn report(event: &Event, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             node,
             error,
         } => write!(f, "-- lookup {}: {node} refuses: {error}", lookup.0),
+        Event::Sampled {
+            lookup,
+            node,
+            sample,
+        } => write!(
+            f,
+            "-- survey {}: {} tells {} of {} info-hashes",
+            lookup.0,
+            node.address,
+            sample.info_hashes.len(),
+            sample.total
+        ),
+        Event::Scraped { lookup, count } => write!(
+            f,
+            "-- lookup {}: about {} seeds and {} others",
+            lookup.0,
+            count.seeds(),
+            count.leechers()
+        ),
+        Event::Probed { lookup, outcome } => write!(f, "-- probe {}: {outcome:?}", lookup.0),
     }
 }
 
@@ -365,7 +408,7 @@ fn end(report: &LookupReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use dht::Query;
+    use dht::{Query, Wishes};
 
     use super::*;
 
@@ -388,6 +431,7 @@ mod tests {
         let method = Method::GetPeers {
             info_hash: Id::new([0x5f; 20]),
             want: dht::Want::UNSAID,
+            wishes: Wishes::NONE,
         };
         message(Body::Query(Query {
             id: Id::new([1; 20]),

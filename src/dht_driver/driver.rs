@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dht::{Config, DecodeError, Event, Family, Id, Input, LookupId, Node};
+use dht::{Config, DecodeError, Event, Family, Id, Input, LookupId, Node, Probe};
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -86,19 +86,23 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Lookup {
-                info_hash,
+                target,
                 goal,
                 events,
             } => {
                 let lookup = self.enrol(events);
-                let info_hash = Id::from(*info_hash.as_bytes());
+                let info_hash = target;
                 self.handle(match goal {
                     Goal::GetPeers => Input::GetPeers { lookup, info_hash },
-                    Goal::Announce(port) => Input::Announce {
+                    Goal::Announce { port, seed } => Input::Announce {
                         lookup,
                         info_hash,
                         port,
+                        seed,
                     },
+                    Goal::FindNode => Input::FindNode { lookup, target },
+                    Goal::Scrape => Input::Scrape { lookup, info_hash },
+                    Goal::Sample => Input::Sample { lookup, target },
                 });
             }
             Command::GetItem {
@@ -126,6 +130,21 @@ impl Driver {
                     salt: &salt,
                     cas,
                 });
+            }
+            Command::Probe { address, events } => {
+                if self.desk.sockets.reach(&address) {
+                    let lookup = self.enrol(events);
+                    self.handle(Input::Probe { lookup, address });
+                } else {
+                    let (lookup, outcome) = (LookupId(self.next_lookup), Probe::Silent);
+                    let _ = events.try_send(Event::Probed { lookup, outcome });
+                }
+            }
+            Command::Tables(tables) => {
+                let (now, config) = (self.epoch.elapsed(), &self.config);
+                let view = |family| (family, self.node.table(family, now, config));
+                // Whoever asked may be gone.
+                let _ = tables.send(Family::ALL.map(view));
             }
             Command::Watch { info_hash, peers } => {
                 self.watches.retain(|_, peers| !peers.is_closed());
@@ -215,7 +234,11 @@ impl Driver {
                 self.publish();
                 self.entrance.send_modify(|entrance| entrance.ready = true);
             }
-            Event::Bootstrapped { contacts } => tracing::debug!(contacts, "bootstrapped"),
+            Event::Bootstrapped { contacts } => {
+                tracing::debug!(contacts, "bootstrapped");
+                self.entrance
+                    .send_modify(|entrance| entrance.settled = true);
+            }
             Event::Unreachable { attempts } => {
                 tracing::info!(attempts, "no DHT node answers yet; asking again");
             }
@@ -242,7 +265,9 @@ impl Driver {
             | Event::Trace { lookup, .. }
             | Event::Item { lookup, .. }
             | Event::Stored { lookup, .. }
-            | Event::PutRefused { lookup, .. } => {
+            | Event::PutRefused { lookup, .. }
+            | Event::Sampled { lookup, .. }
+            | Event::Scraped { lookup, .. } => {
                 let lookup = *lookup;
                 if let Some(owner) = self.lookups.get(&lookup)
                     && let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(event)
@@ -251,7 +276,7 @@ impl Driver {
                     self.handle_at(now, Input::Cancel { lookup });
                 }
             }
-            Event::LookupEnded { lookup, .. } => {
+            Event::LookupEnded { lookup, .. } | Event::Probed { lookup, .. } => {
                 if let Some(owner) = self.lookups.remove(lookup) {
                     // The end must arrive: a slot for it is worth waiting for, but not by this task.
                     tokio::spawn(async move { owner.send(event).await });

@@ -7,6 +7,8 @@ use std::sync::Arc;
 pub(crate) struct Entrance {
     /// Somebody has answered.
     pub(crate) ready: bool,
+    /// The neighbourhood of our id was found.
+    pub(crate) settled: bool,
     /// Contacts in the routing tables, as of a moment ago.
     pub(crate) contacts: usize,
     /// Our addresses as others see them, at most one a family.

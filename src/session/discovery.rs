@@ -39,6 +39,8 @@ pub(super) struct Discovery {
     lookup: Option<mpsc::Receiver<Event>>,
     /// Whether it is known that we may be found.
     announcing: bool,
+    /// Whether we have all of it.
+    seeding: bool,
     /// Nodes that hold our announce.
     holders: usize,
     /// Who else there is to tell.
@@ -60,6 +62,7 @@ impl Discovery {
             port,
             lookup: None,
             announcing: false,
+            seeding: false,
             holders: 0,
             due: Some(Instant::now()),
         }
@@ -74,11 +77,21 @@ impl Discovery {
         }
     }
 
+    /// We have all of it: from the next announce on, that is said too.
+    pub(super) fn has_all(&mut self) {
+        self.seeding = true;
+    }
+
     /// Asks for more peers, unless that is under way.
     pub(super) fn ask(&mut self) {
         if self.lookup.is_none() {
-            self.lookup = Some(self.dht.lookup(self.info_hash, Goal::GetPeers));
+            self.look_up(Goal::GetPeers);
         }
+    }
+
+    fn look_up(&mut self, goal: Goal) {
+        let events = self.dht.lookup(*self.info_hash.as_bytes(), goal);
+        self.lookup = Some(events);
     }
 
     /// Waits for news. Can be dropped and called again.
@@ -111,12 +124,13 @@ impl Discovery {
                     let now = Instant::now();
                     let (goal, again) = if self.announcing {
                         let port = AnnouncedPort::Implied(self.port);
-                        (Goal::Announce(port), Some(now + RETRY))
+                        let seed = self.seeding;
+                        (Goal::Announce { port, seed }, Some(now + RETRY))
                     } else {
                         (Goal::GetPeers, None)
                     };
                     self.due = again;
-                    self.lookup = Some(self.dht.lookup(self.info_hash, goal));
+                    self.look_up(goal);
                 }
             }
         }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use super::method_name;
+use crate::bloom_filter::BloomFilter;
 use crate::id::Id;
 use crate::item::{Item, PublicKey, Signature};
-use crate::message::{AnnouncedPort, Body, Holding, Message, Method, Query, Response, Want};
+use crate::message::{AnnouncedPort, Body, Flag, Holding, Message, Method, Query, Response, Want};
 
 /// An id as a value: `20:` and its bytes.
 const ID: usize = 3 + Id::LENGTH;
@@ -44,9 +45,19 @@ pub fn encoded_length(message: &Message) -> usize {
 fn arguments(query: &Query) -> usize {
     let method = match &query.method {
         Method::Ping => 0,
-        Method::FindNode { want: families, .. } => key("target") + ID + want(*families),
-        Method::GetPeers { want: families, .. } => key("info_hash") + ID + want(*families),
-        Method::AnnouncePeer { port, token, .. } => {
+        Method::FindNode { want: families, .. }
+        | Method::SampleInfohashes { want: families, .. } => key("target") + ID + want(*families),
+        Method::GetPeers {
+            want: families,
+            wishes,
+            ..
+        } => {
+            let wishes = flag("noseed", wishes.no_seeds) + flag("scrape", wishes.scrape);
+            key("info_hash") + ID + want(*families) + wishes
+        }
+        Method::AnnouncePeer {
+            port, token, seed, ..
+        } => {
             let (implied, port) = match *port {
                 AnnouncedPort::Given(port) => (0, port),
                 AnnouncedPort::Implied(port) => (key("implied_port") + integer(1), port),
@@ -56,6 +67,7 @@ fn arguments(query: &Query) -> usize {
                 + ID
                 + key("port")
                 + integer(port.into())
+                + flag("seed", *seed)
                 + key("token")
                 + string(token.as_bytes().len())
         }
@@ -79,6 +91,10 @@ fn arguments(query: &Query) -> usize {
         }
     };
     enclosed(key("id") + ID + method)
+}
+
+fn flag(name: &str, flag: Flag) -> usize {
+    if flag.0 { key(name) + integer(1) } else { 0 }
 }
 
 fn want(want: Want) -> usize {
@@ -111,7 +127,16 @@ fn values(response: &Response) -> usize {
         Some(Holding::Seq(number)) => seq(*number),
         Some(Holding::Item(held)) => item(held),
     };
-    enclosed(key("id") + ID + nodes + nodes6 + token + peers + held)
+    let sample = response.sample.get().map_or(0, |sample| {
+        let total = i64::try_from(sample.total).unwrap_or(i64::MAX);
+        let interval = key("interval") + integer(sample.interval.into());
+        let samples = key("samples") + string(sample.info_hashes.len() * Id::LENGTH);
+        interval + key("num") + integer(total) + samples
+    });
+    let scrape = response.scrape.get().map_or(0, |_| {
+        key("BFpe") + key("BFsd") + 2 * string(BloomFilter::LENGTH)
+    });
+    enclosed(key("id") + ID + nodes + nodes6 + token + peers + held + sample + scrape)
 }
 
 fn item(item: &Item) -> usize {

@@ -73,9 +73,19 @@ impl Node {
         let key = self.lookups.draw_key();
         let mut lookup = Lookup::new(key, name, target, goal, context.now);
         // What was announced to us need not be asked for.
-        if let (Goal::GetPeers | Goal::Announce(_), Some(store)) = (goal, &mut self.peers) {
+        if goal == Goal::Scrape {
+            lookup.count = Some(Box::default());
+        }
+        if let (true, Some(store)) = (goal != Goal::FindNode, &mut self.peers) {
+            if let (Some(count), Some(own)) =
+                (&mut lookup.count, store.scrape(&target, context.now))
+            {
+                count.join(&own);
+            }
+            let no_seeds = lookup.wishes().no_seeds.0;
             for family in Family::ALL {
-                let peers = store.sample(&target, family, MAX_PEERS, context.now, context.rng);
+                let (now, rng) = (context.now, &mut *context.rng);
+                let peers = store.sample(&target, family, no_seeds, MAX_PEERS, now, rng);
                 lookup.report_peers(None, peers.into_iter(), context.out);
             }
         }
@@ -354,6 +364,7 @@ impl Node {
         {
             self.end_lookup(lookup.key, Outcome::Cancelled, context);
         }
+        self.cancel_survey(name, context);
     }
 
     pub(super) fn lose_patience<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
@@ -387,13 +398,17 @@ impl Node {
             peers: response.values.len(),
         };
         lookup.trace(node.address, Some(node.id), step, context.out);
-        if matches!(lookup.goal, Goal::GetPeers | Goal::Announce(_)) {
+        if matches!(
+            lookup.goal,
+            Goal::GetPeers | Goal::Announce { .. } | Goal::Scrape
+        ) {
             let peers = response
                 .values
                 .iter()
                 .copied()
                 .filter(|peer| may_name(&node.address, peer));
             lookup.report_peers(Some(node.address), peers, context.out);
+            lookup.take_count(response);
         }
         let from = Some(node.address);
         let held = response.item.get();
@@ -514,7 +529,15 @@ impl Node {
             (Purpose::Announce(key), Delay::Stalled) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
             }
-            (Purpose::Announce(_) | Purpose::Bootstrap | Purpose::Verify | Purpose::Meet, _) => {}
+            (Purpose::Sample(key), delay) => self.survey_delayed(key, to, delay, context),
+            (
+                Purpose::Announce(_)
+                | Purpose::Bootstrap
+                | Purpose::Verify
+                | Purpose::Meet
+                | Purpose::Probe(_),
+                _,
+            ) => {}
         }
     }
 
@@ -545,6 +568,8 @@ impl Node {
             Purpose::Announce(key) => {
                 self.announce_elsewhere(key, to, id, Traversal::announce_failed, context);
             }
+            Purpose::Sample(key) => self.survey_failed(key, transaction, context),
+            Purpose::Probe(key) => self.probe_failed(key, failure, context),
             Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => {}
         }
     }

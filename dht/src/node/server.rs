@@ -6,17 +6,18 @@ use rand::Rng;
 
 use super::{Context, Node};
 use crate::address::{Family, scope};
+use crate::bloom_filter::BloomFilter;
 use crate::event::{Event, Outbox};
 use crate::id::Id;
 use crate::message::{
-    AnnouncedPort, Body, KrpcError, Message, Method, NodeInfo, Query, Response, Token,
-    TransactionId, Want,
+    AnnouncedPort, Body, Flag, KrpcError, Message, Method, NodeInfo, Query, Response, Sample,
+    Token, TransactionId, Want, Wishes,
 };
 use crate::peer_store::PeerStore;
 
 /// The longest response that we send, in bytes: it passes any network in one piece.
 const MAX_RESPONSE: usize = 1200;
-/// What a response to `get_peers` takes without its nodes and peers: ids, token, transaction, address, keys.
+/// What a response takes without its nodes and what is named beside them: ids, token, transaction, address, keys.
 const ENVELOPE: usize = 180;
 
 impl Node {
@@ -64,14 +65,17 @@ impl Node {
                 want,
                 ..
             } => Ok(self.name_nodes(asker, target, *want)),
-            Method::GetPeers { info_hash, want } => {
-                Ok(self.name_peers(asker, info_hash, *want, context))
-            }
+            Method::GetPeers {
+                info_hash,
+                want,
+                wishes,
+            } => Ok(self.name_peers(asker, info_hash, *want, *wishes, context)),
             Method::AnnouncePeer {
                 info_hash,
                 port,
                 token,
-            } => self.store_peer(asker.address, *info_hash, *port, token, context),
+                seed,
+            } => self.store_peer(asker.address, *info_hash, *port, *seed, token, context),
             Method::Get {
                 target,
                 newer_than,
@@ -80,6 +84,9 @@ impl Node {
             Method::Put(put) => self.store_item(asker.address, put, context),
             Method::Other { target: None, .. } => {
                 Err(KrpcError::new(KrpcError::METHOD_UNKNOWN, "Method Unknown"))
+            }
+            Method::SampleInfohashes { target, want } => {
+                Ok(self.name_info_hashes(asker, target, *want, context))
             }
         }
     }
@@ -97,36 +104,62 @@ impl Node {
         response
     }
 
-    /// BEP 5, "`get_peers`", with `nodes` in every response as BEP 32 has it.
+    /// BEP 5, "`get_peers`", with `nodes` in every response as BEP 32 has it, and filters as BEP 33 has them.
     fn name_peers<R: Rng, O: Outbox>(
         &mut self,
         asker: &NodeInfo,
         info_hash: &Id,
         want: Want,
+        wishes: Wishes,
         context: &mut Context<'_, R, O>,
     ) -> Response {
+        let counted = self.peers.as_ref().filter(|_| wishes.scrape.0);
+        let scrape = counted.and_then(|peers| peers.scrape(info_hash, context.now));
+        // BEP 33, "New `GET_PEERS` semantics": beside filters there is room for the nodes of one family.
+        let want = if scrape.is_some() { Want::UNSAID } else { want };
         let mut response = self.name_nodes(asker, info_hash, want);
+        response.scrape = scrape.into();
         response.token = Some(
             self.tokens
                 .issue(context.now, asker.address.ip(), info_hash),
         );
         if let Some(peers) = &mut self.peers {
-            let nodes = response
-                .nodes
-                .as_ref()
-                .map_or(0, |nodes| nodes.len() * 26 + 10);
-            let nodes6 = response
-                .nodes6
-                .as_ref()
-                .map_or(0, |nodes| nodes.len() * 38 + 13);
             // "6:" or "18:" stands before each.
             let (family, length) = match asker.address {
                 SocketAddr::V4(_) => (Family::V4, 2 + 6),
                 SocketAddr::V6(_) => (Family::V6, 3 + 18),
             };
-            let count = (MAX_RESPONSE - ENVELOPE).saturating_sub(nodes + nodes6) / length;
-            response.values = peers.sample(info_hash, family, count, context.now, context.rng);
+            let count = room(&response) / length;
+            let no_seeds = wishes.no_seeds.0;
+            let (now, rng) = (context.now, &mut *context.rng);
+            response.values = peers.sample(info_hash, family, no_seeds, count, now, rng);
         }
+        response
+    }
+
+    /// BEP 51, "Sampling RPC". Who keeps nothing says so.
+    fn name_info_hashes<R: Rng, O: Outbox>(
+        &mut self,
+        asker: &NodeInfo,
+        target: &Id,
+        want: Want,
+        context: &mut Context<'_, R, O>,
+    ) -> Response {
+        let mut response = self.name_nodes(asker, target, want);
+        let (now, config) = (context.now, context.config);
+        let info_hashes = self.peers.as_mut().map_or_else(Vec::new, |peers| {
+            let count = room(&response) / Id::LENGTH;
+            let sample = peers.sample_info_hashes(count, now, config, context.rng);
+            sample.to_vec()
+        });
+        let total = self.peers.as_ref().map_or(0, |peers| peers.info_hashes());
+        let interval = u16::try_from(config.sample_interval.as_secs()).unwrap_or(u16::MAX);
+        response.sample = Sample {
+            total: total.max(info_hashes.len()) as u64,
+            info_hashes,
+            interval: interval.min(Sample::MAX_INTERVAL),
+        }
+        .into();
         response
     }
 
@@ -136,6 +169,7 @@ impl Node {
         from: SocketAddr,
         info_hash: Id,
         port: AnnouncedPort,
+        seed: Flag,
         token: &Token,
         context: &mut Context<'_, R, O>,
     ) -> Result<Response, KrpcError> {
@@ -156,7 +190,7 @@ impl Node {
         let peers = self
             .peers
             .get_or_insert_with(|| Box::new(PeerStore::new(context.rng)));
-        if !peers.announce(info_hash, peer, context.now, context.config) {
+        if !peers.announce(info_hash, peer, seed.0, context.now, context.config) {
             return Err(KrpcError::new(
                 KrpcError::SERVER,
                 "Server Error: too many announces from this address",
@@ -165,6 +199,17 @@ impl Node {
         context.out.event(Event::PeerAnnounced { info_hash, peer });
         Ok(Response::new(self.id()))
     }
+}
+
+/// The bytes that a response with nodes and filters leaves for what is named beside them.
+fn room(response: &Response) -> usize {
+    let nodes = response.nodes.as_ref();
+    let nodes6 = response.nodes6.as_ref();
+    let named = nodes.map_or(0, |nodes| nodes.len() * 26 + 10)
+        + nodes6.map_or(0, |nodes| nodes.len() * 38 + 13);
+    let filters = response.scrape.get();
+    let filters = filters.map_or(0, |_| 2 * (BloomFilter::LENGTH + 10));
+    (MAX_RESPONSE - ENVELOPE).saturating_sub(named + filters)
 }
 
 /// Tells the sender of a query that it could not be read. BEP 5, "Errors".

@@ -45,6 +45,7 @@ fn a_seeder_that_knows_nobody_tells_the_first_who_comes() {
             lookup: LOOKUP,
             info_hash: hash(1),
             port: AnnouncedPort::Given(5000),
+            seed: false,
         },
     );
     world.run_for(MINUTE);

@@ -51,6 +51,7 @@ fn implied_port_is_the_port_that_the_datagram_comes_from() {
             lookup: LOOKUP,
             info_hash: hash(1),
             port: AnnouncedPort::Implied(9),
+            seed: false,
         },
     );
     world.run_until(local(1), ended).unwrap();

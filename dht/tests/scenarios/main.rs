@@ -3,6 +3,9 @@
 mod bootstrap;
 mod items;
 mod lookups;
+mod probes;
+mod sampling;
+mod scraping;
 mod serving;
 mod sybils;
 mod table;
@@ -39,6 +42,7 @@ fn announce(world: &mut World, who: SocketAddr, info_hash: Id) -> Option<Duratio
             lookup: LOOKUP,
             info_hash,
             port: AnnouncedPort::Given(5000),
+            seed: false,
         },
     );
     world.run_until(who, ended)

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use dht::{
-    AnnouncedPort, Body, Input, KrpcError, Message, Method, Response, Token, TransactionId, Want,
+    AnnouncedPort, Body, Flag, Input, KrpcError, Message, Method, Response, Token, TransactionId,
+    Want, Wishes,
 };
 
 use crate::world::{World, local, public};
@@ -18,6 +19,7 @@ fn token_of_another_address_is_refused() {
         Method::GetPeers {
             info_hash: hash(1),
             want: Want::UNSAID,
+            wishes: Wishes::NONE,
         },
     );
     let Some(Message {
@@ -36,6 +38,7 @@ fn token_of_another_address_is_refused() {
                 info_hash,
                 port: AnnouncedPort::Given(5000),
                 token,
+                seed: Flag(false),
             },
         )
     };
@@ -241,6 +244,7 @@ fn both_families_are_served_and_kept_apart() {
             Method::GetPeers {
                 info_hash: hash(1),
                 want,
+                wishes: Wishes::NONE,
             },
         )
     };
@@ -285,6 +289,7 @@ fn a_popular_torrent_still_fits_one_datagram() {
             Method::GetPeers {
                 info_hash: hash(1),
                 want: Want::UNSAID,
+                wishes: Wishes::NONE,
             },
         );
         let Some(Message {
@@ -302,6 +307,7 @@ fn a_popular_torrent_still_fits_one_datagram() {
                 info_hash: hash(1),
                 port: AnnouncedPort::Given(1),
                 token,
+                seed: Flag(false),
             },
         );
         ask(&mut world, local(0), from, &announce).unwrap();
@@ -311,6 +317,7 @@ fn a_popular_torrent_still_fits_one_datagram() {
         Method::GetPeers {
             info_hash: hash(1),
             want: Want::BOTH,
+            wishes: Wishes::NONE,
         },
     );
     let answer = ask(&mut world, local(0), local(50), &get_peers).unwrap();

@@ -85,14 +85,17 @@ impl Outbox for Driver {
             | Event::Trace { lookup, .. }
             | Event::Item { lookup, .. }
             | Event::Stored { lookup, .. }
-            | Event::PutRefused { lookup, .. } => {
+            | Event::PutRefused { lookup, .. }
+            | Event::Sampled { lookup, .. }
+            | Event::Scraped { lookup, .. } => {
                 assert!(self.lookups.contains_key(&lookup), "the lookup goes on");
             }
             Event::IdChanged { id } => self.id = id,
             Event::PeerAnnounced { peer, .. } => {
                 assert!(is_host(&peer), "{peer} is nobody's address")
             }
-            Event::Ready
+            Event::Probed { .. }
+            | Event::Ready
             | Event::Bootstrapped { .. }
             | Event::Unreachable { .. }
             | Event::ExternalAddress { .. } => {}

@@ -36,7 +36,7 @@ pub fn answer(address: SocketAddr, asker: SocketAddr, message: &Message) -> Opti
     };
     let mut response = Response::new(own.id);
     match method {
-        Method::FindNode { target, .. } => response.nodes = Some(closest(target).collect()),
+        Method::FindNode { target, .. } | Method::SampleInfohashes { target, .. } => response.nodes = Some(closest(target).collect()),
         Method::GetPeers { info_hash, .. } => {
             response.nodes = Some(closest(info_hash).collect());
             response.token = Some(Token::from([7; 8]));

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Body, Config, Id, Input, Item, ItemValue, KrpcError, LookupId, Message, Method,
-    MutableItem, Node, NodeInfo, Outcome, PublicKey, Put, Query, Response, Salt, Signature, Token,
-    TransactionId, Want,
+    AnnouncedPort, BloomFilter, Body, Config, Flag, Id, Input, Item, ItemValue, KrpcError,
+    LookupId, Message, Method, MutableItem, Node, NodeInfo, Outcome, PublicKey, Put, Query,
+    Response, Salt, Sample, Scrape, Signature, Token, TransactionId, Want, Wishes,
 };
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -148,7 +148,15 @@ impl World {
                 let lookup = LookupId(script.int_in_range(0..=2)?);
                 let key = self.id(script)?;
                 let item = item(script)?;
-                let input = match script.int_in_range(0..=4)? {
+                let input = match script.int_in_range(0..=6)? {
+                    6 => Input::Scrape {
+                        lookup,
+                        info_hash: key,
+                    },
+                    5 => Input::Sample {
+                        lookup,
+                        target: key,
+                    },
                     0 => Input::FindNode {
                         lookup,
                         target: key,
@@ -172,6 +180,7 @@ impl World {
                         lookup,
                         info_hash: key,
                         port: AnnouncedPort::Given(7),
+                        seed: false,
                     },
                 };
                 self.look_up(lookup, input);
@@ -209,6 +218,7 @@ impl World {
                 lookup: LAST_LOOKUP,
                 info_hash: honest::INFO_HASH,
                 port: AnnouncedPort::Implied(0),
+                seed: false,
             },
         );
         let limit = self.now + Duration::from_secs(60 * 60);
@@ -286,12 +296,17 @@ impl World {
         };
         let key = self.id(script)?;
         let item = item(script)?;
-        let method = match script.int_in_range(0..=6)? {
+        let method = match script.int_in_range(0..=7)? {
+            7 => Method::SampleInfohashes { target: key, want },
             0 => Method::Ping,
             1 => Method::FindNode { target: key, want },
             2 => Method::GetPeers {
                 info_hash: key,
                 want,
+                wishes: Wishes {
+                    no_seeds: Flag(script.arbitrary()?),
+                    scrape: Flag(script.arbitrary()?),
+                },
             },
             3 => Method::AnnouncePeer {
                 info_hash: key,
@@ -305,6 +320,7 @@ impl World {
                 } else {
                     script.choose(&self.driver.tokens)?.clone()
                 },
+                seed: Flag(script.arbitrary()?),
             },
             4 => Method::Get {
                 target: item.target(&Salt::NONE),
@@ -367,6 +383,21 @@ impl World {
         }
         for _ in 0..script.int_in_range(0..=3)? {
             response.values.push(address(script)?);
+        }
+        if script.arbitrary()? {
+            response.scrape = Scrape {
+                seeds: BloomFilter::from([script.arbitrary()?; BloomFilter::LENGTH]),
+                peers: BloomFilter::from([script.arbitrary()?; BloomFilter::LENGTH]),
+            }
+            .into();
+        }
+        if script.arbitrary()? {
+            response.sample = Sample {
+                info_hashes: vec![honest::INFO_HASH; script.int_in_range(0..=40)?],
+                total: script.arbitrary()?,
+                interval: script.int_in_range(0..=Sample::MAX_INTERVAL)?,
+            }
+            .into();
         }
         Ok(Body::Response(response))
     }

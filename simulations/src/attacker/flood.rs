@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{Id, Message, Method, Node, Want};
+use dht::{Id, Message, Method, Node, Want, Wishes};
 use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 
@@ -57,7 +57,11 @@ impl Flood {
                 Method::FindNode { target, want }
             } else {
                 let info_hash = target;
-                Method::GetPeers { info_hash, want }
+                Method::GetPeers {
+                    info_hash,
+                    want,
+                    wishes: Wishes::NONE,
+                }
             };
             out(to, Errand::Flood.query(node.id(), method, rng));
         }

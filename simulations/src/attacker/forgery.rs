@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{AnnouncedPort, Id, Message, Method, Node, Token, Want};
+use dht::{AnnouncedPort, Flag, Id, Message, Method, Node, Token, Want, Wishes};
 use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 
@@ -50,6 +50,7 @@ impl Forgery {
             let bait = Method::GetPeers {
                 info_hash: Id::random(rng),
                 want: Want::UNSAID,
+                wishes: Wishes::NONE,
             };
             out(anybody.address, Errand::Bait.query(own, bait, rng));
             (anybody.address, Token::from(rng.random::<[u8; 8]>()))
@@ -58,6 +59,7 @@ impl Forgery {
             info_hash: scene.any_attacked(rng).unwrap_or_else(|| Id::random(rng)),
             port: AnnouncedPort::Given(rng.random_range(1..=u16::MAX)),
             token,
+            seed: Flag(false),
         };
         out(to, Errand::Forgery.query(own, announce, rng));
         (1, self.next)

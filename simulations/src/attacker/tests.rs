@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use dht::{
-    AnnouncedPort, Config, Event, Input, KrpcError, LookupId, NodeInfo, Query, Token, Want, decode,
-    is_id_valid,
+    AnnouncedPort, Config, Event, Flag, Input, KrpcError, LookupId, NodeInfo, Query, Token, Want,
+    Wishes, decode, is_id_valid,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -83,6 +83,7 @@ fn announces_to_enemies_are_acknowledged_and_gone() {
             lookup: LookupId(1),
             info_hash: target(),
             port: AnnouncedPort::Given(4000),
+            seed: false,
         };
         room.input(announcer, announce);
         room.run_for(MINUTE);
@@ -305,11 +306,16 @@ fn method() -> impl Strategy<Value = Method> {
         match kind {
             0 => Method::Ping,
             1 => Method::FindNode { target, want },
-            2 => Method::GetPeers { info_hash, want },
+            2 => Method::GetPeers {
+                info_hash,
+                want,
+                wishes: Wishes::NONE,
+            },
             3 => Method::AnnouncePeer {
                 info_hash,
                 port: AnnouncedPort::Given(1),
                 token: Token::from([1; 8]),
+                seed: Flag(false),
             },
             _ => Method::Other {
                 name: b"vote".iter().copied().collect(),

@@ -67,7 +67,10 @@ fn kind(message: &Message) -> usize {
             Method::FindNode { .. } => 1,
             Method::GetPeers { .. } => 2,
             Method::AnnouncePeer { .. } => 3,
-            Method::Other { .. } | Method::Get { .. } | Method::Put(_) => 4,
+            Method::Other { .. }
+            | Method::Get { .. }
+            | Method::Put(_)
+            | Method::SampleInfohashes { .. } => 4,
         },
         Body::Response(response) if response.values.is_empty() => 5,
         Body::Response(_) => 6,

@@ -278,6 +278,7 @@ impl Shard {
                         lookup,
                         info_hash,
                         port: AnnouncedPort::Implied(scene.network.address(number).port()),
+                        seed: false,
                     },
                 };
                 self.act(scene, now, resident, input);
