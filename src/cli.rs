@@ -5,6 +5,7 @@ mod completions;
 mod content;
 mod create;
 mod demo;
+mod estimate;
 mod exit_code;
 mod failure;
 mod get;
@@ -17,14 +18,18 @@ mod network;
 mod node;
 mod output;
 mod phase_times;
+mod ping;
 mod publish;
 mod report;
+mod sample;
+mod scrape;
 mod seed;
 mod show;
 mod simulate;
 mod source;
 mod status_line;
 mod style;
+mod table;
 mod timeout;
 mod units;
 mod verify;
@@ -66,6 +71,11 @@ enum Command {
     Lookup(lookup::Arguments),
     Item(item::Arguments),
     Announce(announce::Arguments),
+    Scrape(scrape::Arguments),
+    Sample(sample::Arguments),
+    Estimate(estimate::Arguments),
+    Ping(ping::Arguments),
+    Table(table::Arguments),
     Create(create::Arguments),
     Show(show::Arguments),
     Verify(verify::Arguments),
@@ -118,6 +128,11 @@ impl Command {
             Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
             Command::Item(arguments) => block_on(item::run(&arguments, output)),
             Command::Announce(arguments) => block_on(announce::run(&arguments, output)),
+            Command::Scrape(arguments) => block_on(scrape::run(&arguments, output)),
+            Command::Sample(arguments) => block_on(sample::run(&arguments, output)),
+            Command::Estimate(arguments) => block_on(estimate::run(&arguments, output)),
+            Command::Ping(arguments) => block_on(ping::run(&arguments, output)),
+            Command::Table(arguments) => block_on(table::run(&arguments, output)),
             Command::Create(arguments) => create::run(arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),

@@ -62,7 +62,8 @@ impl From<&Failure> for ExitCode {
             Failure::NobodyHasIt { .. }
             | Failure::NobodyTookIt { .. }
             | Failure::NobodyHasItem { .. }
-            | Failure::NothingPublished { .. } => ExitCode::NoPeers,
+            | Failure::NothingPublished { .. }
+            | Failure::NothingSampled { .. } => ExitCode::NoPeers,
             Failure::Unverified { .. } => ExitCode::Unfinished,
             Failure::Interrupted(_) => ExitCode::Interrupted,
         }

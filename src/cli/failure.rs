@@ -44,6 +44,12 @@ pub(crate) enum Failure {
     NothingPublished { target: Id },
     #[error("{path} holds no key: 64 hexadecimal digits are one, or the 128 of a key that libtorrent made", path = path.display())]
     NotAKey { path: PathBuf },
+    #[error(
+        "no info-hash was told: {} answered, {} of them with a sample (BEP 51)",
+        units::count(*responded, "DHT node"),
+        sampled
+    )]
+    NothingSampled { responded: usize, sampled: usize },
     #[error("{path} is not complete: {files} and {wrong} of {pieces} pieces are missing or wrong", path = path.display(), files = units::count(*files, "file"))]
     Unverified {
         path: PathBuf,

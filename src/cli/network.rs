@@ -31,14 +31,35 @@ pub(crate) async fn resolve(host: &HostPort) -> Result<Vec<SocketAddr>, trackles
     }
 }
 
-/// How the node is set up.
+/// Where the node listens.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Node")]
-pub(crate) struct NetworkArguments {
+pub(crate) struct ListenArgument {
     /// Listen here: one port for UDP and TCP. Port 0 takes any free one; a port alone is that port of every IPv4
     /// address of this machine. [default: 6881, or the next free port]
     #[arg(long, value_name = "[ADDR:]PORT", env = "TRACKLESS_LISTEN", hide_env_values = true, value_parser = parse_listen)]
     listen: Option<SocketAddr>,
+}
+
+impl ListenArgument {
+    /// Starts a node that nobody is told of and that knows nobody, and says where it listens.
+    pub(crate) async fn start_alone(&self, output: &Output) -> Result<Node, Failure> {
+        let mut builder = Node::builder().read_only();
+        if let Some(address) = self.listen {
+            builder = builder.listen(address);
+        }
+        let node = builder.start().await?;
+        output.event(&listening(&node));
+        Ok(node)
+    }
+}
+
+/// How the node is set up.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Node")]
+pub(crate) struct NetworkArguments {
+    #[command(flatten)]
+    listen: ListenArgument,
     /// A DHT node to start from; give it once for each. Without it, and with --listen not on loopback, the
     /// well-known routers of the public network; `none` for nobody at all.
     #[arg(
@@ -105,7 +126,7 @@ impl NetworkArguments {
         {
             builder = builder.bootstrap(host);
         }
-        if let Some(address) = self.listen {
+        if let Some(address) = self.listen.listen {
             builder = builder.listen(address);
         }
         if let Some(path) = self.state_dir.clone().or_else(|| self.default_state_dir()) {
@@ -149,6 +170,7 @@ impl NetworkArguments {
     /// Whether the node can be reached from this machine only.
     fn is_local(&self) -> bool {
         self.listen
+            .listen
             .is_some_and(|address| address.ip().is_loopback())
     }
 }

@@ -212,8 +212,79 @@ pub(crate) enum Report<'a> {
     },
     /// Runs were compared.
     Merged { path: &'a Path, runs: usize },
+    /// What a DHT node told of the torrents that it keeps peers of: those that were not told before.
+    Sample {
+        node: SocketAddr,
+        node_id: String,
+        info_hashes: Vec<String>,
+        total: u64,
+        interval: f64,
+        seconds: f64,
+    },
+    /// The end of a survey.
+    SampleEnded {
+        info_hashes: usize,
+        sampled: usize,
+        stored: u64,
+        queried: usize,
+        responded: usize,
+        seconds: f64,
+    },
+    /// How many have a torrent.
+    Scrape {
+        info_hash: String,
+        seeds: u64,
+        leechers: u64,
+        at_least: bool,
+        nodes: usize,
+        nodes_without_count: usize,
+        queried: usize,
+        responded: usize,
+        seconds: f64,
+    },
+    /// How large the network of a family is.
+    Estimate {
+        family: &'static str,
+        nodes: u64,
+        low: u64,
+        high: u64,
+        neighbourhoods: usize,
+        met: usize,
+        seconds: f64,
+    },
+    /// A DHT node answered a ping.
+    Pong {
+        node: SocketAddr,
+        node_id: String,
+        version: Option<String>,
+        client: Option<&'static str>,
+        milliseconds: f64,
+    },
+    /// A bucket of the routing table.
+    Bucket {
+        family: &'static str,
+        shared_bits: usize,
+        capacity: usize,
+        contacts: Vec<Contact>,
+    },
+    /// All buckets were told.
+    Table {
+        node_id: String,
+        nodes_v4: usize,
+        nodes_v6: usize,
+        failing: usize,
+    },
     /// Before every non-zero exit.
     Error { code: u8, message: &'a str },
+}
+
+/// A contact of a bucket.
+#[derive(Debug, Serialize)]
+pub(crate) struct Contact {
+    pub(crate) node: SocketAddr,
+    pub(crate) node_id: String,
+    pub(crate) silent_for: f64,
+    pub(crate) failures: u8,
 }
 
 /// What happened to one query of a lookup.

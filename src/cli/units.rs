@@ -53,6 +53,13 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     }
 }
 
+/// An estimate without the digits that say nothing: `57`, `123`, `1230`, `12300000`.
+pub(crate) fn rounded(number: u64) -> u64 {
+    let digits = number.checked_ilog10().unwrap_or(0);
+    let unit = 10_u64.pow(digits.saturating_sub(2));
+    number.saturating_add(unit / 2) / unit * unit
+}
+
 /// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write a number of bytes, or one with K, M or G behind it: 262144, 256K, 1M")]
@@ -126,6 +133,20 @@ mod tests {
             "99999999999999G",
         ] {
             assert_eq!(parse_size(wrong), Err(SizeError), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_estimate_has_three_digits() {
+        for (number, shown) in [
+            (0, 0),
+            (57, 57),
+            (123, 123),
+            (1234, 1230),
+            (9996, 10_000),
+            (12_345_678, 12_300_000),
+        ] {
+            assert_eq!(rounded(number), shown);
         }
     }
 

@@ -21,4 +21,5 @@ mod private_torrents;
 mod publishing;
 mod restart;
 mod support;
+mod surveys;
 mod unreachable_network;
