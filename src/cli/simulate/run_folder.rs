@@ -135,26 +135,33 @@ pub(super) fn first(path: &Path, is_free: impl Fn(&Path) -> bool) -> PathBuf {
 }
 
 fn content(path: &Path) -> Content {
-    if let Ok(record) = Record::read(path) {
+    let run = || {
+        let record = Record::read(path).ok()?;
         // What is written below a link is written elsewhere.
-        return if path.join(PLOTS).is_symlink() {
+        Some(if path.join(PLOTS).is_symlink() {
             Content::Other
         } else {
             Content::Run(Box::new(record))
-        };
-    }
-    // The first file of a run may just be being written.
+        })
+    };
+    // The manifest may come, as the first file, just after it was looked for: then it is there at the second look.
+    run().unwrap_or_else(|| {
+        if is_taken(path) {
+            run().unwrap_or(Content::Other)
+        } else {
+            Content::Nothing
+        }
+    })
+}
+
+/// Whether something is there, files that are just being written not counted.
+fn is_taken(path: &Path) -> bool {
     let is_temporary = |name: OsString| name.to_string_lossy().starts_with(TEMPORARY);
     let is_whole =
         |entry: io::Result<DirEntry>| !entry.is_ok_and(|it| is_temporary(it.file_name()));
-    let is_taken = match fs::read_dir(path) {
+    match fs::read_dir(path) {
         Ok(mut entries) => entries.any(is_whole),
         Err(_) => path.exists(),
-    };
-    if is_taken {
-        Content::Other
-    } else {
-        Content::Nothing
     }
 }
 
