@@ -59,6 +59,7 @@ mod census;
 mod config;
 mod event;
 mod id;
+mod input;
 mod item;
 mod item_search;
 mod item_store;
@@ -85,6 +86,7 @@ pub use census::{Census, NetworkSize};
 pub use config::Config;
 pub use event::{Event, LookupId, LookupReport, Outbox, Outcome, Probe, Step};
 pub use id::{Distance, Id, ParseIdError};
+pub use input::Input;
 pub use item::{
     Item, ItemError, ItemValue, MutableItem, ParsePublicKeyError, PublicKey, Salt, SecretKey,
     Signature,
@@ -95,7 +97,7 @@ pub use message::{
     AnnouncedPort, Body, Flag, Holding, KrpcError, MAX_NODES, Message, Method, NodeInfo, Nodes,
     Put, Query, Rare, Response, Sample, Scrape, Token, TransactionId, Want, Wishes,
 };
-pub use node::{Input, Node, Stats};
+pub use node::{Node, Stats};
 pub use routing_table::{BucketView, ContactView};
 pub use scrape_count::ScrapeCount;
 pub use security::{id_for, is_id_valid};

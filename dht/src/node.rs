@@ -6,14 +6,12 @@ use rand::Rng;
 
 use crate::address::{Family, may_name, scope};
 use crate::config::Config;
-use crate::event::{Event, LookupId, Outbox};
+use crate::event::{Event, Outbox};
 use crate::id::Id;
-use crate::item::{Item, Salt};
+use crate::input::Input;
 use crate::item_store::ItemStore;
 use crate::lookup::{Failure, Goal};
-use crate::message::{
-    AnnouncedPort, Body, KrpcError, Message, Method, NodeInfo, Query, Response, TransactionId,
-};
+use crate::message::{Body, KrpcError, Message, Method, NodeInfo, Query, Response};
 use crate::peer_store::PeerStore;
 use crate::round_trip::RoundTrips;
 use crate::routing_table::{BucketView, Insertion};
@@ -38,109 +36,6 @@ use lookups::Lookups;
 use maintenance::Maintenance;
 use quarantine::Quarantine;
 use surveys::Surveys;
-
-/// What a driver tells a node.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Addresses through which the network may be entered, more than once if there are more. They are asked at once, and until somebody answers.
-    Bootstrap(&'a [SocketAddr]),
-    /// Nodes known from an earlier run: [`Node::contacts`].
-    Restore(&'a [NodeInfo]),
-    /// A message came in.
-    Receive {
-        /// Whose datagram it was in.
-        from: SocketAddr,
-        /// What it said.
-        message: &'a Message,
-    },
-    /// A query came in that [`decode`](crate::decode) could not read: [`DecodeError::Query`](crate::DecodeError::Query).
-    Malformed {
-        /// Whose datagram it was.
-        from: SocketAddr,
-        /// The transaction that it named.
-        transaction: &'a TransactionId,
-        /// The code for it.
-        code: i64,
-    },
-    /// Find the nodes nearest to a point.
-    FindNode {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// The point.
-        target: Id,
-    },
-    /// Find peers of a torrent.
-    GetPeers {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// The torrent.
-        info_hash: Id,
-    },
-    /// Find peers of a torrent, then become one of those that others find. Holds for 45 minutes at the nodes that acknowledge it:
-    /// the driver repeats it every 15 minutes for as long as it is true.
-    Announce {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// The torrent.
-        info_hash: Id,
-        /// Where we listen.
-        port: AnnouncedPort,
-        /// We have all of it. Others who do are not looked for then. BEP 33.
-        seed: bool,
-    },
-    /// End a lookup.
-    Cancel {
-        /// Its name.
-        lookup: LookupId,
-    },
-    /// Find an item. BEP 44. An immutable one ends the lookup, of a mutable one the newest is looked for.
-    GetItem {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// Its target: see [`ItemValue::target`](crate::ItemValue::target) and [`PublicKey::target`](crate::PublicKey::target).
-        target: Id,
-        /// Its salt, if it has one: without it its signature cannot be verified.
-        salt: &'a Salt,
-    },
-    /// Store an item at the nodes nearest to its target. Holds for two hours at the nodes that acknowledge it: the driver repeats it every hour for as long
-    /// as it shall be found. Nothing is sent to anybody if a newer one is found, or another one of the same number.
-    PutItem {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// What to store.
-        item: &'a Item,
-        /// The salt that it is signed with.
-        salt: &'a Salt,
-        /// The sequence number of the item to be replaced: nodes that hold another one keep it.
-        cas: Option<i64>,
-    },
-    /// An address that may be a node's, such as a peer's PORT message names. It enters the table if it answers.
-    Ping(SocketAddr),
-    /// The deadline has come.
-    Timeout,
-    /// Ask nodes which torrents they keep peers of, from the nearest to a point outwards, until everybody was asked or [`Input::Cancel`] ends it. BEP 51.
-    /// Who has told a sample is asked for another one, by whatever survey, only when the interval that he named is over.
-    Sample {
-        /// The name of this survey.
-        lookup: LookupId,
-        /// The point.
-        target: Id,
-    },
-    /// Find peers of a torrent, and count those that have all of it and the others. BEP 33.
-    Scrape {
-        /// The name of this lookup.
-        lookup: LookupId,
-        /// The torrent.
-        info_hash: Id,
-    },
-    /// Ask one address for a sign of life. [`Event::Probed`] tells what came of it, within [`Config::query_timeout`].
-    Probe {
-        /// The name of this question.
-        lookup: LookupId,
-        /// Whom to ask.
-        address: SocketAddr,
-    },
-}
 
 /// A node of the DHT. BEP 5, with BEP 32, 42 and 43.
 ///
