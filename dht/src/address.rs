@@ -83,10 +83,10 @@ pub(crate) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
     a == b || (a.ip() == b.ip() && is_public(a.ip()))
 }
 
-/// What addresses of one participant have in common: the IP with port 0, on a local network the address itself.
-pub(crate) fn host(address: SocketAddr) -> SocketAddr {
-    if is_public(address.ip()) {
-        SocketAddr::new(address.ip(), 0)
+/// Who answers for what an address asks and stores: its IP, with port 0; on a local network the address itself.
+pub(crate) fn host<A: Endpoint>(address: A) -> A {
+    if is_public(address.into().ip()) {
+        address.at_port(0)
     } else {
         address
     }
@@ -106,20 +106,11 @@ pub(crate) fn network(ip: IpAddr) -> u64 {
     }
 }
 
-/// Who is responsible for what is stored: the IP, on a local network with its port.
-pub(crate) fn source(address: SocketAddr) -> SocketAddr {
-    if is_public(address.ip()) {
-        SocketAddr::new(address.ip(), 0)
-    } else {
-        address
-    }
-}
-
 pub(crate) fn is_public(ip: IpAddr) -> bool {
     scope(&SocketAddr::new(ip, 1)) == Some(Scope::Public)
 }
 
-/// The address type of one family: what a routing table stores.
+/// An address of either family, or of one: what a routing table stores.
 pub(crate) trait Endpoint: Copy + Ord + Into<SocketAddr> {
     /// The same host at another port.
     fn at_port(self, port: u16) -> Self;
@@ -134,6 +125,12 @@ impl Endpoint for SocketAddrV4 {
 impl Endpoint for SocketAddrV6 {
     fn at_port(self, port: u16) -> Self {
         Self::new(*self.ip(), port, 0, 0)
+    }
+}
+
+impl Endpoint for SocketAddr {
+    fn at_port(self, port: u16) -> Self {
+        Self::new(self.ip(), port)
     }
 }
 
@@ -191,6 +188,8 @@ mod tests {
     fn a_port_tells_hosts_apart_on_a_local_network_only() {
         assert!(!same_host(&at("127.0.0.1:1"), &at("127.0.0.1:2")));
         assert!(same_host(&at("8.8.8.8:1"), &at("8.8.8.8:2")));
+        assert_eq!(host(at("8.8.8.8:1")), host(at("8.8.8.8:2")));
+        assert_ne!(host(at("127.0.0.1:1")), host(at("127.0.0.1:2")));
         assert!(same_network(&at("8.8.8.8:1"), &at("8.8.8.9:2")));
         assert!(!same_network(&at("10.0.0.1:1"), &at("10.0.0.2:1")));
     }

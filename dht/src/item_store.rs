@@ -6,7 +6,7 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::Rng;
 
-use crate::address::{is_public, network, source};
+use crate::address::{host, is_public, network};
 use crate::config::Config;
 use crate::id::Id;
 use crate::item::Item;
@@ -97,7 +97,7 @@ impl ItemStore {
         config: &Config,
     ) -> Result<(), KrpcError> {
         self.expire(now);
-        let source = source(from);
+        let source = host(from);
         let expires = (now + config.item_lifetime).as_secs() as u32;
         let stored = self.items.peek(&target).map(|stored| &stored.item);
         if let Some(stored) = stored {

@@ -20,12 +20,14 @@ use crate::tables::Tables;
 use crate::token::TokenIssuer;
 use crate::transaction::{Patience, Purpose, Transaction, Transactions};
 
+mod announces;
 mod bootstrap;
 mod impostors;
 mod item_lookups;
 mod items;
 mod lookups;
 mod maintenance;
+mod neighbours;
 mod probes;
 mod quarantine;
 mod server;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::{Rng, RngExt};
 
-use crate::address::{Endpoint, Family, is_public, same_host};
+use crate::address::{Endpoint, Family, host, same_host};
 use crate::bloom_filter::Marks;
 use crate::config::Config;
 use crate::id::Id;
@@ -277,7 +277,7 @@ impl<A: Endpoint> Accounts<A> {
             is_seed,
         };
         self.expire(peers, now);
-        let source = source(address);
+        let source = host(address);
         if self
             .sources
             .get(&source)
@@ -334,22 +334,13 @@ impl<A: Endpoint> Accounts<A> {
 
     fn remove(&mut self, peer: &Peer<A>) {
         self.peers -= 1;
-        let source = source(peer.address);
+        let source = host(peer.address);
         if let Some(entries) = self.sources.get_mut(&source) {
             *entries -= 1;
             if *entries == 0 {
                 self.sources.remove(&source);
             }
         }
-    }
-}
-
-/// Who is responsible for an entry: the IP, on a local network with its port.
-fn source<A: Endpoint>(peer: A) -> A {
-    if is_public(peer.into().ip()) {
-        peer.at_port(0)
-    } else {
-        peer
     }
 }
 

@@ -4,11 +4,12 @@ use crate::address::same_host;
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::{NodeInfo, Token};
-use crate::security::is_id_valid;
 
 mod credit;
+mod detour;
 
 use credit::Credit;
+use detour::Detour;
 
 /// Candidates that are remembered; farther ones make room.
 const MAX_CANDIDATES: usize = 128;
@@ -26,16 +27,6 @@ pub(crate) struct Traversal {
     entrances: Vec<(SocketAddr, State)>,
     announcing: bool,
     detour: Option<Detour>,
-}
-
-/// How a walk goes on that came to an end where it cannot be by chance.
-struct Detour {
-    /// The distance within which a crowd stands next to the target, which does not count: its 64 most significant bits. 0: there is none.
-    reach: u64,
-    /// How many have to answer.
-    wanted: usize,
-    /// Queries that may still be spent.
-    budget: usize,
 }
 
 struct Candidate {
@@ -153,33 +144,29 @@ impl Traversal {
         let candidate = self.candidates.get_mut(next?)?;
         candidate.state = State::Asked;
         if let Some(detour) = &mut self.detour {
-            detour.budget -= 1;
+            detour.spend();
         }
         Some((candidate.node.address, Some(candidate.node.id)))
     }
 
     /// How many have to answer.
     fn wanted(&self) -> usize {
-        self.detour
-            .as_ref()
-            .map_or(Config::K, |detour| detour.wanted)
+        self.detour.as_ref().map_or(Config::K, Detour::wanted)
     }
 
     /// Whether a candidate is one of those that the walk is to find.
     fn counts(&self, candidate: &Candidate) -> bool {
-        let distance = candidate.node.id.distance(&self.target).high();
-        self.detour
-            .as_ref()
-            .is_none_or(|detour| detour.reach <= distance)
+        let distance = candidate.node.id.distance(&self.target);
+        let detour = self.detour.as_ref();
+        detour.is_none_or(|detour| detour.counts(distance))
     }
 
-    /// Whether a candidate that was not asked yet may be. In a crowd only those may whose ids follow from their addresses: of these nobody has
-    /// as many as he likes.
+    /// Whether a candidate that was not asked yet may be.
     fn may_be_asked(&self, candidate: &Candidate) -> bool {
-        let NodeInfo { id, address } = &candidate.node;
-        self.detour.as_ref().is_none_or(|detour| detour.budget > 0)
-            && (self.counts(candidate) || is_id_valid(id, address.ip()))
-            && !self.is_host_asked(address)
+        let Candidate { node, .. } = candidate;
+        let detour = self.detour.as_ref();
+        detour.is_none_or(|detour| detour.admits(node, node.id.distance(&self.target)))
+            && !self.is_host_asked(&node.address)
             && self.is_believed(candidate)
     }
 
@@ -201,36 +188,20 @@ impl Traversal {
             .namer
     }
 
-    /// Judges the k nearest that answered, in a network of so many nodes. If they stand where a sixth of k is to be expected, they are a crowd. If
-    /// they reach as far as twice k do, somebody hides those who are nearer: k more are to answer. Either way `budget` queries may be spent on it
-    /// from here on. Whether this is news.
+    /// Judges the k nearest that answered, in a network of so many nodes, once. Whether the walk has to go on; `budget` queries may be spent on it then.
     pub(crate) fn judge(&mut self, network_size: u64, budget: usize) -> bool {
-        let expected = (u64::MAX / network_size.max(1)).saturating_mul(Config::K as u64);
         let farthest = self.nearest_answered().nth(Config::K - 1);
-        let Some(farthest) = farthest.filter(|_| self.detour.is_none() && budget > 0) else {
+        let Some(farthest) = farthest.filter(|_| self.detour.is_none()) else {
             return false;
         };
-        let distance = farthest.node.id.distance(&self.target).high();
-        let (reach, wanted) = if distance < expected / 6 {
-            (expected / 6, Config::K)
-        } else if distance / 2 > expected {
-            (0, 2 * Config::K)
-        } else {
-            return false;
-        };
-        self.detour = Some(Detour {
-            reach,
-            wanted,
-            budget,
-        });
-        true
+        let distance = farthest.node.id.distance(&self.target);
+        self.detour = Detour::called_for(distance, network_size, budget);
+        self.detour.is_some()
     }
 
     /// Whom to ask who is around it: those nearest to a crowd, who name nobody else to those who ask for its centre.
     pub(crate) fn next_exploration(&mut self) -> Option<NodeInfo> {
-        self.detour
-            .as_ref()
-            .filter(|detour| detour.reach > 0 && detour.budget > 0)?;
+        self.detour.as_ref().filter(|detour| detour.explores())?;
         let mut around = 0;
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
@@ -248,7 +219,7 @@ impl Traversal {
         let candidate = self.candidates.get_mut(next?)?;
         candidate.exploration = State::Asked;
         if let Some(detour) = &mut self.detour {
-            detour.budget -= 1;
+            detour.spend();
         }
         Some(candidate.node)
     }

@@ -79,7 +79,7 @@ fn an_item_lives_two_hours_from_its_last_put() {
     assert!(store.holds(&renewed, 2 * HOUR) && !store.holds(&left, 2 * HOUR));
     // It counts as his who put it first.
     store.expire(2 * HOUR);
-    assert!(store.sources.keys().eq([&source(host(1, 1))]));
+    assert!(store.sources.keys().eq([&crate::address::host(host(1, 1))]));
     store.expire(3 * HOUR);
     assert!(store.len() == 0 && store.bytes == 0);
     assert!(store.sources.is_empty() && store.networks.is_empty());

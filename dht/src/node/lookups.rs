@@ -21,7 +21,7 @@ const SEEDS: usize = 16;
 /// All lookups that have not ended.
 #[derive(Default)]
 pub(super) struct Lookups {
-    active: Vec<Lookup>,
+    pub(super) active: Vec<Lookup>,
     next_key: u32,
     /// The common budget of queries ran out: somebody wants to ask and may not.
     starved: bool,
@@ -105,52 +105,6 @@ impl Node {
         }
     }
 
-    /// Looks for our own neighbours, unless that is being done. BEP 5, "Routing Table".
-    pub(super) fn find_neighbours<R: Rng, O: Outbox>(
-        &mut self,
-        family: Family,
-        context: &mut Context<'_, R, O>,
-    ) {
-        let own = self.id();
-        let running = self
-            .lookups
-            .active
-            .iter()
-            .find(|lookup| lookup.name.is_none() && lookup.target == own)
-            .map(|lookup| lookup.key);
-        match running {
-            Some(key) => self.begin_traversal(key, family, context),
-            None => self.start_lookup(None, own, Goal::FindNode, context),
-        }
-    }
-
-    /// What somebody says about our neighbourhood, unasked by the search for it.
-    pub(super) fn tell_neighbour_search<R: Rng, O: Outbox>(
-        &mut self,
-        from: SocketAddr,
-        named: impl Iterator<Item = NodeInfo>,
-        context: &mut Context<'_, R, O>,
-    ) {
-        let own = self.id();
-        let Some(lookup) = self
-            .lookups
-            .active
-            .iter_mut()
-            .find(|lookup| lookup.name.is_none() && lookup.target == own)
-        else {
-            return;
-        };
-        for node in named.filter(|node| node.id != own) {
-            if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
-                traversal.add(node, 2, Some(from));
-            }
-        }
-        let key = lookup.key;
-        for family in Family::ALL {
-            self.advance(key, family, context.config.initial_queries, context);
-        }
-    }
-
     /// Somebody is known in this family now.
     pub(super) fn start_waiting_lookups<R: Rng, O: Outbox>(
         &mut self,
@@ -168,7 +122,7 @@ impl Node {
         }
     }
 
-    fn begin_traversal<R: Rng, O: Outbox>(
+    pub(super) fn begin_traversal<R: Rng, O: Outbox>(
         &mut self,
         key: u32,
         family: Family,
@@ -199,7 +153,7 @@ impl Node {
     }
 
     /// Sends up to `queries` more queries of a lookup, and ends it if there is nothing left to ask or to wait for.
-    fn advance<R: Rng, O: Outbox>(
+    pub(super) fn advance<R: Rng, O: Outbox>(
         &mut self,
         key: u32,
         family: Family,
@@ -288,37 +242,11 @@ impl Node {
             .is_some_and(|(size, traversal)| traversal.judge(size, config.region))
     }
 
-    fn announce<R: Rng, O: Outbox>(
+    pub(super) fn end_if_over<R: Rng, O: Outbox>(
         &mut self,
         key: u32,
-        family: Family,
         context: &mut Context<'_, R, O>,
     ) {
-        loop {
-            let Some(lookup) = self.lookups.get_mut(key).filter(|lookup| lookup.tells()) else {
-                return;
-            };
-            let Some((node, token)) = lookup
-                .traversal(family)
-                .as_mut()
-                .and_then(Traversal::next_announce)
-            else {
-                return;
-            };
-            let Some(method) = lookup.telling(&node.address, token) else {
-                return;
-            };
-            self.ask(
-                node.address,
-                Some(node.id),
-                Purpose::Announce(key),
-                method,
-                context,
-            );
-        }
-    }
-
-    fn end_if_over<R: Rng, O: Outbox>(&mut self, key: u32, context: &mut Context<'_, R, O>) {
         if self
             .lookups
             .get_mut(key)
@@ -476,28 +404,6 @@ impl Node {
         traversal.map_or(1, |traversal| traversal.explored(address, id))
     }
 
-    pub(super) fn announce_answered<R: Rng, O: Outbox>(
-        &mut self,
-        key: u32,
-        node: NodeInfo,
-        context: &mut Context<'_, R, O>,
-    ) {
-        let Some(lookup) = self.lookups.get_mut(key) else {
-            return;
-        };
-        lookup.tally.announced_to += 1;
-        if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
-            traversal.announce_acknowledged(&node);
-        }
-        if let Some(name) = lookup.name {
-            context.out.event(match lookup.goal {
-                Goal::PutItem => Event::Stored { lookup: name, node },
-                _ => Event::Announced { lookup: name, node },
-            });
-        }
-        self.end_if_over(key, context);
-    }
-
     pub(super) fn lookup_delayed<R: Rng, O: Outbox>(
         &mut self,
         query: &Delayed,
@@ -572,25 +478,6 @@ impl Node {
             Purpose::Probe(key) => self.probe_failed(key, failure, context),
             Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => {}
         }
-    }
-
-    fn announce_elsewhere<R: Rng, O: Outbox>(
-        &mut self,
-        key: u32,
-        to: SocketAddr,
-        id: Option<Id>,
-        mark: impl FnOnce(&mut Traversal, &NodeInfo),
-        context: &mut Context<'_, R, O>,
-    ) {
-        let family = Family::of(&to);
-        let Some(lookup) = self.lookups.get_mut(key) else {
-            return;
-        };
-        if let (Some(traversal), Some(id)) = (lookup.traversal(family), id) {
-            mark(traversal, &NodeInfo { id, address: to });
-        }
-        self.announce(key, family, context);
-        self.end_if_over(key, context);
     }
 
     /// There is room in the common budget again: every lookup gets one query.
