@@ -37,6 +37,11 @@ impl ItemSearch {
     }
 
     pub(crate) fn put(item: Item, salt: Salt, cas: Option<i64>) -> Self {
+        let salt = match item {
+            // It means nothing here, and there are nodes that refuse it.
+            Item::Immutable(_) => Salt::NONE,
+            Item::Mutable(_) => salt,
+        };
         Self {
             order: Some(Order {
                 item,

@@ -114,6 +114,8 @@ pub(super) fn encode_put(put: &Put, arguments: &mut DictEncoder<'_>) {
         arguments.integer(b"seq", item.seq);
         arguments.bytes(b"sig", item.signature.as_bytes());
     }
+    // BEP 44 has no target here, and the nodes of the crate `mainline` take no put without it.
+    arguments.bytes(b"target", put.item.target(&put.salt).as_bytes());
     arguments.bytes(b"token", put.token.as_bytes());
     arguments.raw(b"v", put.item.value().as_bencode());
 }

@@ -87,7 +87,9 @@ fn arguments(query: &Query) -> usize {
                 salt => key("salt") + string(salt.len()),
             };
             let cas = put.cas.map_or(0, |cas| key("cas") + integer(cas));
-            cas + salt + key("token") + string(put.token.as_bytes().len()) + item(&put.item)
+            let target = key("target") + ID;
+            let token = key("token") + string(put.token.as_bytes().len());
+            cas + salt + target + token + item(&put.item)
         }
     };
     enclosed(key("id") + ID + method)

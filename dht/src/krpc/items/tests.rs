@@ -114,9 +114,18 @@ fn messages_of_bep_44_both_ways() {
         &K[..],
         b"4:salt6:foobar3:seqi4e3:sig64:",
         &SIG,
+        b"6:target20:",
+        signed().target(&Salt::new(b"foobar").unwrap()).as_bytes(),
         b"5:token8:aoeusnth1:v12:Hello World!e1:q3:put1:t2:aa1:y1:qe",
     ]
     .concat();
+    let target = hello().target();
+    let put_immutable = put(&[
+        b"6:target20:",
+        &target.as_bytes()[..],
+        b"5:token8:aoeusnth1:v12:Hello World!",
+    ]
+    .concat());
     let mutable = answer(&[&proof()[..], b"5:token8:aoeusnth1:v12:Hello World!"].concat());
     let packets: [(&[u8], Message); 7] = [
         (
@@ -128,7 +137,7 @@ fn messages_of_bep_44_both_ways() {
             get(Some(7)),
         ),
         (
-            &put(b"5:token8:aoeusnth1:v12:Hello World!"),
+            &put_immutable,
             put_of(Item::Immutable(hello()), b"", None),
         ),
         (&put_mutable, put_of(signed(), b"foobar", Some(3))),
