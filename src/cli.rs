@@ -1,10 +1,12 @@
 //! The command line: arguments in, sentences, events and an exit code out.
 
 mod announce;
+mod batch;
 mod completions;
 mod content;
 mod create;
 mod demo;
+mod entrance;
 mod estimate;
 mod exit_code;
 mod failure;

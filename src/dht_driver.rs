@@ -30,6 +30,8 @@ use sockets::Sockets;
 /// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup.
 const LOOKUP_EVENTS: usize = 1024;
 const COMMANDS: usize = 256;
+/// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through: 64 KiB.
+const RECENT_RESPONDERS: usize = 1024;
 
 /// What somebody asks of the DHT.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +150,7 @@ impl Dht {
             node,
             config: Config {
                 read_only: setup.read_only,
+                recent_responders: RECENT_RESPONDERS,
                 ..Config::default()
             },
             rng,

@@ -35,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 mod create;
 mod dht_driver;
 mod error;
@@ -52,6 +53,7 @@ mod storage;
 mod torrent;
 mod verify;
 
+pub use batch::{Batch, BatchAnswer};
 pub use create::{CreateError, CreateOptions, create};
 pub use dht_driver::DhtStatistics;
 pub use error::Error;

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserved};
 
+use crate::batch::Batch;
 use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
 use crate::item::{self, ItemSearch, KeptItem, Receipt};
 use crate::lookup::{Lookup, LookupEvent, Peers};
@@ -264,12 +265,26 @@ impl Node {
 
     /// The same, with every step on the way: [`LookupEvent::Announced`] names each node that holds it.
     pub fn announcement(&self, info_hash: InfoHash, port: Option<u16>) -> Lookup {
+        let goal = self.announcing(port);
+        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), goal))
+    }
+
+    /// Looks for peers of many info-hashes, each once, with a few queries each. Returns at once.
+    pub fn look_up_all(&self, info_hashes: &[InfoHash]) -> Batch {
+        Batch::start(&self.0.dht, info_hashes, Goal::GetPeers)
+    }
+
+    /// Announces many info-hashes, as [`Node::announce`] does one.
+    pub fn announce_all(&self, info_hashes: &[InfoHash], port: Option<u16>) -> Batch {
+        Batch::start(&self.0.dht, info_hashes, self.announcing(port))
+    }
+
+    fn announcing(&self, port: Option<u16>) -> Goal {
         let port = port.map_or(
             AnnouncedPort::Implied(self.local_address().port()),
             AnnouncedPort::Given,
         );
-        let goal = Goal::Announce { port, seed: false };
-        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), goal))
+        Goal::Announce { port, seed: false }
     }
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.

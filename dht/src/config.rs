@@ -45,6 +45,9 @@ pub struct Config {
     pub region: usize,
     /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
     pub max_in_flight: usize,
+    /// Nodes that answered lookups a moment ago, remembered as a start for the next ones. 0: each lookup starts from the routing table alone, as it may
+    /// where lookups are few; a batch of them in key-space order saves most of the way. About 64 bytes each.
+    pub recent_responders: usize,
     /// The shortest time after which a lookup stops waiting for an answer.
     pub min_stall: Duration,
     /// The longest one, and the one used before a round trip was measured.
@@ -115,6 +118,7 @@ impl Default for Config {
             queries_per_response: 3,
             region: 64,
             max_in_flight: 256,
+            recent_responders: 0,
             min_stall: Duration::from_millis(150),
             max_stall: Duration::from_secs(2),
             query_timeout: Duration::from_secs(10),

@@ -70,6 +70,7 @@ mod lookup;
 mod message;
 mod node;
 mod peer_store;
+mod recent_responders;
 mod round_trip;
 mod routing_table;
 mod scrape_count;

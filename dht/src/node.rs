@@ -13,6 +13,7 @@ use crate::item_store::ItemStore;
 use crate::lookup::{Failure, Goal};
 use crate::message::{Body, KrpcError, Message, Method, NodeInfo, Query, Response};
 use crate::peer_store::PeerStore;
+use crate::recent_responders::RecentResponders;
 use crate::round_trip::RoundTrips;
 use crate::routing_table::{BucketView, Insertion};
 use crate::security::{self, AddressVotes};
@@ -60,6 +61,8 @@ pub struct Node {
     votes: AddressVotes,
     /// Made by the first survey.
     surveys: Option<Box<Surveys>>,
+    /// Made by the first answer to a lookup, if the configuration has room for it.
+    recent: Option<Box<RecentResponders>>,
 }
 
 /// What every step needs from outside.
@@ -87,6 +90,7 @@ impl Node {
             items: None,
             votes: AddressVotes::default(),
             surveys: None,
+            recent: None,
         }
     }
 

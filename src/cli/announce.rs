@@ -10,14 +10,14 @@ use clap::builder::FalseyValueParser;
 use trackless::{LookupEvent, Node};
 use wire::InfoHash;
 
+use super::batch::{self, Subject, SubjectArguments};
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
+use super::network::Role;
 use super::output::Output;
 use super::report::Report;
-use super::source;
 use super::style::{BAD, FAINT, GOOD, paint};
-use super::timeout::Timeout;
 use super::units;
 
 /// Nodes forget an announce after 30 to 45 minutes: it is renewed well before.
@@ -26,52 +26,39 @@ const RENEWAL: Duration = Duration::from_secs(15 * 60);
 /// How soon an announce that nobody took is repeated.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Tell the DHT that a torrent is to be had here.
+/// Tell the DHT that a torrent is to be had here, or many.
 ///
 /// For a client that has no DHT of its own, or a service that is found by an info-hash. Prints a receipt: each node that
 /// holds the announce, and then, asked once more, whether it names peers for it. The announce is renewed every 15 minutes
-/// until Ctrl-C.
+/// until Ctrl-C. With --batch many are announced, in key-space order, so that each costs a few queries.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   trackless announce 0123456789abcdef0123456789abcdef01234567 --port 51413
   trackless announce HASH --port 8080 --once --json
+  trackless announce --batch hashes.txt --port 51413
 
 Exit code 3: no node took the announce. 5: no DHT node answered.")]
 pub(crate) struct Arguments {
-    /// 40 hex or 32 base32 characters, or a magnet link in quotes.
-    #[arg(value_name = "INFOHASH")]
-    info_hash: String,
+    #[command(flatten)]
+    subject: SubjectArguments,
     /// Where it is to be had: a TCP port of this machine, as others see it.
     #[arg(short, long, env = "TRACKLESS_PORT", hide_env_values = true)]
     port: NonZeroU16,
     /// End after the first receipt; the announce holds for half an hour.
     #[arg(long, env = "TRACKLESS_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     once: bool,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let info_hash = source::info_hash(&arguments.info_hash)?;
+    let subject = arguments.subject.read()?;
     let mut interrupt = Interrupt::listen()?;
-    let node = arguments
-        .network
-        .start(&[], Role::Participant, output)
-        .await?;
+    let node = arguments.entrance.start(Role::Participant, output).await?;
     let signal = tokio::select! {
         signal = interrupt.received() => Ok(Some(signal)),
-        result = announce(&node, info_hash, arguments, output) => result.map(|()| None),
+        result = announce(&node, &subject, arguments, output) => result.map(|()| None),
     };
     node.shutdown().await;
     signal?.map_or(Ok(()), super::interrupt::Signal::end_of_service)
@@ -80,29 +67,74 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 /// Ends by itself only after a failure, or if once is enough.
 async fn announce(
     node: &Node,
-    info_hash: InfoHash,
+    subject: &Subject,
     arguments: &Arguments,
     output: &Output,
 ) -> Result<(), Failure> {
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    node.bootstrapped(patience).await?;
+    arguments.entrance.wait(node).await?;
     loop {
         let start = tokio::time::Instant::now();
-        let holders = tell(node, info_hash, arguments.port, output).await?;
-        match (holders.is_empty(), arguments.once) {
-            (true, true) => return Err(Failure::NobodyTookIt { info_hash }),
-            (true, false) => {}
-            (false, _) => confirm(node, info_hash, &holders, output).await?,
-        }
-        if arguments.once {
-            return Ok(());
-        }
-        let pause = if holders.is_empty() { RETRY } else { RENEWAL };
+        let told = match subject {
+            Subject::One(info_hash) => tell_one(node, *info_hash, arguments.port, output).await,
+            Subject::Many(info_hashes) => tell_all(node, info_hashes, arguments.port, output).await,
+        };
+        let pause = match told {
+            Err(Failure::NobodyTookIt { .. } | Failure::NobodyTookAny { .. })
+                if !arguments.once =>
+            {
+                RETRY
+            }
+            Ok(()) if !arguments.once => RENEWAL,
+            told => return told,
+        };
         output.note(format_args!(
-            "it is announced again in {}; Ctrl-C ends it",
+            "announced again in {}; Ctrl-C ends it",
             units::time(pause)
         ));
         tokio::time::sleep_until(start + pause).await;
+    }
+}
+
+/// Announces it, and asks who names peers for it then.
+async fn tell_one(
+    node: &Node,
+    info_hash: InfoHash,
+    port: NonZeroU16,
+    output: &Output,
+) -> Result<(), Failure> {
+    let holders = tell(node, info_hash, port, output).await?;
+    if holders.is_empty() {
+        return Err(Failure::NobodyTookIt { info_hash });
+    }
+    confirm(node, info_hash, &holders, output).await
+}
+
+async fn tell_all(
+    node: &Node,
+    info_hashes: &[InfoHash],
+    port: NonZeroU16,
+    output: &Output,
+) -> Result<(), Failure> {
+    let all = node.announce_all(info_hashes, Some(port.get()));
+    let tally = batch::follow(all, "announce", output, |answer| {
+        let info_hash = answer.info_hash.to_string();
+        let nodes = units::count(answer.holders, "node");
+        output.result(format_args!("{info_hash}  held by {nodes}"));
+        output.event(&Report::BatchAnnounced {
+            info_hash,
+            nodes: answer.holders,
+            queried: answer.queried,
+            responded: answer.responded,
+            failed: answer.failed,
+            seconds: answer.elapsed.as_secs_f64(),
+        });
+        answer.holders > 0
+    });
+    match tally.await?.successes {
+        0 => Err(Failure::NobodyTookAny {
+            info_hashes: info_hashes.len(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -7,12 +7,10 @@ use dht::{Census, Family, Id, NodeInfo};
 use tokio::task::JoinSet;
 use trackless::Node;
 
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
-use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
 use super::output::Output;
 use super::report::Report;
-use super::timeout::Timeout;
 use super::units;
 
 /// Lookups that are under way at once.
@@ -41,38 +39,20 @@ pub(crate) struct Arguments {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     lookups: u16,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let result = interrupt
-        .or(estimate(&node, arguments, output))
-        .await
-        .flatten();
-    node.shutdown().await;
-    result
+    let question = async |node: &Node| estimate(node, arguments.lookups, output).await;
+    arguments.entrance.ask(output, question).await
 }
 
-async fn estimate(node: &Node, arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    node.bootstrapped(patience).await?;
+async fn estimate(node: &Node, lookups: u16, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     let mut census = [Census::default(), Census::default()];
     let mut running = JoinSet::new();
-    let mut left = arguments.lookups;
+    let mut left = lookups;
     loop {
         while running.len() < AT_ONCE && left > 0 {
             left -= 1;

@@ -61,6 +61,8 @@ impl From<&Failure> for ExitCode {
             | Failure::Diverged { .. } => ExitCode::Other,
             Failure::NobodyHasIt { .. }
             | Failure::NobodyTookIt { .. }
+            | Failure::NobodyHasAny { .. }
+            | Failure::NobodyTookAny { .. }
             | Failure::NobodyHasItem { .. }
             | Failure::NothingPublished { .. }
             | Failure::NothingSampled { .. } => ExitCode::NoPeers,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use dht::Id;
 use wire::{InfoHash, MetainfoError};
 
-use super::units;
+use super::{batch, units};
 
 /// One sentence for the person at the keyboard, by [`Failure::sentence`]; [`super::exit_code::ExitCode`] has the number for the script.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,10 @@ pub(crate) enum Failure {
         "no node took the announce of {info_hash}: those nearest to it did not answer, or gave no token; try again in a minute"
     )]
     NobodyTookIt { info_hash: InfoHash },
+    #[error("nobody has announced any of {}", batch::hashes(*info_hashes))]
+    NobodyHasAny { info_hashes: usize },
+    #[error("no node took the announce of any of {}; try again in a minute", batch::hashes(*info_hashes))]
+    NobodyTookAny { info_hashes: usize },
     /// The demo found a difference. It never should.
     #[error("{file} arrived with other content than it was seeded with: please report this")]
     Different { file: String },

@@ -11,75 +11,82 @@ use clap::builder::FalseyValueParser;
 use trackless::{LookupEvent, Node};
 use wire::InfoHash;
 
+use super::batch::{self, Subject, SubjectArguments};
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
-use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
 use super::output::Output;
 use super::report::{Report, Step};
-use super::source;
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
-use super::timeout::Timeout;
 use super::units;
 use tree::Tree;
 
-/// Ask the DHT who has a torrent.
+/// Ask the DHT who has a torrent, or many.
 ///
 /// Prints the addresses of peers as they are found, one a line, and fetches nothing. With --trace every step is shown:
 /// which nodes were asked, who answered with what and how fast, who stalled, who failed; at the end stands who led to
-/// whom, as a tree. The node that asks is read-only:
-/// others do not put it into their tables.
+/// whom, as a tree. With --batch many are looked up, in key-space order, so that each costs a few queries; how many peers
+/// each has is printed as it is found. The node that asks is read-only: others do not put it into their tables.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   trackless lookup 0123456789abcdef0123456789abcdef01234567
   trackless lookup HASH --trace --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:0
   trackless lookup HASH | head -n 1
+  trackless lookup --batch hashes.txt --json > peers.jsonl
 
-Exit code 3: nobody has announced it. 5: no DHT node answered.")]
+Exit code 3: nobody has announced it, or any of them. 5: no DHT node answered.")]
 pub(crate) struct Arguments {
-    /// 40 hex or 32 base32 characters, or a magnet link in quotes.
-    #[arg(value_name = "INFOHASH")]
-    info_hash: String,
-    /// Show every query: asked, answered, stalled, failed.
-    #[arg(long, env = "TRACKLESS_TRACE", hide_env_values = true, value_parser = FalseyValueParser::new())]
-    trace: bool,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    subject: SubjectArguments,
+    /// Show every query: asked, answered, stalled, failed.
+    #[arg(long, conflicts_with = "batch", env = "TRACKLESS_TRACE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    trace: bool,
+    #[command(flatten)]
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let info_hash = source::info_hash(&arguments.info_hash)?;
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let result = interrupt
-        .or(ask(&node, info_hash, arguments, output))
-        .await
-        .flatten();
-    node.shutdown().await;
-    result
+    let subject = arguments.subject.read()?;
+    let question = async |node: &Node| match &subject {
+        Subject::One(info_hash) => ask(node, *info_hash, arguments.trace, output).await,
+        Subject::Many(info_hashes) => ask_all(node, info_hashes, output).await,
+    };
+    arguments.entrance.ask(output, question).await
+}
+
+async fn ask_all(node: &Node, info_hashes: &[InfoHash], output: &Output) -> Result<(), Failure> {
+    let all = node.look_up_all(info_hashes);
+    let tally = batch::follow(all, "lookup", output, |answer| {
+        let info_hash = answer.info_hash.to_string();
+        let peers = units::count(answer.peers.len(), "peer");
+        output.result(format_args!("{info_hash}  {peers}"));
+        output.event(&Report::LookedUp {
+            info_hash,
+            peers: &answer.peers,
+            queried: answer.queried,
+            responded: answer.responded,
+            failed: answer.failed,
+            seconds: answer.elapsed.as_secs_f64(),
+        });
+        !answer.peers.is_empty()
+    });
+    match tally.await?.successes {
+        0 => Err(Failure::NobodyHasAny {
+            info_hashes: info_hashes.len(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 async fn ask(
     node: &Node,
     info_hash: InfoHash,
-    arguments: &Arguments,
+    steps: bool,
     output: &Output,
 ) -> Result<(), Failure> {
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    node.bootstrapped(patience).await?;
     let mut trace = Trace {
         output,
-        steps: arguments.trace,
+        steps,
         start: Instant::now(),
         tree: Tree::default(),
     };

@@ -81,10 +81,13 @@ async fn publish(
         key: Some(key),
         seq: None,
         cas: None,
-        patience: Duration::MAX,
+    };
+    let keep = async {
+        node.bootstrapped(Duration::MAX).await?;
+        wish.keep(node, output).await
     };
     tokio::select! {
         ended = serve(torrent, output.clone(), interrupt.clone()) => ended,
-        failed = wish.keep(node, output) => failed,
+        failed = keep => failed,
     }
 }

@@ -92,6 +92,33 @@ pub(crate) enum Report<'a> {
         peers: usize,
         seconds: f64,
     },
+    /// What a batch of lookups found for one of its info-hashes.
+    LookedUp {
+        info_hash: String,
+        peers: &'a [SocketAddr],
+        queried: usize,
+        responded: usize,
+        failed: usize,
+        seconds: f64,
+    },
+    /// So many nodes hold one announce of a batch.
+    BatchAnnounced {
+        info_hash: String,
+        nodes: usize,
+        queried: usize,
+        responded: usize,
+        failed: usize,
+        seconds: f64,
+    },
+    /// The end of a batch: for how many of its info-hashes peers or holders were found, and how many of these in all.
+    BatchEnded {
+        info_hashes: usize,
+        successes: usize,
+        peers: usize,
+        holders: usize,
+        queries: usize,
+        seconds: f64,
+    },
     /// A value in the DHT; of one that changes, a newer version than those before.
     Item {
         target: String,

@@ -1,16 +1,15 @@
 //! `trackless sample`: what torrents there are, as the nodes of the DHT tell.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use tokio::time::timeout_at;
 use trackless::{Node, Samples};
 use wire::InfoHash;
 
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
-use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
 use super::output::Output;
 use super::report::Report;
 use super::source;
@@ -54,18 +53,8 @@ pub(crate) struct Arguments {
         allow_negative_numbers = true
     )]
     within: Timeout,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
@@ -73,14 +62,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
         Some(target) => *source::info_hash(target)?.as_bytes(),
         None => rand::random(),
     };
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let result = interrupt
-        .or(ask(&node, target, arguments, output))
-        .await
-        .flatten();
-    node.shutdown().await;
-    result
+    let question = async |node: &Node| ask(node, target, arguments, output).await;
+    arguments.entrance.ask(output, question).await
 }
 
 async fn ask(
@@ -89,8 +72,6 @@ async fn ask(
     arguments: &Arguments,
     output: &Output,
 ) -> Result<(), Failure> {
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    node.bootstrapped(patience).await?;
     let limit = match arguments.limit {
         0 => usize::MAX,
         limit => limit,

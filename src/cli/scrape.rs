@@ -1,18 +1,14 @@
 //! `trackless scrape`: how many have a torrent.
 
-use std::time::Duration;
-
 use clap::Args;
 use trackless::{Node, Scraped};
 use wire::InfoHash;
 
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
-use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
 use super::source;
-use super::timeout::Timeout;
 use super::units;
 
 /// Ask the DHT how many have a torrent: all of it, or some.
@@ -30,40 +26,17 @@ pub(crate) struct Arguments {
     /// 40 hex or 32 base32 characters, or a magnet link in quotes.
     #[arg(value_name = "INFOHASH")]
     info_hash: String,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let info_hash = source::info_hash(&arguments.info_hash)?;
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    let result = interrupt
-        .or(count(&node, info_hash, patience, output))
-        .await
-        .flatten();
-    node.shutdown().await;
-    result
+    let question = async |node: &Node| count(node, info_hash, output).await;
+    arguments.entrance.ask(output, question).await
 }
 
-async fn count(
-    node: &Node,
-    info_hash: InfoHash,
-    patience: Duration,
-    output: &Output,
-) -> Result<(), Failure> {
-    node.bootstrapped(patience).await?;
+async fn count(node: &Node, info_hash: InfoHash, output: &Output) -> Result<(), Failure> {
     let scraped = node.scrape(info_hash).await?;
     output.event(&Report::Scrape {
         info_hash: info_hash.to_string(),

@@ -7,13 +7,11 @@ use clap::Args;
 use dht::{BucketView, ContactView};
 use trackless::{Node, TableView};
 
+use super::entrance::EntranceArguments;
 use super::failure::Failure;
-use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::{self, Report};
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
-use super::timeout::Timeout;
 use super::units;
 
 /// Contacts in one line of the picture.
@@ -26,7 +24,7 @@ const GOOD_FOR: Duration = Duration::from_secs(15 * 60);
 /// Enter the network and show the routing table.
 ///
 /// One row a bucket: the contacts whose ids share so many leading bits with ours. A sign is a contact, a dot a place that is free. With a
-/// state directory the nodes of the last run are asked too. Waits until our own neighbourhood was found.
+/// state directory the nodes of the last run are asked too. Waits until our own neighbourhood was found, no longer than --timeout.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -36,31 +34,17 @@ Examples:
 
 Exit code 5: no DHT node answered.")]
 pub(crate) struct Arguments {
-    /// Give up when no DHT node has answered after so long, and wait no longer than that for the neighbourhood; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    let result = interrupt.or(show(&node, patience, output)).await.flatten();
-    node.shutdown().await;
-    result
+    let entrance = &arguments.entrance;
+    let question = async |node: &Node| show(node, entrance.patience(), output).await;
+    entrance.ask(output, question).await
 }
 
 async fn show(node: &Node, patience: Duration, output: &Output) -> Result<(), Failure> {
-    node.bootstrapped(patience).await?;
     node.settled(patience).await;
     let tables = node.routing_table().await?;
     output.result(field("node id", hex::encode(node.id())));

@@ -5,6 +5,7 @@
 // Signals, limits and mounts are made with a Unix shell.
 #![cfg(unix)]
 
+mod batches;
 mod damaged_content;
 mod demo;
 mod disk;

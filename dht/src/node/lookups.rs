@@ -140,6 +140,12 @@ impl Node {
         seeds
             .into_iter()
             .for_each(|node| traversal.add(node, 1, None));
+        if let (Some(recent), true) = (&self.recent, lookup.name.is_some()) {
+            let recent = recent.nearest::<SEEDS>(family, &lookup.target, context.now);
+            recent
+                .into_iter()
+                .for_each(|node| traversal.add(node, 1, None));
+        }
         // Who knows hardly anybody asks those who know many, with the question itself.
         if few && lookup.name.is_some() {
             self.bootstrap
@@ -320,6 +326,10 @@ impl Node {
             return;
         };
         lookup.tally.answered += 1;
+        if let (Some(_), room @ 1..) = (lookup.name, context.config.recent_responders) {
+            let recent = self.recent.get_or_insert_default();
+            recent.remember(node, now, room);
+        }
         let step = Step::Answered {
             round_trip: now.saturating_sub(transaction.sent),
             nodes: response.named().count(),
@@ -454,6 +464,9 @@ impl Node {
         context: &mut Context<'_, R, O>,
     ) {
         let (to, id) = (transaction.to, transaction.id);
+        if let Some(recent) = &mut self.recent {
+            recent.forget(&to);
+        }
         let family = Family::of(&to);
         match transaction.purpose {
             Purpose::Lookup(key) => {

@@ -1,5 +1,6 @@
 //! What happens to nodes among nodes, in virtual time.
 
+mod batches;
 mod bootstrap;
 mod items;
 mod lookups;

@@ -7,12 +7,10 @@ use clap::Args;
 use dht::{Id, Item, ItemValue, PublicKey};
 use trackless::{ItemEvent, Node};
 
+use super::super::entrance::EntranceArguments;
 use super::super::failure::Failure;
-use super::super::interrupt::Interrupt;
-use super::super::network::{NetworkArguments, Role};
 use super::super::output::{Output, printable};
 use super::super::report::Report;
-use super::super::timeout::Timeout;
 use super::super::units;
 use super::super::whole_file;
 use super::{public_key, salt};
@@ -52,29 +50,13 @@ pub(crate) struct Arguments {
         hide_env_values = true
     )]
     save: Option<PathBuf>,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let mut interrupt = Interrupt::listen()?;
-    let node = arguments.network.start(&[], Role::ReadOnly, output).await?;
-    let result = interrupt
-        .or(search(&node, arguments, output))
-        .await
-        .flatten();
-    node.shutdown().await;
-    let item = result?;
+    let question = async |node: &Node| search(node, arguments, output).await;
+    let item = arguments.entrance.ask(output, question).await?;
     if let Some(path) = &arguments.save {
         return whole_file::replace(path, content(item.value()));
     }
@@ -88,8 +70,6 @@ async fn search(node: &Node, arguments: &Arguments, output: &Output) -> Result<I
     let Some(target) = arguments.target.or(named) else {
         return Err(Failure::Usage("name a TARGET or a --public-key".to_owned()));
     };
-    let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    node.bootstrapped(patience).await?;
     let start = Instant::now();
     let mut search = node.get_item(target, &salt);
     let mut best = None;

@@ -1,17 +1,17 @@
 //! `trackless item put`: store a value.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use dht::ItemValue;
+use trackless::Node;
 
+use super::super::entrance::EntranceArguments;
 use super::super::failure::Failure;
 use super::super::interrupt::Interrupt;
-use super::super::network::{NetworkArguments, Role};
+use super::super::network::Role;
 use super::super::output::Output;
-use super::super::timeout::Timeout;
 use super::{Wish, key, salt, unfit};
 
 /// Store a value at the nodes nearest to its target.
@@ -62,37 +62,26 @@ pub(crate) struct Arguments {
     /// Stay, and put it again about once an hour until Ctrl-C.
     #[arg(long, conflicts_with = "cas", env = "TRACKLESS_STAY", hide_env_values = true, value_parser = FalseyValueParser::new())]
     stay: bool,
-    /// Give up when no DHT node has answered after so long; 0 for never.
-    #[arg(
-        long,
-        value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
-        hide_env_values = true,
-        default_value = "15",
-        allow_negative_numbers = true
-    )]
-    timeout: Timeout,
     #[command(flatten)]
-    network: NetworkArguments,
+    entrance: EntranceArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let wish = arguments.wish()?;
+    let entrance = &arguments.entrance;
+    if !arguments.stay {
+        let question = async |node: &Node| wish.put(node, output).await;
+        return entrance.ask(output, question).await;
+    }
     let mut interrupt = Interrupt::listen()?;
-    let role = if arguments.stay {
-        Role::Participant
-    } else {
-        Role::ReadOnly
+    let node = entrance.start(Role::Participant, output).await?;
+    let keep = async {
+        entrance.wait(&node).await?;
+        wish.keep(&node, output).await
     };
-    let node = arguments.network.start(&[], role, output).await?;
-    let result = if arguments.stay {
-        tokio::select! {
-            signal = interrupt.received() => signal.end_of_service(),
-            ended = wish.keep(&node, output) => ended,
-        }
-    } else {
-        let put = wish.put(&node, output);
-        interrupt.or(put).await.flatten()
+    let result = tokio::select! {
+        signal = interrupt.received() => signal.end_of_service(),
+        ended = keep => ended,
     };
     node.shutdown().await;
     result
@@ -120,7 +109,6 @@ impl Arguments {
             key: self.key.as_deref().map(key::read).transpose()?,
             seq: self.seq,
             cas: self.cas,
-            patience: self.timeout.limit().unwrap_or(Duration::MAX),
         })
     }
 }

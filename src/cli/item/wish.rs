@@ -1,7 +1,5 @@
 //! Putting a value, once or for as long as the command runs.
 
-use std::time::Duration;
-
 use dht::{Item, ItemValue, MutableItem, Salt, SecretKey};
 use trackless::{Node, Receipt};
 
@@ -21,8 +19,6 @@ pub(crate) struct Wish {
     pub(crate) seq: Option<i64>,
     /// The version to be replaced.
     pub(crate) cas: Option<i64>,
-    /// How long the first DHT node may take to answer.
-    pub(crate) patience: Duration,
 }
 
 impl Wish {
@@ -51,7 +47,6 @@ impl Wish {
 
     /// The item, signed if there is a key: as the next version, or again as the newest one if that has this very value.
     async fn item(&self, node: &Node) -> Result<Item, Failure> {
-        node.bootstrapped(self.patience).await?;
         let Some(key) = &self.key else {
             return Ok(Item::Immutable(self.value.clone()));
         };
