@@ -126,9 +126,9 @@ impl Dht {
         let contacts: Vec<NodeInfo> = saved
             .into_iter()
             .flat_map(|saved| saved.contacts)
-            .map(|(id, address)| NodeInfo {
-                id: id.into(),
-                address,
+            .map(|contact| NodeInfo {
+                id: contact.id.into(),
+                address: contact.address,
             })
             .collect();
         let node = Node::new(id, &mut rng);

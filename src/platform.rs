@@ -56,6 +56,19 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     }
 }
 
+/// Whether a file belongs to the user whose process this is, as far as the system tells.
+pub(crate) fn is_own(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        true
+    }
+}
+
 /// Bytes that this user may still write to the file system of `path`, if the system tells.
 pub(crate) fn available_space(path: &Path) -> Option<u64> {
     #[cfg(unix)]

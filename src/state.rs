@@ -1,25 +1,26 @@
 //! What a node keeps between runs: its id, the DHT nodes it knew, and the metadata of torrents that are unfinished.
 //!
-//! Everything here can be lost without harm. Files are replaced in one step, so that processes may share the directory, and a
-//! file that is damaged is set aside with a warning.
+//! Everything here can be lost without harm. Files are replaced in one step, so that processes may share the directory. One that is damaged, or of a
+//! newer version of the program, is set aside with a warning; one of another user is left as it is and not used.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use etcetera::BaseStrategy;
-use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
 use wire::InfoHash;
 
+use crate::platform;
+
+mod node_file;
+
 const NODE: &str = "node.benc";
 const NODE_LOCK: &str = "node.lock";
-
-/// Contacts that are kept: plenty to find the network again.
-const MAX_CONTACTS: usize = 512;
 
 /// A directory of state.
 #[derive(Debug)]
@@ -34,19 +35,25 @@ pub(crate) struct StateDir {
 pub(crate) struct SavedNode {
     /// Its id; `None` if another process is using it now: two nodes with one id would hide each other.
     pub(crate) id: Option<[u8; 20]>,
-    /// Ids and addresses of the nodes that it knew.
-    pub(crate) contacts: Vec<([u8; 20], SocketAddr)>,
+    /// The nodes that it knew, those first that promise most: that were heard of last.
+    pub(crate) contacts: Vec<SavedContact>,
 }
 
-/// The file: a bencoded dictionary, with contacts as in BEP 5, "Contact Encoding", and BEP 32.
-#[derive(Serialize, Deserialize)]
-struct NodeFile {
-    #[serde(with = "serde_bytes")]
-    id: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    nodes: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    nodes6: Vec<u8>,
+/// A node that was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SavedContact {
+    pub(crate) id: [u8; 20],
+    pub(crate) address: SocketAddr,
+    /// How long it had not been heard of when it was saved, in whole seconds.
+    pub(crate) silent_for: Duration,
+}
+
+/// Why a file is of no use.
+enum Unreadable {
+    /// In words.
+    Damaged(&'static str),
+    /// A later version of the program wrote it.
+    Newer { version: u32, known: u32 },
 }
 
 /// Where state is kept unless the user says otherwise: `$XDG_STATE_HOME/trackless`, which is `~/.local/state/trackless`
@@ -85,44 +92,22 @@ impl StateDir {
     pub(crate) fn load_node(&self) -> Option<SavedNode> {
         let path = self.path.join(NODE);
         let bytes = read(&path)?;
-        let Some(node) = decode_node(&bytes) else {
-            set_aside(&path, "it is not a saved node");
-            return None;
-        };
+        let node = node_file::decode(&bytes)
+            .map_err(|why| set_aside(&path, &why))
+            .ok()?;
         Some(SavedNode {
             id: node.id.filter(|_| self.identity.is_some()),
             ..node
         })
     }
 
-    /// Keeps a node for the next run, at most [`MAX_CONTACTS`] of its contacts. Does nothing in a process that shares the
+    /// Keeps a node for the next run, with at most 512 of its contacts. Does nothing in a process that shares the
     /// directory with the one whose node is kept.
-    pub(crate) fn save_node(
-        &self,
-        id: [u8; 20],
-        contacts: &[([u8; 20], SocketAddr)],
-    ) -> io::Result<()> {
+    pub(crate) fn save_node(&self, id: [u8; 20], contacts: Vec<SavedContact>) -> io::Result<()> {
         if self.identity.is_none() {
             return Ok(());
         }
-        let mut file = NodeFile {
-            id: id.to_vec(),
-            nodes: Vec::new(),
-            nodes6: Vec::new(),
-        };
-        for (id, address) in contacts.iter().take(MAX_CONTACTS) {
-            let nodes = match address {
-                SocketAddr::V4(_) => &mut file.nodes,
-                SocketAddr::V6(_) => &mut file.nodes6,
-            };
-            nodes.extend_from_slice(id);
-            match address.ip() {
-                IpAddr::V4(ip) => nodes.extend_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => nodes.extend_from_slice(&ip.octets()),
-            }
-            nodes.extend_from_slice(&address.port().to_be_bytes());
-        }
-        let bytes = serde_bencode::to_bytes(&file).map_err(io::Error::other)?;
+        let bytes = node_file::encode(id, contacts).map_err(io::Error::other)?;
         self.replace(&self.path.join(NODE), &bytes)
     }
 
@@ -132,7 +117,8 @@ impl StateDir {
         let bytes = read(&path)?;
         let found: [u8; 20] = Sha1::digest(&bytes).into();
         if found != *info_hash.as_bytes() {
-            set_aside(&path, "it does not match its info-hash");
+            let why = Unreadable::Damaged("it does not match its info-hash");
+            set_aside(&path, &why);
             return None;
         }
         Some(bytes.into())
@@ -155,8 +141,11 @@ impl StateDir {
         self.path.join(format!("{info_hash}.info"))
     }
 
-    /// Either the old file or the new one is there, whatever happens in between.
+    /// Either the old file or the new one is there, whatever happens in between. What belongs to another user stays.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if is_foreign(path) {
+            return Ok(());
+        }
         let mut file = NamedTempFile::new_in(&self.path)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
@@ -165,7 +154,19 @@ impl StateDir {
     }
 }
 
+fn is_foreign(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !platform::is_own(&metadata))
+}
+
 fn read(path: &Path) -> Option<Vec<u8>> {
+    if is_foreign(path) {
+        tracing::warn!(
+            "{} belongs to another user and is left as it is: nothing is read from it or written to it; \
+             use another --state-dir, or remove it",
+            path.display()
+        );
+        return None;
+    }
     match fs::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -179,62 +180,41 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     }
 }
 
-fn set_aside(path: &Path, reason: &str) {
+fn set_aside(path: &Path, why: &Unreadable) {
+    let (ending, reason) = match why {
+        Unreadable::Damaged(reason) => (".damaged", format!("is damaged ({reason})")),
+        Unreadable::Newer { version, known } => (
+            ".newer",
+            format!(
+                "was written by a newer trackless (version {version}; this one reads up to {known})"
+            ),
+        ),
+    };
     let mut aside = path.as_os_str().to_owned();
-    aside.push(".damaged");
+    aside.push(ending);
     let aside = PathBuf::from(aside);
-    match fs::rename(path, &aside) {
-        Ok(()) => tracing::warn!(
-            "{} is damaged ({reason}); moved to {}",
-            path.display(),
-            aside.display()
-        ),
-        Err(error) => tracing::warn!(
-            "{} is damaged ({reason}) and cannot be moved: {error}",
-            path.display()
-        ),
+    let moved = fs::rename(path, &aside);
+    let path = path.display();
+    match moved {
+        Ok(()) => tracing::warn!("{path} {reason}; moved to {}", aside.display()),
+        Err(error) => tracing::warn!("{path} {reason} and cannot be moved: {error}"),
     }
-}
-
-fn decode_node(bytes: &[u8]) -> Option<SavedNode> {
-    let file: NodeFile = serde_bencode::from_bytes(bytes).ok()?;
-    let id = file.id.try_into().ok()?;
-    let mut contacts = decode_contacts::<4>(&file.nodes)?;
-    contacts.extend(decode_contacts::<16>(&file.nodes6)?);
-    Some(SavedNode {
-        id: Some(id),
-        contacts,
-    })
-}
-
-/// Contacts with addresses of `N` bytes.
-fn decode_contacts<const N: usize>(mut bytes: &[u8]) -> Option<Vec<([u8; 20], SocketAddr)>>
-where
-    [u8; N]: Into<IpAddr>,
-{
-    let mut contacts = Vec::new();
-    while !bytes.is_empty() {
-        let (id, rest) = bytes.split_first_chunk::<20>()?;
-        let (ip, rest) = rest.split_first_chunk::<N>()?;
-        let (port, rest) = rest.split_first_chunk::<2>()?;
-        contacts.push((
-            *id,
-            SocketAddr::new((*ip).into(), u16::from_be_bytes(*port)),
-        ));
-        bytes = rest;
-    }
-    Some(contacts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn contacts() -> Vec<([u8; 20], SocketAddr)> {
-        ["192.0.2.1:6881", "192.0.2.2:1", "[2001:db8::1]:65535"]
+    /// Those first that were heard of last.
+    fn contacts() -> Vec<SavedContact> {
+        ["192.0.2.1:6881", "[2001:db8::1]:65535", "192.0.2.2:1"]
             .iter()
             .zip(1..)
-            .map(|(address, byte)| ([byte; 20], address.parse().unwrap()))
+            .map(|(address, byte)| SavedContact {
+                id: [byte; 20],
+                address: address.parse().unwrap(),
+                silent_for: Duration::from_secs(60 * u64::from(byte)),
+            })
             .collect()
     }
 
@@ -244,7 +224,7 @@ mod tests {
         let path = directory.path().join("new/state");
         let state = StateDir::open(&path).unwrap();
         assert_eq!(state.load_node(), None);
-        state.save_node([7; 20], &contacts()).unwrap();
+        state.save_node([7; 20], contacts()).unwrap();
         drop(state);
 
         let expected = SavedNode {
@@ -258,12 +238,12 @@ mod tests {
     fn a_second_process_gets_the_contacts_but_neither_uses_nor_replaces_the_id() {
         let directory = tempfile::tempdir().unwrap();
         let first = StateDir::open(directory.path()).unwrap();
-        first.save_node([7; 20], &contacts()).unwrap();
+        first.save_node([7; 20], contacts()).unwrap();
         let second = StateDir::open(directory.path()).unwrap();
 
         let seen = second.load_node().unwrap();
         assert_eq!((seen.id, seen.contacts), (None, contacts()));
-        second.save_node([9; 20], &[]).unwrap();
+        second.save_node([9; 20], Vec::new()).unwrap();
         assert_eq!(first.load_node().unwrap().id, Some([7; 20]));
     }
 
@@ -271,7 +251,7 @@ mod tests {
     fn a_damaged_node_is_set_aside_and_the_next_one_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
-        state.save_node([7; 20], &contacts()).unwrap();
+        state.save_node([7; 20], contacts()).unwrap();
         let path = directory.path().join(NODE);
         let whole = fs::read(&path).unwrap();
         for damaged in [
@@ -285,8 +265,80 @@ mod tests {
             assert!(directory.path().join("node.benc.damaged").exists());
             assert!(!path.exists());
         }
-        state.save_node([7; 20], &[]).unwrap();
+        state.save_node([7; 20], Vec::new()).unwrap();
         assert!(state.load_node().is_some());
+    }
+
+    #[test]
+    fn who_was_heard_of_last_comes_first_and_the_others_make_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let many = (0..2 * node_file::MAX_CONTACTS as u32).rev();
+        let many = many.map(|second| SavedContact {
+            id: [1; 20],
+            address: (second.to_be_bytes(), 6881).into(),
+            silent_for: Duration::from_secs(second.into()),
+        });
+        state.save_node([7; 20], many.collect()).unwrap();
+        let saved = state.load_node().unwrap().contacts;
+        let ages: Vec<_> = saved
+            .iter()
+            .map(|contact| contact.silent_for.as_secs())
+            .collect();
+        assert!(ages.into_iter().eq(0..node_file::MAX_CONTACTS as u64));
+    }
+
+    #[test]
+    fn a_node_of_the_first_version_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let mut file = b"d2:id20:".to_vec();
+        file.extend([7; 20]);
+        file.extend(b"5:nodes26:");
+        file.extend([1; 20]);
+        file.extend(b"\xc0\0\x02\x01\x1a\xe16:nodes60:e");
+        fs::write(directory.path().join(NODE), file).unwrap();
+        let node = state.load_node().unwrap();
+        assert_eq!(node.id, Some([7; 20]));
+        let [contact] = node.contacts[..] else {
+            panic!("{node:?}")
+        };
+        assert_eq!(contact.address, "192.0.2.1:6881".parse().unwrap());
+    }
+
+    #[test]
+    fn a_node_of_a_newer_version_is_set_aside_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let (path, newer) = (directory.path().join(NODE), b"d4:mind5:blown7:versioni3ee");
+        fs::write(&path, newer).unwrap();
+        assert_eq!(state.load_node(), None);
+        state.save_node([7; 20], Vec::new()).unwrap();
+        assert_eq!(
+            fs::read(directory.path().join("node.benc.newer")).unwrap(),
+            newer
+        );
+        assert_eq!(state.load_node().unwrap().id, Some([7; 20]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_node_of_another_user_is_neither_used_nor_replaced() {
+        use std::os::unix::fs::{chown, symlink};
+
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        state.save_node([7; 20], contacts()).unwrap();
+        let path = directory.path().join(NODE);
+        // Who may not give a file away shows one that is the system's.
+        if chown(&path, Some(12345), None).is_err() {
+            fs::remove_file(&path).unwrap();
+            symlink("/etc/passwd", &path).unwrap();
+        }
+        let before = fs::read(&path).unwrap();
+        assert_eq!(state.load_node(), None);
+        state.save_node([9; 20], Vec::new()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 
     #[test]
@@ -321,7 +373,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
         for _ in 0..3 {
-            state.save_node([7; 20], &contacts()).unwrap();
+            state.save_node([7; 20], contacts()).unwrap();
         }
         let names: Vec<_> = fs::read_dir(directory.path())
             .unwrap()

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::desk::Desk;
 use super::{Command, DhtStatistics, Entrance, Goal};
 use crate::platform::Arrivals;
-use crate::state::StateDir;
+use crate::state::{SavedContact, StateDir};
 
 /// How often the contacts are written to the disk.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -308,12 +308,16 @@ impl Driver {
         let Some(state) = &self.state else {
             return;
         };
-        let contacts: Vec<_> = self
-            .node
-            .contacts()
-            .map(|contact| (*contact.id.as_bytes(), contact.address))
-            .collect();
-        if let Err(error) = state.save_node(*self.node.id().as_bytes(), &contacts) {
+        let (now, config) = (self.epoch.elapsed(), &self.config);
+        let tables = Family::ALL.map(|family| self.node.table(family, now, config));
+        let contacts = tables.iter().flatten().flat_map(|bucket| &bucket.contacts);
+        let contacts = contacts.filter(|contact| contact.failures == 0);
+        let contacts = contacts.map(|contact| SavedContact {
+            id: *contact.node.id.as_bytes(),
+            address: contact.node.address,
+            silent_for: contact.silent_for,
+        });
+        if let Err(error) = state.save_node(*self.node.id().as_bytes(), contacts.collect()) {
             tracing::warn!(%error, "could not save the routing table");
         }
     }

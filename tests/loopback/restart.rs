@@ -72,3 +72,20 @@ fn a_state_directory_that_cannot_be_one_is_named() {
     desk.run(&["node", "--state-dir", "state"])
         .assert_refused(6, &["state", "--state-dir"]);
 }
+
+#[test]
+fn a_state_of_a_newer_version_is_set_aside_and_said() {
+    let desk = Desk::new();
+    let newer = b"d4:mind5:blown7:versioni99ee";
+    desk.write("state/node.benc", newer);
+    let mut node = desk.start(&["node", "--state-dir", "state"]);
+    node.wait_for("listening");
+    node.signal("TERM");
+    let node = node.end();
+    node.assert_code(0);
+    for words in ["node.benc.newer", "version 99", "newer trackless"] {
+        assert!(node.stderr.contains(words), "{words:?}: {node}");
+    }
+    assert_eq!(fs::read(desk.path("state/node.benc.newer")).unwrap(), newer);
+    assert!(desk.path("state/node.benc").exists());
+}
