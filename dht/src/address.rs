@@ -78,6 +78,12 @@ pub(crate) fn may_name(source: &SocketAddr, address: &SocketAddr) -> bool {
     }
 }
 
+/// Whether a node may be asked that somebody at `source` named: as above, and on the public network only at a port that no other service is known to
+/// have, so that nobody has us trouble strangers' name servers and clocks.
+pub(crate) fn may_lead_to(source: &SocketAddr, node: &SocketAddr) -> bool {
+    may_name(source, node) && (node.port() >= 1024 || !is_public(node.ip()))
+}
+
 /// Whether two addresses count as one participant: the IP decides on the public network, IP and port on a local one.
 pub(crate) fn same_host(a: &SocketAddr, b: &SocketAddr) -> bool {
     a == b || (a.ip() == b.ip() && is_public(a.ip()))

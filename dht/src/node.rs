@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::address::{Family, may_name, scope};
+use crate::address::{Family, may_lead_to, scope};
 use crate::config::Config;
 use crate::event::{Event, Outbox};
 use crate::id::Id;
@@ -277,7 +277,7 @@ impl Node {
             return;
         }
         for named in response.named() {
-            if may_name(&node.address, &named.address) {
+            if may_lead_to(&node.address, &named.address) {
                 self.consider(
                     named,
                     context.now + context.config.verification_delay,

@@ -218,6 +218,8 @@ impl Transactions {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rand::SeedableRng;
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -255,5 +257,28 @@ mod tests {
         assert!(transactions.finish(&id, asked).is_none());
         assert!(transactions.expire(11 * SECOND).is_none());
         assert_eq!(transactions.deadline(), None);
+    }
+
+    #[test]
+    fn who_has_seen_a_thousand_ids_does_not_know_the_next() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+        let mut transactions = Transactions::default();
+        let asked = "1.2.3.4:5".parse().unwrap();
+        let patience = Patience::plain(SECOND);
+        let ids: Vec<_> = (0..1000)
+            .map(|_| {
+                transactions.begin(asked, None, Purpose::Lookup(1), SECOND, patience, &mut rng)
+            })
+            .map(|id| u32::from_be_bytes(id.as_bytes().try_into().unwrap()))
+            .collect();
+        let steps: BTreeSet<_> = (ids.iter().zip(&ids[1..]))
+            .map(|(one, next)| next.wrapping_sub(*one))
+            .collect();
+        assert_eq!(steps.len(), 999);
+        // Neither high nor low bits stand still.
+        for bit in 0..32 {
+            let set = ids.iter().filter(|&id| id & (1 << bit) != 0).count();
+            assert!((400..600).contains(&set), "bit {bit} is set {set} times");
+        }
     }
 }

@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::maintenance::NEARLY_EMPTY;
 use super::{Context, Node};
-use crate::address::{Family, may_name, scope};
+use crate::address::{Family, may_lead_to, scope};
 use crate::config::Config;
 use crate::event::{Event, Outbox};
 use crate::message::{Method, NodeInfo, Response, Want};
@@ -165,7 +165,7 @@ impl Node {
         }
         let named = response
             .named()
-            .filter(|named| may_name(&node.address, &named.address));
+            .filter(|named| may_lead_to(&node.address, &named.address));
         self.tell_neighbour_search(node.address, named, context);
     }
 }

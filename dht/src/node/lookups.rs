@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::{Context, Node};
-use crate::address::{Family, may_name};
+use crate::address::{Family, may_lead_to, may_name};
 use crate::config::Config;
 use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
@@ -386,7 +386,7 @@ impl Node {
         };
         for named in response.named() {
             let wanted = named.id != own
-                && may_name(&node.address, &named.address)
+                && may_lead_to(&node.address, &named.address)
                 && !self.quarantine.holds(&named, now, config);
             if let (true, Some(traversal)) = (wanted, lookup.traversal(Family::of(&named.address)))
             {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::{Context, Node};
-use crate::address::{Family, may_name};
+use crate::address::{Family, may_lead_to};
 use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome};
 use crate::id::Id;
 use crate::message::{Method, NodeInfo, Response, Want};
@@ -151,7 +151,7 @@ impl Node {
         survey.answered(node);
         for named in response.named() {
             if named.id != own
-                && may_name(&node.address, &named.address)
+                && may_lead_to(&node.address, &named.address)
                 && !self.quarantine.holds(&named, now, config)
             {
                 survey.add(named);

@@ -512,6 +512,8 @@ fn the_largest_item_fits_a_datagram_and_leaves_room_for_nodes() {
         "{} bytes",
         datagram.len()
     );
+    let question = dht::encoded_length(&query);
+    assert!(datagram.len() <= 15 * question, "{question} bytes asked");
     let Body::Response(response) = answer.body else {
         panic!("get is answered")
     };

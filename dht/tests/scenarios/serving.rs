@@ -328,4 +328,7 @@ fn a_popular_torrent_still_fits_one_datagram() {
         "{} bytes",
         datagram.len()
     );
+    // What one gets who asks in another's name, beside the limit of datagrams from one address.
+    let question = dht::encoded_length(&get_peers);
+    assert!(datagram.len() <= 13 * question, "{question} bytes asked");
 }

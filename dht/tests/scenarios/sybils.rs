@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use dht::{Config, Id, Input, Method};
 
 use crate::world::{World, public};
-use crate::{LOOKUP, SECOND, announce, ended, hash, message, result};
+use crate::{LOOKUP, SECOND, announce, contacts, ended, hash, message, result};
 
 /// The first of them; the honest ones stand below.
 const SYBILS: u16 = 1000;
@@ -119,4 +119,39 @@ fn nothing_more_is_asked_where_nobody_stands_too_near() {
         careful * 20 <= plain * 21,
         "{careful} queries instead of {plain}"
     );
+}
+
+#[test]
+fn newcomers_in_any_number_do_not_surround_an_established_node() {
+    let mut world = World::established(300, Config::default(), BTreeMap::new(), 54);
+    let victim = public(0);
+    let own = world.nodes[&victim].node.id();
+    let before = contacts(&world, victim);
+    // A thousand of them with ids like the victim's, in every depth of its table, from 250 networks.
+    for number in 0..1000 {
+        let [high, low] = u16::to_be_bytes(number);
+        let address = SocketAddr::from(([200 + high, low % 250, 1, 1 + high], 6881));
+        let id = own.random_at(u32::from(number % 24), world.rng());
+        world.sybils.insert(address, id);
+    }
+    let sybils = world.sybils.clone();
+    for _ in 0..3 {
+        for (&sybil, &id) in &sybils {
+            let query = message(id, Method::Ping);
+            let input = Input::Receive {
+                from: sybil,
+                message: &query,
+            };
+            world.input(victim, input);
+        }
+        world.run_for(300 * SECOND);
+    }
+    let after = contacts(&world, victim);
+    let displaced: Vec<_> = (before.iter())
+        .filter(|contact| !after.contains(contact))
+        .collect();
+    assert_eq!(displaced, Vec::<&SocketAddr>::new());
+    // What it looks for, it finds.
+    let info_hash = Id::random(world.rng());
+    assert_eq!(found(&mut world, info_hash, 150, &[0]).0, 1);
 }

@@ -1,6 +1,7 @@
 //! Who is believed, remembered and forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use dht::{Body, Config, Input, Message, Method, NodeInfo, Response, TransactionId};
 
@@ -245,14 +246,12 @@ fn a_node_that_only_those_reach_whom_it_asks_is_soon_known_to_nobody() {
     assert_eq!(found, others);
 }
 
-#[test]
-fn nobody_on_the_public_network_leads_us_into_our_own() {
+/// Who is asked after the only node we know has named others at these addresses.
+fn asked_when_named(addresses: &[&str]) -> BTreeSet<SocketAddr> {
     let mut world = World::new(23);
     world.add(public(1), &[public(0)]);
     let (_, _, query) = world.nodes[&public(1)].sent.first().unwrap().clone();
-    let nodes = ["127.0.0.1:5", "192.168.0.1:5", "10.0.0.1:5", "0.0.0.0:5"]
-        .iter()
-        .zip(1..);
+    let nodes = addresses.iter().zip(1..);
     let nodes = nodes.map(|(address, number)| NodeInfo {
         id: hash(number),
         address: address.parse().unwrap(),
@@ -275,12 +274,35 @@ fn nobody_on_the_public_network_leads_us_into_our_own() {
         },
     );
     world.run_for(MINUTE);
-    assert!(
-        world.nodes[&public(1)]
-            .sent
-            .iter()
-            .all(|(_, to, _)| *to == public(0))
-    );
+    let mut asked: BTreeSet<_> = (world.nodes[&public(1)].sent.iter())
+        .map(|(_, to, _)| *to)
+        .collect();
+    assert!(asked.remove(&public(0)));
+    asked
+}
+
+#[test]
+fn nobody_on_the_public_network_leads_us_into_our_own() {
+    let named = [
+        "127.0.0.1:5000",
+        "192.168.0.1:5000",
+        "10.0.0.1:5000",
+        "0.0.0.0:5000",
+    ];
+    assert_eq!(asked_when_named(&named), BTreeSet::new());
+}
+
+#[test]
+fn nobody_has_us_trouble_services_that_are_no_nodes() {
+    let named = [
+        "50.0.0.1:0",
+        "50.0.0.2:19",
+        "50.0.0.3:53",
+        "50.0.0.4:1023",
+        "50.0.0.5:1024",
+    ];
+    let expected = "50.0.0.5:1024".parse().unwrap();
+    assert_eq!(asked_when_named(&named), BTreeSet::from([expected]));
 }
 
 #[test]
