@@ -4,6 +4,7 @@ mod bootstrap;
 mod desk;
 mod driver;
 mod entrance;
+mod keeping;
 mod sockets;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::state::StateDir;
 use desk::Desk;
 use driver::Driver;
 pub(crate) use entrance::Entrance;
+use keeping::{Keeping, Restored};
 use sockets::Sockets;
 
 /// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup.
@@ -75,6 +77,7 @@ enum Command {
         events: mpsc::Sender<Event>,
     },
     Tables(oneshot::Sender<Tables>),
+    Restore(Restored),
     Bootstrap(Vec<SocketAddr>),
     Stop(oneshot::Sender<()>),
 }
@@ -115,6 +118,8 @@ pub(crate) struct Setup {
     pub(crate) no_limits: bool,
     pub(crate) read_only: bool,
     pub(crate) state: Option<Arc<StateDir>>,
+    /// What is stored for others is part of it.
+    pub(crate) keep_stored: bool,
 }
 
 impl Dht {
@@ -146,6 +151,8 @@ impl Dht {
             knows_somebody: !setup.bootstrap.is_empty() || !contacts.is_empty(),
         };
         let limiter = (!setup.no_limits).then(|| Limiter::new(&Limits::default(), &mut rng));
+        let kept = setup.state.clone().filter(|_| setup.keep_stored);
+        let keeping = kept.map(|state| Keeping::start(state, dht.commands.downgrade()));
         let mut driver = Driver {
             node,
             config: Config {
@@ -162,6 +169,7 @@ impl Dht {
             watches: HashMap::new(),
             entrance: entrance.clone(),
             statistics,
+            keeping,
             state: setup.state,
         };
         driver.handle(Input::Restore(&contacts));

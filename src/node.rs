@@ -78,6 +78,7 @@ pub struct Builder {
     state_dir: Option<PathBuf>,
     no_limits: bool,
     read_only: bool,
+    keep_stored: bool,
 }
 
 impl Builder {
@@ -101,6 +102,13 @@ impl Builder {
     #[must_use]
     pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Keeps what others announced to this node and put to it in the state directory too, for the rest of its life; without one it does nothing.
+    #[must_use]
+    pub fn keep_stored(mut self) -> Self {
+        self.keep_stored = true;
         self
     }
 
@@ -148,6 +156,7 @@ impl Builder {
                 no_limits: self.no_limits,
                 read_only: self.read_only,
                 state: state.clone(),
+                keep_stored: self.keep_stored,
             },
         );
         Ok(Node(Arc::new(Inner {

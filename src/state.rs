@@ -7,7 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use etcetera::BaseStrategy;
@@ -18,8 +18,13 @@ use wire::InfoHash;
 use crate::platform;
 
 mod node_file;
+mod stored_file;
+
+pub(crate) use stored_file::Stored;
 
 const NODE: &str = "node.benc";
+/// What the node stores for others, if it is to be kept.
+const STORED: &str = "stored.benc";
 const NODE_LOCK: &str = "node.lock";
 
 /// A directory of state.
@@ -111,6 +116,25 @@ impl StateDir {
         self.replace(&self.path.join(NODE), &bytes)
     }
 
+    /// What the node stored for others when it last ran, less what has outlived itself by `now`. `None` in a process that shares the directory with
+    /// the one whose node is kept, too.
+    pub(crate) fn load_stored(&self, now: SystemTime) -> Option<Stored> {
+        self.identity.as_ref()?;
+        let path = self.path.join(STORED);
+        let bytes = read(&path)?;
+        stored_file::decode(&bytes, now)
+            .map_err(|why| set_aside(&path, &why))
+            .ok()
+    }
+
+    /// Keeps it for the next run, as [`encode_stored`] writes it.
+    pub(crate) fn save_stored(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.identity {
+            Some(_) => self.replace(&self.path.join(STORED), bytes),
+            None => Ok(()),
+        }
+    }
+
     /// The info dictionary of a torrent that was begun here and is not finished.
     pub(crate) fn load_info(&self, info_hash: InfoHash) -> Option<Bytes> {
         let path = self.info_path(info_hash);
@@ -152,6 +176,15 @@ impl StateDir {
         file.persist(path)?;
         Ok(())
     }
+}
+
+/// The file of what a node stores for others at the time `now`.
+pub(crate) fn encode_stored(
+    peers: impl Iterator<Item = dht::StoredPeer>,
+    items: impl Iterator<Item = dht::StoredItem>,
+    now: SystemTime,
+) -> io::Result<Vec<u8>> {
+    stored_file::encode(peers, items, now).map_err(io::Error::other)
 }
 
 fn is_foreign(path: &Path) -> bool {

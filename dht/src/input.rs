@@ -4,6 +4,7 @@ use crate::event::LookupId;
 use crate::id::Id;
 use crate::item::{Item, Salt};
 use crate::message::{AnnouncedPort, Message, NodeInfo, TransactionId};
+use crate::stored::{StoredItem, StoredPeer};
 
 /// What a driver tells a node.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,15 @@ pub enum Input<'a> {
     Bootstrap(&'a [SocketAddr]),
     /// Nodes known from an earlier run: [`Node::contacts`](crate::Node::contacts).
     Restore(&'a [NodeInfo]),
+    /// What was stored here for others in an earlier run: [`Node::stored_peers`](crate::Node::stored_peers) and
+    /// [`Node::stored_items`](crate::Node::stored_items). It lives on for the rest of its life, within the bounds of [`Config`](crate::Config), and
+    /// items whose signatures are wrong are left out: 44 µs each.
+    RestoreStored {
+        /// What was announced.
+        peers: &'a [StoredPeer],
+        /// What was put. BEP 44.
+        items: &'a [StoredItem],
+    },
     /// A message came in.
     Receive {
         /// Whose datagram it was in.

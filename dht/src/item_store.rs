@@ -6,16 +6,17 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::Rng;
 
-use crate::address::{host, is_public, network};
+use crate::address::{host, is_public, network, scope};
 use crate::config::Config;
 use crate::id::Id;
-use crate::item::Item;
+use crate::item::{Item, Salt};
 use crate::keyed_hash::KeyedHash;
 use crate::limiter::Meter;
 use crate::message::{Holding, KrpcError, Put};
+use crate::stored::{StoredItem, left_until};
 
 /// What an item costs beside its value, approximately.
-const ITEM_BYTES: usize = 360;
+const ITEM_BYTES: usize = 376;
 /// What a source or a network costs, approximately.
 const SOURCE_BYTES: usize = 64;
 /// Signatures that are verified in a second: about 5 % of a processor's time.
@@ -41,6 +42,8 @@ pub(crate) struct ItemStore {
 
 struct Stored {
     item: Item,
+    /// What it is signed with besides, most often nothing: without it nobody could verify it again.
+    salt: Box<[u8]>,
     /// Who put it first: it counts as his until it is gone, whoever renews it.
     source: SocketAddr,
     /// In seconds of the driver's clock.
@@ -50,6 +53,11 @@ struct Stored {
 impl Stored {
     fn is_alive(&self, now: Duration) -> bool {
         u64::from(self.expires) > now.as_secs()
+    }
+
+    /// What it takes, approximately.
+    fn bytes(&self) -> usize {
+        ITEM_BYTES + self.item.value().as_bencode().len() + self.salt.len()
     }
 }
 
@@ -112,17 +120,58 @@ impl ItemStore {
         if stored != Some(&put.item) {
             self.verify(put, source, now)?;
         }
-        let before = self.items.push(
-            target,
-            Stored {
-                item: put.item.clone(),
+        let stored = Stored {
+            item: put.item.clone(),
+            salt: put.salt.as_bytes().into(),
+            source,
+            expires,
+        };
+        self.insert(target, stored, config);
+        Ok(())
+    }
+
+    /// Keeps an item of an earlier run for what is left of its life, if it is genuine and there is room. What is here already stays.
+    pub(crate) fn restore(&mut self, stored: &StoredItem, now: Duration, config: &Config) {
+        let (item, salt) = (&stored.item, &stored.salt);
+        let target = item.target(salt);
+        let left = stored.left.min(config.item_lifetime);
+        // The port of a public source is not kept.
+        let address = SocketAddr::new(stored.source.ip(), stored.source.port().max(1));
+        let is_welcome = scope(&address).is_some() && left >= Duration::from_secs(1);
+        let source = host(stored.source);
+        if is_welcome
+            && !self.items.contains(&target)
+            && self.has_room(source, config)
+            && item.is_genuine(&target, salt)
+        {
+            let stored = Stored {
+                item: item.clone(),
+                salt: salt.as_bytes().into(),
                 source,
-                expires,
-            },
-        );
-        self.bytes += size(&put.item);
-        if let Some((_, before)) = before {
-            self.bytes -= size(&before.item);
+                expires: (now + left).as_secs() as u32,
+            };
+            self.insert(target, stored, config);
+        }
+    }
+
+    /// All items that are alive; the one that was put longest ago first.
+    pub(crate) fn stored(&self, now: Duration) -> impl Iterator<Item = StoredItem> + '_ {
+        let oldest_first = self.items.iter().rev().map(|(_, stored)| stored);
+        let alive = oldest_first.filter(move |stored| stored.is_alive(now));
+        alive.map(move |stored| StoredItem {
+            item: stored.item.clone(),
+            // It came as a salt.
+            salt: Salt::new(&stored.salt).unwrap_or_default(),
+            source: stored.source,
+            left: left_until(stored.expires, now),
+        })
+    }
+
+    fn insert(&mut self, target: Id, stored: Stored, config: &Config) {
+        let source = stored.source;
+        self.bytes += stored.bytes();
+        if let Some((_, before)) = self.items.push(target, stored) {
+            self.bytes -= before.bytes();
             if let Some(renewed) = self.items.peek_mut(&target) {
                 renewed.source = before.source;
             }
@@ -135,7 +184,6 @@ impl ItemStore {
             };
             self.forget(&stored);
         }
-        Ok(())
     }
 
     /// Drops what is too old. Cheap when nothing is.
@@ -201,7 +249,7 @@ impl ItemStore {
     }
 
     fn forget(&mut self, stored: &Stored) {
-        self.bytes -= size(&stored.item);
+        self.bytes -= stored.bytes();
         if leave(&mut self.sources, &stored.source) {
             self.bytes -= SOURCE_BYTES;
         }
@@ -243,10 +291,6 @@ fn leave<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) -> bool {
 
 fn public_network(source: SocketAddr) -> Option<u64> {
     is_public(source.ip()).then(|| network(source.ip()))
-}
-
-fn size(item: &Item) -> usize {
-    ITEM_BYTES + item.value().as_bencode().len()
 }
 
 #[cfg(test)]

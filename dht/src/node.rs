@@ -26,6 +26,7 @@ mod bootstrap;
 mod impostors;
 mod item_lookups;
 mod items;
+mod keeping;
 mod lookups;
 mod maintenance;
 mod neighbours;
@@ -137,6 +138,7 @@ impl Node {
         match input {
             Input::Bootstrap(addresses) => self.add_bootstrap_hosts(addresses, context),
             Input::Restore(nodes) => self.restore(nodes, context),
+            Input::RestoreStored { peers, items } => self.restore_stored(peers, items, context),
             Input::Receive { from, message } => self.receive(from, message, context),
             Input::Malformed {
                 from,

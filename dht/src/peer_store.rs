@@ -5,12 +5,13 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::{Rng, RngExt};
 
-use crate::address::{Endpoint, Family, host, same_host};
+use crate::address::{Endpoint, Family, host, same_host, scope};
 use crate::bloom_filter::Marks;
 use crate::config::Config;
 use crate::id::Id;
 use crate::keyed_hash::KeyedHash;
 use crate::message::Scrape;
+use crate::stored::{StoredPeer, left_until};
 
 mod info_hash_sample;
 
@@ -82,16 +83,56 @@ impl PeerStore {
         now: Duration,
         config: &Config,
     ) -> bool {
+        self.keep(info_hash, peer, is_seed, config.peer_lifetime, now, config)
+    }
+
+    /// Keeps a peer of an earlier run for what is left of its life, unless it has more left by now.
+    pub(crate) fn restore(&mut self, stored: &StoredPeer, now: Duration, config: &Config) {
+        let left = stored.left.min(config.peer_lifetime);
+        if scope(&stored.address).is_some() && left >= Duration::from_secs(1) {
+            let (peer, is_seed) = (stored.address, stored.is_seed);
+            self.keep(stored.info_hash, peer, is_seed, left, now, config);
+        }
+    }
+
+    /// All peers that are alive; those of the info-hash that was announced to longest ago first.
+    pub(crate) fn stored(&self, now: Duration) -> impl Iterator<Item = StoredPeer> + '_ {
+        self.swarms
+            .iter()
+            .rev()
+            .flat_map(move |(info_hash, swarm)| {
+                let v4 = swarm.v4.iter().map(Peer::widen);
+                let v6 = swarm.v6.iter().map(Peer::widen);
+                let alive = v4.chain(v6).filter(move |peer| peer.is_alive(now));
+                alive.map(move |peer| StoredPeer {
+                    info_hash: *info_hash,
+                    address: peer.address,
+                    is_seed: peer.is_seed,
+                    left: left_until(peer.expires, now),
+                })
+            })
+    }
+
+    fn keep(
+        &mut self,
+        info_hash: Id,
+        peer: SocketAddr,
+        is_seed: bool,
+        left: Duration,
+        now: Duration,
+        config: &Config,
+    ) -> bool {
         self.expire(now);
+        let expires = (now + left).as_secs() as u32;
         let swarm = self.swarms.get_or_insert_mut(info_hash, Swarm::default);
         let stored = match peer {
             SocketAddr::V4(peer) => {
                 self.accounts_v4
-                    .announce(&mut swarm.v4, peer, is_seed, now, config)
+                    .announce(&mut swarm.v4, peer, is_seed, expires, now, config)
             }
             SocketAddr::V6(peer) => {
                 self.accounts_v6
-                    .announce(&mut swarm.v6, peer, is_seed, now, config)
+                    .announce(&mut swarm.v6, peer, is_seed, expires, now, config)
             }
         };
         if swarm.v4.is_empty() && swarm.v6.is_empty() {
@@ -185,6 +226,17 @@ impl Swarm {
     }
 }
 
+impl<A: Endpoint> Peer<A> {
+    fn widen(&self) -> Peer<SocketAddr> {
+        Peer {
+            address: self.address.into(),
+            expires: self.expires,
+            marks: self.marks,
+            is_seed: self.is_seed,
+        }
+    }
+}
+
 impl<A> Peer<A> {
     fn is_alive(&self, now: Duration) -> bool {
         u64::from(self.expires) > now.as_secs()
@@ -252,10 +304,10 @@ impl<A: Endpoint> Accounts<A> {
         peers: &mut Vec<Peer<A>>,
         address: A,
         is_seed: bool,
+        expires: u32,
         now: Duration,
         config: &Config,
     ) -> bool {
-        let expires = (now + config.peer_lifetime).as_secs() as u32;
         let endpoint = address.into();
         // BEP 33, "Changed announce accounting": one entry an IP; its port and what it has may change.
         let known = peers
@@ -264,7 +316,7 @@ impl<A: Endpoint> Accounts<A> {
         if let Some(peer) = known {
             *peer = Peer {
                 address,
-                expires,
+                expires: expires.max(peer.expires),
                 is_seed,
                 ..*peer
             };

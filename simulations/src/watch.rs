@@ -92,8 +92,9 @@ impl Onlooker {
             Input::Announce { info_hash, .. } => {
                 self.note(now, || Seen::Began(Goal::Announce(info_hash)));
             }
-            // Nobody puts or gets items, or surveys anything, in a simulation.
-            Input::GetItem { .. }
+            // Nobody puts or gets items, keeps what others stored, or surveys anything, in a simulation.
+            Input::RestoreStored { .. }
+            | Input::GetItem { .. }
             | Input::PutItem { .. }
             | Input::Malformed { .. }
             | Input::Cancel { .. }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::Node;
+use trackless::{Builder, Node};
 use wire::{HostPort, HostPortError};
 
 use super::failure::Failure;
@@ -48,9 +48,7 @@ impl ListenArgument {
         if let Some(address) = self.listen {
             builder = builder.listen(address);
         }
-        let node = builder.start().await?;
-        output.event(&listening(&node));
-        Ok(node)
+        start(builder, output).await
     }
 }
 
@@ -118,6 +116,11 @@ impl NetworkArguments {
         role: Role,
         output: &Output,
     ) -> Result<Node, Failure> {
+        start(self.builder(more, role), output).await
+    }
+
+    /// The node as the flags want it.
+    pub(crate) fn builder(&self, more: &[HostPort], role: Role) -> Builder {
         let mut builder = Node::builder();
         for host in self
             .hosts()
@@ -129,7 +132,7 @@ impl NetworkArguments {
         if let Some(address) = self.listen.listen {
             builder = builder.listen(address);
         }
-        if let Some(path) = self.state_dir.clone().or_else(|| self.default_state_dir()) {
+        if let Some(path) = self.state_dir() {
             builder = builder.state_dir(path);
         }
         if self.no_limits {
@@ -138,9 +141,12 @@ impl NetworkArguments {
         if role == Role::ReadOnly {
             builder = builder.read_only();
         }
-        let node = builder.start().await?;
-        output.event(&listening(&node));
-        Ok(node)
+        builder
+    }
+
+    /// Where the node's state is kept, if it is.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        self.state_dir.clone().or_else(|| self.default_state_dir())
     }
 
     /// The bootstrap hosts to ask.
@@ -173,6 +179,13 @@ impl NetworkArguments {
             .listen
             .is_some_and(|address| address.ip().is_loopback())
     }
+}
+
+/// Starts a node and says where it listens.
+pub(crate) async fn start(builder: Builder, output: &Output) -> Result<Node, Failure> {
+    let node = builder.start().await?;
+    output.event(&listening(&node));
+    Ok(node)
 }
 
 /// The first event of every command that opens a socket.

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use trackless::Node;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::network::{NetworkArguments, Role};
+use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
 use super::status_line::StatusLine;
@@ -30,16 +31,25 @@ Examples:
   trackless node --listen 127.0.0.1:0 --bootstrap 127.0.0.1:7001   (another one, on any free port)
   trackless node --listen 0.0.0.0:6881 --bootstrap none     (the first node of a network in this house)")]
 pub(crate) struct Arguments {
+    /// Keep what others announced and put here in the state directory, for the rest of its life: it survives a restart.
+    #[arg(long, env = "TRACKLESS_KEEP_STORED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    keep_stored: bool,
     #[command(flatten)]
     network: NetworkArguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
-    let node = arguments
-        .network
-        .start(&[], Role::Participant, output)
-        .await?;
+    let mut builder = arguments.network.builder(&[], Role::Participant);
+    if arguments.keep_stored {
+        if arguments.network.state_dir().is_none() {
+            return Err(Failure::Usage(
+                "--keep-stored has nowhere to keep it: name a --state-dir, as there is none by itself with --listen on loopback".to_owned(),
+            ));
+        }
+        builder = builder.keep_stored();
+    }
+    let node = network::start(builder, output).await?;
     for address in node.local_addresses() {
         output.result(field("listening", address));
     }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::desk::Desk;
+use super::keeping::Keeping;
 use super::{Command, DhtStatistics, Entrance, Goal};
 use crate::platform::Arrivals;
 use crate::state::{SavedContact, StateDir};
@@ -32,6 +33,7 @@ pub(super) struct Driver {
     pub(super) entrance: watch::Sender<Entrance>,
     pub(super) statistics: Arc<Mutex<(Id, DhtStatistics)>>,
     pub(super) state: Option<Arc<StateDir>>,
+    pub(super) keeping: Option<Keeping>,
 }
 
 impl Driver {
@@ -64,6 +66,9 @@ impl Driver {
                     let now = Instant::now();
                     if now >= next_save {
                         self.save();
+                        if let Some(keeping) = &mut self.keeping {
+                            keeping.save(&self.node, self.epoch.elapsed());
+                        }
                         next_save += SAVE_INTERVAL;
                     }
                     if next_publish.is_some_and(|due| now >= due) {
@@ -78,6 +83,9 @@ impl Driver {
         };
         self.desk.sockets.flush();
         self.save();
+        if let Some(keeping) = self.keeping.take() {
+            keeping.finish(&self.node, self.epoch.elapsed()).await;
+        }
         if let Some(done) = stopped {
             let _ = done.send(());
         }
@@ -145,6 +153,15 @@ impl Driver {
                 let view = |family| (family, self.node.table(family, now, config));
                 // Whoever asked may be gone.
                 let _ = tables.send(Family::ALL.map(view));
+            }
+            Command::Restore(restored) => {
+                self.handle(Input::RestoreStored {
+                    peers: &restored.peers,
+                    items: &restored.items,
+                });
+                if let (Some(keeping), true) = (&mut self.keeping, restored.is_last) {
+                    keeping.restored();
+                }
             }
             Command::Watch { info_hash, peers } => {
                 self.watches.retain(|_, peers| !peers.is_closed());

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Desk, assert_same, noise};
+use crate::support::{Desk, Running, UNKNOWN, assert_same, noise};
 
 #[test]
 fn a_node_is_the_same_one_when_it_comes_back() {
@@ -88,4 +88,60 @@ fn a_state_of_a_newer_version_is_set_aside_and_said() {
     }
     assert_eq!(fs::read(desk.path("state/node.benc.newer")).unwrap(), newer);
     assert!(desk.path("state/node.benc").exists());
+}
+
+#[test]
+fn what_others_stored_survives_a_restart_if_it_is_to_be_kept() {
+    let desk = Desk::new();
+    let keep = ["node", "--keep-stored", "--state-dir", "state"];
+    let end = |node: Running| {
+        node.signal("TERM");
+        node.end().assert_code(0);
+    };
+    let mut node = desk.start(&keep);
+    let address = node.address();
+    let bootstrap = ["--bootstrap", &address];
+    let announce = ["announce", UNKNOWN, "--port", "4711", "--once"];
+    desk.run(&[&announce[..], &bootstrap].concat())
+        .assert_code(0);
+    let put = desk.run(&[&["item", "put", "It rains."], &bootstrap[..]].concat());
+    put.assert_code(0);
+    let target = put.event("item_stored")["target"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    end(node);
+
+    let mut node = desk.start(&keep);
+    let address = node.address();
+    let bootstrap = ["--bootstrap", &address];
+    node.wait_until("its peers", |event| event["peers_stored"] == 1);
+    let lookup = desk.run(&[&["lookup", UNKNOWN], &bootstrap[..]].concat());
+    lookup.assert_code(0);
+    assert_eq!(lookup.event("peers")["peers"][0], "127.0.0.1:4711");
+    let get = desk.run(&[&["item", "get", &target], &bootstrap[..]].concat());
+    get.assert_code(0);
+    assert_eq!(get.event("item")["text"], "It rains.");
+    end(node);
+
+    // Without the flag it stays where it is.
+    let mut node = desk.start(&["node", "--state-dir", "state"]);
+    let address = node.address();
+    desk.run(&["lookup", UNKNOWN, "--bootstrap", &address])
+        .assert_refused(3, &["nobody has announced"]);
+    end(node);
+    assert!(desk.path("state/stored.benc").exists());
+}
+
+#[test]
+fn a_damaged_store_is_set_aside_and_said() {
+    let desk = Desk::new();
+    desk.write("state/stored.benc", "d5:itemsle");
+    let mut node = desk.start(&["node", "--keep-stored", "--state-dir", "state"]);
+    node.wait_for("listening");
+    node.signal("TERM");
+    let node = node.end();
+    node.assert_code(0);
+    assert!(node.stderr.contains("stored.benc.damaged"), "{node}");
+    assert!(desk.path("state/stored.benc.damaged").exists());
 }

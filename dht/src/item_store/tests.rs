@@ -226,7 +226,7 @@ proptest! {
             let items = store.len();
             prop_assert_eq!(store.sources.values().map(|&items| items as usize).sum::<usize>(), items);
             prop_assert_eq!(store.networks.values().map(|&items| items as usize).sum::<usize>(), items);
-            let values: usize = store.items.iter().map(|(_, stored)| size(&stored.item)).sum();
+            let values: usize = store.items.iter().map(|(_, stored)| stored.bytes()).sum();
             let keepers = store.sources.len() + store.networks.len();
             prop_assert_eq!(store.bytes, values + keepers * SOURCE_BYTES);
         }

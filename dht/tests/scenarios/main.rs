@@ -3,6 +3,7 @@
 mod batches;
 mod bootstrap;
 mod items;
+mod keeping;
 mod lookups;
 mod probes;
 mod sampling;
