@@ -40,6 +40,7 @@ mod create;
 mod dht_driver;
 mod error;
 mod event;
+mod following;
 mod item;
 mod lookup;
 mod node;
@@ -58,6 +59,7 @@ pub use create::{CreateError, CreateOptions, create};
 pub use dht_driver::DhtStatistics;
 pub use error::Error;
 pub use event::{Event, Finished, Phase, Progress};
+pub use following::{Following, Publication};
 pub use item::{ItemEvent, ItemSearch, KeptItem, Receipt};
 pub use lookup::{Lookup, LookupEvent, Peers};
 pub use node::{

@@ -14,9 +14,11 @@ use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserv
 
 use crate::batch::Batch;
 use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
+use crate::following::Following;
 use crate::item::{self, ItemSearch, KeptItem, Receipt};
 use crate::lookup::{Lookup, LookupEvent, Peers};
 use crate::peer_driver::{Door, Doors, listen};
+use crate::publisher::Publisher;
 use crate::session::{Begin, Command, INBOX, Opening, Session};
 use crate::sockets;
 use crate::state::StateDir;
@@ -318,6 +320,11 @@ impl Node {
     /// Puts an item, and goes on doing so about once an hour for as long as what this returns lives.
     pub fn keep_item(&self, item: &Item, salt: &Salt) -> KeptItem {
         KeptItem::start(self.0.dht.clone(), item.clone(), salt.clone())
+    }
+
+    /// Follows a publisher: its newest torrent, and each that is newer, looked for about so often. BEP 46.
+    pub fn follow(&self, publisher: Publisher, interval: Duration) -> Following {
+        Following::start(self.0.dht.clone(), publisher, interval)
     }
 
     /// Serves a torrent whose content lies below `directory`, after checking it. It is announced meanwhile.

@@ -1,13 +1,15 @@
 //! `trackless get`: what the program is for.
 
+mod follow;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::{GetOptions, Node, Publisher, Source, Torrent};
-use wire::HostPort;
+use trackless::{Following, GetOptions, Node, Publication, Publisher, Source, Torrent};
+use wire::{HostPort, InfoHash};
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -35,6 +37,7 @@ Examples:
   trackless get 'magnet:?xt=urn:btih:…' -o ~/Downloads
   trackless get debian.torrent --keep-seeding
   trackless get 'magnet:?xs=urn:btpk:…'                                     (what that publisher has published last)
+  trackless get 'magnet:?xs=urn:btpk:…' --follow                            (and whatever he publishes from now on)
   trackless get HASH --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7003     (a local network)
   trackless get HASH --peer 192.168.1.7:6881 --bootstrap none               (no DHT at all)
 
@@ -77,6 +80,20 @@ pub(crate) struct Arguments {
     /// Go on serving the content when it is complete, until Ctrl-C.
     #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = FalseyValueParser::new())]
     keep_seeding: bool,
+    /// Of a publisher's link: stay, and fetch each newer version when it is published; serve the newest, until Ctrl-C.
+    #[arg(long, env = "TRACKLESS_FOLLOW", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    follow: bool,
+    /// With --follow, look for a newer version about so often.
+    #[arg(
+        long,
+        value_name = "SECS",
+        requires = "follow",
+        env = "TRACKLESS_EVERY",
+        hide_env_values = true,
+        default_value = "300",
+        allow_negative_numbers = true
+    )]
+    every: Timeout,
     #[command(flatten)]
     network: NetworkArguments,
 }
@@ -84,6 +101,12 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     let wanted = source::wanted(&arguments.torrent)?;
+    if arguments.follow && !matches!(wanted, Wanted::Newest(_)) {
+        return Err(Failure::Usage(
+            "only a publisher can be followed: magnet:?xs=urn:btpk:…; a torrent does not change"
+                .to_owned(),
+        ));
+    }
     let mut interrupt = Interrupt::listen()?;
     let nodes = match &wanted {
         Wanted::Torrent(Source::Metainfo(metainfo)) => metainfo.nodes.clone(),
@@ -102,11 +125,24 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         node: &node,
         output,
         start,
-        keep_seeding: arguments.keep_seeding,
+        keep_seeding: arguments.keep_seeding || arguments.follow,
     };
-    let result = fetching.run(wanted, options, &mut interrupt).await;
+    let result = match wanted {
+        Wanted::Newest(publisher) if arguments.follow => {
+            let every = arguments.every;
+            follow::follow(&fetching, publisher, every, options, &mut interrupt).await
+        }
+        wanted => fetching.run(wanted, options, &mut interrupt).await,
+    };
     node.shutdown().await;
     result
+}
+
+/// How a download ended well.
+enum End {
+    Finished,
+    /// Its publisher has published something newer.
+    Replaced(Publication),
 }
 
 struct Fetching<'a> {
@@ -130,11 +166,29 @@ impl Fetching<'_> {
                 interrupt.or(newest).await??
             }
         };
+        self.fetch(source, options, None, interrupt).await.map(drop)
+    }
+
+    /// Fetches a torrent, and serves it if that is wanted; until its publisher has something newer, if he is followed.
+    async fn fetch(
+        &self,
+        source: Source,
+        options: GetOptions,
+        mut following: Option<&mut Following>,
+        interrupt: &mut Interrupt,
+    ) -> Result<End, Failure> {
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut done = false;
         loop {
-            match narrator.follow(&mut torrent, interrupt).await {
+            let step = tokio::select! {
+                step = narrator.follow(&mut torrent, interrupt) => step,
+                newer = next(following.as_deref_mut()) => {
+                    torrent.stop().await;
+                    return newer.map(End::Replaced);
+                }
+            };
+            match step {
                 Step::Phase(_) => {}
                 Step::Done(path) => {
                     done = true;
@@ -144,14 +198,14 @@ impl Fetching<'_> {
                     self.summary(&narrator, &torrent);
                     if !self.keep_seeding {
                         torrent.stop().await;
-                        return Ok(());
+                        return Ok(End::Finished);
                     }
                     self.output.note("serving it to others until Ctrl-C");
                 }
                 Step::Signalled(signal) => {
                     torrent.stop().await;
                     return if done {
-                        signal.end_of_service()
+                        signal.end_of_service().map(|()| End::Finished)
                     } else {
                         Err(Failure::Interrupted(KEPT))
                     };
@@ -159,7 +213,7 @@ impl Fetching<'_> {
                 Step::Ended => {
                     // Stuck, and in what: the table says it better than a sentence.
                     self.summary(&narrator, &torrent);
-                    return Ok(torrent.finished().await.map(drop)?);
+                    return Ok(torrent.finished().await.map(|_| End::Finished)?);
                 }
             }
         }
@@ -179,21 +233,34 @@ impl Fetching<'_> {
         let item = found.ok_or(Failure::NothingPublished { target })?;
         let info_hash =
             Publisher::info_hash(item.value()).ok_or(Failure::NothingPublished { target })?;
+        self.tell(info_hash, item.seq());
+        Ok(info_hash.into())
+    }
+
+    /// Which torrent of a publisher is fetched.
+    fn tell(&self, info_hash: InfoHash, seq: Option<i64>) {
         self.output.note(format_args!(
             "version {} is {info_hash}",
-            item.seq().unwrap_or_default()
+            seq.unwrap_or_default()
         ));
         self.output.event(&Report::Newest {
             info_hash: info_hash.to_string(),
-            seq: item.seq(),
+            seq,
         });
-        Ok(info_hash.into())
     }
 
     fn summary(&self, narrator: &Narrator, torrent: &Torrent) {
         for line in narrator.summary(&torrent.progress()) {
             self.output.note(line);
         }
+    }
+}
+
+/// What is published next by one who is followed.
+async fn next(following: Option<&mut Following>) -> Result<Publication, Failure> {
+    match following {
+        Some(following) => follow::next(following).await,
+        None => std::future::pending().await,
     }
 }
 

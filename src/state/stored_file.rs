@@ -100,7 +100,7 @@ pub(super) fn decode(bytes: &[u8], now: SystemTime) -> Result<Stored, Unreadable
     let away = Duration::from_secs(away);
     let mut peers = read_peers::<4>(&file.peers).ok_or_else(damaged)?;
     peers.extend(read_peers::<16>(&file.peers6).ok_or_else(damaged)?);
-    let items = file.items.into_iter().map(item);
+    let items = file.items.iter().map(item);
     let mut items = items.collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
     peers.retain_mut(|peer| age(&mut peer.left, away));
     items.retain_mut(|item| age(&mut item.left, away));
@@ -131,7 +131,7 @@ fn entry(stored: &StoredItem) -> ItemEntry {
     }
 }
 
-fn item(entry: ItemEntry) -> Option<StoredItem> {
+fn item(entry: &ItemEntry) -> Option<StoredItem> {
     let value = ItemValue::from_bencode(&entry.v).ok()?;
     let item = match (entry.k, entry.seq, entry.sig) {
         (None, None, None) => Item::Immutable(value),

@@ -36,6 +36,54 @@ fn who_has_the_link_gets_what_was_published_last() {
 }
 
 #[test]
+fn who_follows_gets_what_is_published_next_and_serves_it() {
+    let desk = Desk::new();
+    let mut first = desk.start(&["node"]);
+    let address = first.address();
+    desk.run(&["item", "key", "me.key"]).assert_code(0);
+    desk.write("monday/index", noise(200, 40_000));
+    desk.write("tuesday/index", noise(201, 50_000));
+    let (publisher, link) = publish(&desk, &address, "monday");
+    let follow = ["get", &link, "--follow", "--every", "0.5", "-o", "out"];
+    let mut follower = desk.start(&[&follow[..], &["--bootstrap", &address]].concat());
+    follower.wait_for("done");
+    publisher.signal("TERM");
+    publisher.end().assert_code(0);
+
+    let (mut publisher, same_link) = publish(&desk, &address, "tuesday");
+    assert_eq!(same_link, link);
+    let second = publisher.seeding();
+    let newer = follower.wait_until("a newer version", |event| {
+        event["event"] == "newest" && event["seq"] == 2
+    });
+    assert_eq!(newer["info_hash"], second);
+    follower.wait_until("that it is there", |event| {
+        event["event"] == "done" && event["path"].as_str().unwrap().ends_with("tuesday")
+    });
+    publisher.signal("TERM");
+    publisher.end().assert_code(0);
+    for version in ["monday", "tuesday"] {
+        let name = format!("out/{version}");
+        assert_same(&desk.path(version), &desk.path(name));
+    }
+
+    // The publisher has gone: who comes now has it from the follower.
+    let address = follower.address();
+    let got = desk.run(&["get", &link, "-o", "late", "--bootstrap", &address]);
+    got.assert_done();
+    assert_same(&desk.path("tuesday"), &desk.path("late/tuesday"));
+    follower.signal("TERM");
+    follower.end().assert_code(0);
+}
+
+#[test]
+fn only_a_publisher_can_be_followed() {
+    let desk = Desk::new();
+    desk.run(&["get", UNKNOWN, "--follow"])
+        .assert_refused(2, &["publisher", "btpk"]);
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_told_from_a_damaged_one() {
     let desk = Desk::new();
     let mut first = desk.start(&["node"]);
