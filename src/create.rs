@@ -10,7 +10,7 @@ use std::thread;
 use walkdir::WalkDir;
 use wire::{HostPort, InfoBuilder, Metainfo, MetainfoError};
 
-use crate::storage::{Files, Layout, StorageError, find_inside, hash_range, map_pieces};
+use crate::storage::{Files, Layout, StorageError, find_inside, hash_pieces};
 
 /// How a torrent is to be made.
 #[derive(Clone, Debug, Default)]
@@ -130,9 +130,9 @@ pub fn create(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let done = AtomicU64::new(0);
-    let hashes = map_pieces(geometry.pieces(), threads, |piece, buffer| {
+    let hashes = hash_pieces(&files, geometry, threads, |piece, hash| {
+        let hash = hash?;
         let length = u64::from(geometry.piece_length(piece));
-        let hash = hash_range(&files, geometry.piece_offset(piece), length, buffer)?;
         progress(
             done.fetch_add(length, Ordering::Relaxed) + length,
             geometry.total(),

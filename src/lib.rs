@@ -45,6 +45,7 @@ mod item;
 mod lookup;
 mod node;
 mod peer_driver;
+mod piece_hash;
 mod platform;
 mod publisher;
 mod session;

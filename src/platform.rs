@@ -22,6 +22,20 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
+/// Lets the system fetch a range of a file from the disk, so that it is in memory when it is read.
+pub(crate) fn will_read(file: &File, offset: u64, length: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        // Advice: whoever cannot take it reads later, that is all.
+        let length = std::num::NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::WillNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, offset, length);
+    }
+}
+
 /// Writes `buffers` one after the other from `offset` on, once: the number of bytes may be smaller than asked for.
 pub(crate) fn write_at(file: &File, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
     #[cfg(unix)]

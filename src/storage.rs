@@ -19,7 +19,6 @@ use std::fs;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use wire::{Bitfield, Info};
@@ -31,7 +30,7 @@ pub(crate) use disk::{Disk, Outcome};
 pub use error::StorageError;
 pub(crate) use files::Files;
 pub(crate) use layout::Layout;
-pub(crate) use pieces::{hash as hash_range, map as map_pieces};
+pub(crate) use pieces::hash_pieces;
 
 /// The files of one torrent.
 ///
@@ -125,21 +124,20 @@ impl Storage {
         progress: &(dyn Fn(u32) + Sync),
         cancel: &AtomicBool,
     ) -> Result<Bitfield, StorageError> {
-        let pieces = self.info.geometry().pieces();
+        let geometry = self.info.geometry();
         let checked = AtomicU32::new(0);
-        let zeros = OnceLock::new();
-        let valid = map_pieces(pieces, threads, |piece, buffer| {
+        let valid = hash_pieces(&self.files, geometry, threads, |piece, hash| {
             if cancel.load(Ordering::Relaxed) {
                 return Err(StorageError::Interrupted);
             }
-            let valid = match self.is_valid(piece, &zeros, buffer) {
+            let valid = match hash {
                 Err(error) if error.is_absent() => false,
-                valid => valid?,
+                hash => self.info.piece_hash(piece) == Some(&hash?),
             };
             progress(checked.fetch_add(1, Ordering::Relaxed) + 1);
             Ok(valid)
         })?;
-        let mut have = Bitfield::new(pieces);
+        let mut have = Bitfield::new(geometry.pieces());
         for (piece, _) in (0..).zip(valid).filter(|(_, valid)| *valid) {
             have.set(piece);
         }
@@ -172,26 +170,6 @@ impl Storage {
             })?;
         }
         Ok(())
-    }
-
-    fn is_valid(
-        &self,
-        piece: u32,
-        zeros: &OnceLock<[u8; 20]>,
-        buffer: &mut [u8],
-    ) -> Result<bool, StorageError> {
-        let geometry = self.info.geometry();
-        let offset = geometry.piece_offset(piece);
-        let length = geometry.piece_length(piece);
-        let found = if !self.files.is_hole(offset, length.into())? {
-            hash_range(&self.files, offset, length.into(), buffer)?
-        } else if length == geometry.full_piece_length() {
-            // A hole reads as zeros, and zeros may be what the torrent has there.
-            *zeros.get_or_init(|| pieces::hash_of_zeros(length.into()))
-        } else {
-            pieces::hash_of_zeros(length.into())
-        };
-        Ok(self.info.piece_hash(piece) == Some(&found))
     }
 }
 

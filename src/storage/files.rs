@@ -14,6 +14,9 @@ use crate::platform;
 /// Files that are kept open. A torrent may have far more than a process may open.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
 
+/// Files that are opened before it is their turn. Small ones are read at once anyway.
+const AHEAD_FILES: usize = 16;
+
 /// Buffers of one vectored write. Linux takes up to 1,024.
 const WRITE_VECTOR: usize = 64;
 
@@ -110,6 +113,18 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// Lets the system fetch a range from the disk in the meantime, of the first few files in it. It is no error if it
+    /// does not.
+    pub(crate) fn will_read(&self, offset: u64, length: u64) {
+        let segments = self.segments(offset, length).into_iter().flatten();
+        let on_disk = segments.filter(|(_, entry)| !entry.padding);
+        for (segment, entry) in on_disk.take(AHEAD_FILES) {
+            if let Ok(file) = self.reader(segment.file, entry) {
+                platform::will_read(&file, segment.offset, segment.length);
+            }
+        }
     }
 
     /// Whether all files of the range are there and long enough, and none of its bytes was ever written.
