@@ -25,11 +25,11 @@ pub struct Config {
     pub max_failures: u8,
     /// How long a node that left so is neither verified nor looked up again.
     pub quarantine: Duration,
-    /// So many time-outs in a row and nobody heard between them: then it is our link that is down, and nobody leaves the table.
+    /// So many queries of one family in a row that nobody answered, and nobody heard meanwhile: then it is our link that is down, and nobody leaves its table.
     pub frozen_after: u32,
     /// How long a node that asked us, or that others named, waits to be verified once the table is not nearly empty.
     pub verification_delay: Duration,
-    /// The pace of maintenance: one packet at most in each of these.
+    /// The pace of maintenance: one packet at most a family in each of these.
     pub maintenance_interval: Duration,
     /// How often every bucket with room, and our own neighbourhood, is looked for. BEP 5, "Routing Table": 15 minutes.
     pub refresh_interval: Duration,

@@ -92,6 +92,10 @@ pub enum Input<'a> {
     },
     /// An address that may be a node's, such as a peer's PORT message names. It enters the table if it answers.
     Ping(SocketAddr),
+    /// We are connected to the network in another way than before: an interface came up or has another address, or the machine was asleep.
+    /// Contacts are asked at once whether they are still there, and none is lost because of what was asked before. A node notices by itself when
+    /// a deadline comes more than half a minute late, but not every clock goes on while a machine sleeps.
+    NetworkChanged,
     /// The deadline has come.
     Timeout,
     /// Ask nodes which torrents they keep peers of, from the nearest to a point outwards, until everybody was asked or [`Input::Cancel`] ends it. BEP 51.

@@ -27,6 +27,7 @@ mod impostors;
 mod item_lookups;
 mod items;
 mod keeping;
+mod link;
 mod lookups;
 mod maintenance;
 mod neighbours;
@@ -36,6 +37,7 @@ mod server;
 mod surveys;
 
 use bootstrap::Bootstrap;
+use link::Links;
 use lookups::Lookups;
 use maintenance::Maintenance;
 use quarantine::Quarantine;
@@ -48,8 +50,7 @@ pub struct Node {
     tables: Tables,
     transactions: Transactions,
     round_trips: RoundTrips,
-    /// Time-outs since somebody answered.
-    silence: u32,
+    links: Links,
     bootstrap: Bootstrap,
     maintenance: Maintenance,
     quarantine: Quarantine,
@@ -81,7 +82,7 @@ impl Node {
             tables: Tables::new(id.unwrap_or_else(|| Id::random(rng))),
             transactions: Transactions::default(),
             round_trips: RoundTrips::default(),
-            silence: 0,
+            links: Links::default(),
             bootstrap: Bootstrap::default(),
             maintenance: Maintenance::default(),
             quarantine: Quarantine::default(),
@@ -173,6 +174,7 @@ impl Node {
             } => self.put_item(lookup, item, salt, cas, context),
             Input::Cancel { lookup } => self.cancel_lookup(lookup, context),
             Input::Ping(address) => self.verify(address, None, Purpose::Verify, context),
+            Input::NetworkChanged => self.doubt_links(context),
             Input::Timeout => {}
             Input::Sample { lookup, target } => self.start_survey(lookup, target, context),
             Input::Probe { lookup, address } => self.start_probe(lookup, address, context),
@@ -181,7 +183,10 @@ impl Node {
             }
         }
         let mut deadline = self.deadline(config);
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        if let Some(due) = deadline.filter(|due| *due <= now) {
+            if now.saturating_sub(due) > link::SLEEP {
+                self.doubt_links(context);
+            }
             self.run_due(context);
             deadline = self.deadline(config);
         }
@@ -230,7 +235,7 @@ impl Node {
             Body::Query(query) => self.serve(from, &message.transaction, query, context),
             Body::Response(response) => {
                 if let Some(transaction) = self.transactions.finish(&message.transaction, from) {
-                    self.silence = 0;
+                    self.hear(Family::of(&from), context);
                     if let Purpose::Probe(key) = transaction.purpose {
                         let (id, version) = (response.id, message.version);
                         self.probe_answered(key, &transaction, id, version, context);
@@ -242,7 +247,7 @@ impl Node {
             }
             Body::Error(error) => {
                 if let Some(transaction) = self.transactions.finish(&message.transaction, from) {
-                    self.silence = 0;
+                    self.hear(Family::of(&from), context);
                     self.take_refusal(&transaction, error, context);
                     self.lookups_go_on(context);
                     self.surveys_go_on(context);
@@ -327,12 +332,10 @@ impl Node {
         transaction: &Transaction,
         context: &mut Context<'_, R, O>,
     ) {
-        self.silence = self.silence.saturating_add(1);
-        if let Some(id) = transaction.id
-            && !self.is_frozen(context.config)
-        {
-            let (now, config) = (context.now, context.config);
-            let address = transaction.to;
+        let (now, config, address) = (context.now, context.config, transaction.to);
+        let family = Family::of(&address);
+        let says_something = self.links.timed_out(family, transaction.sent, now, config);
+        if let Some(id) = transaction.id.filter(|_| says_something) {
             let node = NodeInfo { id, address };
             let pause = if self.tables.is_visitor(&node) {
                 config.visitor_quarantine
@@ -349,11 +352,6 @@ impl Node {
         if self.tables.is_empty() {
             self.bootstrap.hurry(context.now, context.config);
         }
-    }
-
-    /// While nobody at all answers it is our link that is down, and the table is kept as it was.
-    fn is_frozen(&self, config: &Config) -> bool {
-        self.silence >= config.frozen_after
     }
 
     /// Enters a node that has just answered into the table.
@@ -400,6 +398,7 @@ impl Node {
                 self.maintenance.start(family, context.now, context.config);
                 self.find_neighbours(family, context);
             }
+            self.resume_review(context);
         }
     }
 
@@ -448,7 +447,7 @@ impl Node {
             self.lookups.len(),
             self.tables.len(Family::V4),
         ];
-        black_box((rooms, self.id(), self.silence, self.transactions.deadline()));
+        black_box((rooms, self.id(), self.transactions.deadline()));
     }
 
     /// Begins to load what an input will touch beyond that: the second stage, some events after [`Node::prefetch`] and some before the input's turn.

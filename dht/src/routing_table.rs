@@ -137,6 +137,20 @@ impl<A: Endpoint> RoutingTable<A> {
         self.contact(place)
     }
 
+    /// The contacts that were not heard of since then, those of the deepest bucket first.
+    pub(crate) fn unheard(
+        &self,
+        since: Duration,
+        now: Duration,
+    ) -> impl Iterator<Item = NodeInfo<A>> + '_ {
+        let seconds = now.as_secs().saturating_sub(since.as_secs());
+        let is_unheard = move |standing: &Standing| standing.silence(now).as_secs() > seconds;
+        let contacts = self.nodes.iter().zip(&self.standings).rev();
+        contacts
+            .filter(move |(_, standing)| is_unheard(standing))
+            .map(|(node, _)| *node)
+    }
+
     /// The buckets from the root to the deepest one that holds a contact.
     pub(crate) fn buckets(
         &self,

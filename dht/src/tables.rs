@@ -316,6 +316,27 @@ impl Tables {
         )
     }
 
+    /// The contacts that were not heard of since then, those nearest to us first.
+    pub(crate) fn unheard(
+        &self,
+        family: Family,
+        since: Duration,
+        now: Duration,
+    ) -> impl Iterator<Item = NodeInfo> + '_ {
+        let (v4, v6) = match family {
+            Family::V4 => (Some(&self.v4), None),
+            Family::V6 => (None, self.v6.as_deref()),
+        };
+        let v4 = v4
+            .into_iter()
+            .flat_map(move |table| table.unheard(since, now));
+        let v6 = v6
+            .into_iter()
+            .flat_map(move |table| table.unheard(since, now));
+        v4.map(|node| node.widen())
+            .chain(v6.map(|node| node.widen()))
+    }
+
     pub(crate) fn view(&self, family: Family, now: Duration, config: &Config) -> Vec<BucketView> {
         match family {
             Family::V4 => self.v4.view(now, config),

@@ -102,7 +102,8 @@ impl Onlooker {
             | Input::Timeout
             | Input::Sample { .. }
             | Input::Scrape { .. }
-            | Input::Probe { .. } => {}
+            | Input::Probe { .. }
+            | Input::NetworkChanged => {}
         }
     }
 

@@ -52,6 +52,15 @@ impl Bootstrap {
             .filter(move |address| Family::of(address) == family)
     }
 
+    /// What was known of their silence is out of date: they are asked soon, all of them.
+    pub(super) fn start_over(&mut self, now: Duration, config: &Config) {
+        for host in &mut self.hosts {
+            host.attempts = 0;
+            host.next = host.next.min(now + config.bootstrap_backoff);
+        }
+        self.note_deadline();
+    }
+
     /// Nobody answers any more: hosts that were left in peace because the table was alive are asked soon.
     ///
     /// Not at once: a host that answers us but no lookup would be asked without a pause.

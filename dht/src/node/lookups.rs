@@ -128,10 +128,11 @@ impl Node {
         family: Family,
         context: &mut Context<'_, R, O>,
     ) {
+        let is_hidden = self.is_hidden(family, context.config);
         let Some(lookup) = self.lookups.get_mut(key) else {
             return;
         };
-        if lookup.traversal(family).is_some() {
+        if lookup.traversal(family).is_some() || is_hidden {
             return;
         }
         let mut traversal = Traversal::new(lookup.target);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
+use super::link::REVIEW_PAUSE;
 use super::{Context, Node};
 use crate::address::{Family, scope};
 use crate::config::Config;
@@ -126,7 +127,12 @@ impl Maintenance {
 
     /// There is something to do at the steady pace.
     pub(super) fn hurry(&mut self, now: Duration, config: &Config) {
-        self.next = self.next.min(now + config.maintenance_interval);
+        self.hasten(now + config.maintenance_interval);
+    }
+
+    /// There is something to do that cannot wait so long.
+    pub(super) fn hasten(&mut self, next: Duration) {
+        self.next = self.next.min(next);
     }
 
     const fn round(&self, family: Family) -> &Round {
@@ -248,10 +254,13 @@ impl Node {
             for family in Family::ALL {
                 self.start_round(family, context);
             }
-            // One packet, whichever family needs it.
-            let is_busy = Family::ALL
-                .into_iter()
-                .any(|family| self.probe(family, context) || self.refresh(family, context));
+            if Family::ALL.map(|family| self.review(family, context)) != [false; 2] {
+                self.maintenance.next = context.now + REVIEW_PAUSE;
+                return;
+            }
+            // One packet in each family, so that neither waits for the other to be in order.
+            let care = |family| self.probe(family, context) || self.refresh(family, context);
+            let is_busy = Family::ALL.map(care) != [false; 2];
             // Nodes that were started together shall not act together.
             let pause = context
                 .config
@@ -307,13 +316,13 @@ impl Node {
         }
     }
 
-    /// Asks the contact that needs it most for a sign of life, and with the same packet for nodes of its bucket. Whether one needed it.
+    /// Asks the contact that needs it most for a sign of life. Whether one needed it.
     fn probe<R: Rng, O: Outbox>(
         &mut self,
         family: Family,
         context: &mut Context<'_, R, O>,
     ) -> bool {
-        let contact = if self.is_frozen(context.config) {
+        let contact = if self.links.is_down(family, context.config) {
             // Any of them may be the one that is back.
             let count = self.tables.len(family).max(1);
             self.tables.nth(family, context.rng.random_range(0..count))
@@ -328,21 +337,23 @@ impl Node {
         else {
             return false;
         };
-        let target = self
-            .id()
-            .random_at(self.id().shared_prefix(&contact.node.id), context.rng);
+        self.ask_contact(&contact.node, context);
+        true
+    }
+
+    /// Asks a contact for a sign of life, and with the same packet for nodes of its bucket.
+    pub(super) fn ask_contact<R: Rng, O: Outbox>(
+        &mut self,
+        contact: &NodeInfo,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let shared = self.id().shared_prefix(&contact.id);
         let method = Method::FindNode {
-            target,
+            target: self.id().random_at(shared, context.rng),
             want: Want::UNSAID,
         };
-        self.ask(
-            contact.node.address,
-            Some(contact.node.id),
-            Purpose::Verify,
-            method,
-            context,
-        );
-        true
+        let (to, id) = (contact.address, Some(contact.id));
+        self.ask(to, id, Purpose::Verify, method, context);
     }
 
     /// Looks for nodes for the next bucket of the round that has room. Whether there was one.

@@ -4,6 +4,7 @@ mod batches;
 mod bootstrap;
 mod items;
 mod keeping;
+mod links;
 mod lookups;
 mod probes;
 mod sampling;

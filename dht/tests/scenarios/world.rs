@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) holes: BTreeMap<SocketAddr, BTreeMap<SocketAddr, Duration>>,
     /// Nodes that name one another, acknowledge what is announced to them, and keep nothing.
     pub(crate) sybils: BTreeMap<SocketAddr, Id>,
+    /// The second addresses of nodes that have two, of either family, with the first one; and the other way round.
+    pub(crate) homes: BTreeMap<SocketAddr, SocketAddr>,
     /// One datagram in so many gets lost.
     pub(crate) loss: Option<u64>,
     rng: Xoshiro256PlusPlus,
@@ -71,6 +73,11 @@ pub(crate) fn public(n: u16) -> SocketAddr {
     SocketAddr::from(([20 + high, low, 7, 7], 6881))
 }
 
+/// The second address of node number `n` on the public network, each in a /48 of its own.
+pub(crate) fn public_v6(n: u16) -> SocketAddr {
+    SocketAddr::from(([0x2a00, 1, n, 0, 0, 0, 0, 7], 6881))
+}
+
 fn carries_item(message: &Message) -> bool {
     match &message.body {
         Body::Query(query) => matches!(query.method, Method::Put(_)),
@@ -90,6 +97,7 @@ impl World {
             silent: BTreeSet::new(),
             holes: BTreeMap::new(),
             sybils: BTreeMap::new(),
+            homes: BTreeMap::new(),
             sent: 0,
             loss: None,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -100,6 +108,28 @@ impl World {
     pub(crate) fn add(&mut self, address: SocketAddr, bootstrap: &[SocketAddr]) {
         let node = Node::new(None, &mut self.rng);
         self.place(address, node, Input::Bootstrap(bootstrap));
+    }
+
+    /// A node of both families, which is called by the first of its addresses.
+    pub(crate) fn add_dual(&mut self, first: SocketAddr, second: SocketAddr, hosts: &[SocketAddr]) {
+        self.homes.extend([(first, second), (second, first)]);
+        self.add(first, hosts);
+    }
+
+    /// A node falls silent without a word: it sleeps, or is carried away.
+    pub(crate) fn take_away(&mut self, address: SocketAddr) -> Member {
+        let member = self.nodes.remove(&address).expect("it is there");
+        if let Some(deadline) = member.deadline {
+            self.timers.remove(&(deadline, address));
+        }
+        member
+    }
+
+    /// It is there again, perhaps elsewhere. Nobody woke it when it wanted to be.
+    pub(crate) fn bring_back(&mut self, address: SocketAddr, member: Member) {
+        let deadline = member.deadline.map(|deadline| (deadline, address));
+        self.timers.extend(deadline);
+        self.nodes.insert(address, member);
     }
 
     /// A node stands where another may have stood, and is told something.
@@ -167,6 +197,7 @@ impl World {
     }
 
     pub(crate) fn input(&mut self, address: SocketAddr, input: Input<'_>) {
+        let second = self.homes.get(&address).copied();
         let Some(member) = self.nodes.get_mut(&address) else {
             return;
         };
@@ -191,6 +222,10 @@ impl World {
         for (to, message) in out.messages {
             member.sent.push((self.now, to, message.clone()));
             self.sent += 1;
+            let address = match second {
+                Some(second) if second.is_ipv4() == to.is_ipv4() => second,
+                _ => address,
+            };
             if let Some(holes) = self.holes.get_mut(&address) {
                 holes.insert(to, self.now);
             }
@@ -257,8 +292,13 @@ impl World {
                         self.in_flight
                             .insert((self.now + LATENCY, self.sent), (to, from, answer));
                     }
+                    let who = if self.nodes.contains_key(&to) {
+                        to
+                    } else {
+                        self.homes.get(&to).copied().unwrap_or(to)
+                    };
                     self.input(
-                        to,
+                        who,
                         Input::Receive {
                             from,
                             message: &message,
