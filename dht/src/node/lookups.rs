@@ -23,8 +23,10 @@ const SEEDS: usize = 16;
 pub(super) struct Lookups {
     pub(super) active: Vec<Lookup>,
     next_key: u32,
-    /// The common budget of queries ran out: somebody wants to ask and may not.
+    /// The common budget of queries ran out: somebody wants to ask and may not. Until everybody has had his turn nobody asks out of turn.
     starved: bool,
+    /// Whose turn it was last.
+    served: u32,
 }
 
 impl Lookups {
@@ -170,6 +172,7 @@ impl Node {
         let config = context.config;
         let mut sent = 0;
         loop {
+            let in_turn = !self.lookups.starved && self.transactions.len() < config.max_in_flight;
             let Some(lookup) = self.lookups.get_mut(key) else {
                 return;
             };
@@ -185,7 +188,7 @@ impl Node {
             if sent == queries || traversal.in_flight() >= parallel {
                 break;
             }
-            if self.transactions.len() >= config.max_in_flight {
+            if !in_turn {
                 self.lookups.starved = true;
                 break;
             }
@@ -494,20 +497,24 @@ impl Node {
         }
     }
 
-    /// There is room in the common budget again: every lookup gets one query.
+    /// There is room in the common budget again: every lookup gets one query in its turn, as long as there is.
     pub(super) fn lookups_go_on<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
-        if std::mem::take(&mut self.lookups.starved) {
-            let keys: Vec<_> = self
-                .lookups
-                .active
-                .iter()
-                .map(|lookup| lookup.key)
-                .collect();
-            for key in keys {
-                for family in Family::ALL {
-                    self.advance(key, family, 1, context);
-                }
+        if !std::mem::take(&mut self.lookups.starved) {
+            return;
+        }
+        let served = self.lookups.served;
+        let keys = self.lookups.active.iter().map(|lookup| lookup.key);
+        let mut turns: Vec<_> = keys.collect();
+        let next = turns.iter().position(|key| *key > served);
+        turns.rotate_left(next.unwrap_or_default());
+        for key in turns {
+            for family in Family::ALL {
+                self.advance(key, family, 1, context);
             }
+            if self.lookups.starved {
+                break;
+            }
+            self.lookups.served = key;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Finding nodes and peers, and announcing.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -190,6 +191,44 @@ fn lookups_share_the_budget_of_queries_and_all_end() {
     }
     world.run_for(5 * MINUTE);
     assert_eq!(count(&world, local(5), ended), 50);
+}
+
+#[test]
+fn a_lookup_that_comes_late_is_not_starved_by_two_hundred_others() {
+    let mut world = World::established(200, Config::default(), BTreeMap::new(), 43);
+    let me = public(1);
+    let peer = {
+        announce(&mut world, public(2), hash(1)).unwrap();
+        let mut peer = public(2);
+        peer.set_port(5000);
+        peer
+    };
+    world.silent.extend((150..200).map(public));
+    for number in 0..200 {
+        let lookup = LookupId(1000 + number);
+        let info_hash = Id::random(world.rng());
+        world.input(me, Input::GetPeers { lookup, info_hash });
+    }
+    world.run_for(2 * LATENCY);
+    let (lookup, info_hash) = (LOOKUP, hash(1));
+    let begun = world.now;
+    world.input(me, Input::GetPeers { lookup, info_hash });
+    world.run_for(30 * SECOND);
+    let when = |wanted: &dyn Fn(&Event) -> bool| {
+        let mut events = world.nodes[&me].events.iter();
+        events.find(|(_, event)| wanted(event)).map(|(at, _)| *at)
+    };
+    let found = when(&|event| matches!(event, Event::Peers { peers, .. } if peers.contains(&peer)));
+    let found = found.unwrap().saturating_sub(begun);
+    assert!(found <= SECOND, "{found:?}");
+    let end = when(&|event| matches!(event, Event::LookupEnded { lookup: LOOKUP, .. }));
+    let all = world.nodes[&me].events.iter();
+    let last = all
+        .filter(|(_, event)| ended(event))
+        .map(|(at, _)| *at)
+        .max();
+    assert!(end < last, "{end:?} {last:?}");
+    assert_eq!(count(&world, me, ended), 201);
 }
 
 #[test]
