@@ -95,6 +95,11 @@ impl ItemStore {
         })
     }
 
+    /// Whether there would be room for an item that comes from this address.
+    pub(crate) fn accepts(&self, target: &Id, from: SocketAddr, config: &Config) -> bool {
+        self.items.contains(target) || self.has_room(host(from), config)
+    }
+
     /// Keeps or renews an item whose target is `target`. What has no business here is refused before its signature is looked at.
     pub(crate) fn put(
         &mut self,

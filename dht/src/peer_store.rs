@@ -147,6 +147,21 @@ impl PeerStore {
         stored
     }
 
+    /// Whether an announce that comes from this address would be kept.
+    pub(crate) fn accepts(&self, info_hash: &Id, from: SocketAddr, config: &Config) -> bool {
+        let swarm = || self.swarms.peek(info_hash);
+        match from {
+            SocketAddr::V4(from) => {
+                self.accounts_v4.has_room(from, config)
+                    || swarm().is_some_and(|swarm| includes(&swarm.v4, from))
+            }
+            SocketAddr::V6(from) => {
+                self.accounts_v6.has_room(from, config)
+                    || swarm().is_some_and(|swarm| includes(&swarm.v6, from))
+            }
+        }
+    }
+
     /// At most `count` peers of one family, each subset as likely as any other; without seeds on request.
     pub(crate) fn sample(
         &mut self,
@@ -248,6 +263,12 @@ impl<A> Peer<A> {
     }
 }
 
+/// Whether somebody is one of these peers, perhaps at another port.
+fn includes<A: Endpoint>(peers: &[Peer<A>], from: A) -> bool {
+    let mut peers = peers.iter();
+    peers.any(|peer| same_host(&peer.address.into(), &from.into()))
+}
+
 fn sample<A: Endpoint>(
     peers: &mut [Peer<A>],
     no_seeds: bool,
@@ -276,6 +297,8 @@ fn sample<A: Endpoint>(
 struct Accounts<A> {
     /// Entries of each source: the IP, on a local network with its port.
     sources: BTreeMap<A, u32>,
+    /// The most entries that any of them ever had.
+    most: u32,
     peers: usize,
     /// Entries that there is room for.
     room: usize,
@@ -285,6 +308,7 @@ impl<A> Default for Accounts<A> {
     fn default() -> Self {
         Self {
             sources: BTreeMap::new(),
+            most: 0,
             peers: 0,
             room: 0,
         }
@@ -297,6 +321,13 @@ impl<A: Endpoint> Accounts<A> {
 
     fn bytes(&self) -> usize {
         self.room * size_of::<Peer<A>>() + self.sources.len() * Self::SOURCE_BYTES
+    }
+
+    /// Whether a source may have one more entry. Cheap where none ever had its share.
+    fn has_room(&self, address: A, config: &Config) -> bool {
+        let share = config.max_peers_per_source;
+        let entries = || self.sources.get(&host(address));
+        self.most < share || entries().is_none_or(|&entries| entries < share)
     }
 
     fn announce(
@@ -329,12 +360,7 @@ impl<A: Endpoint> Accounts<A> {
             is_seed,
         };
         self.expire(peers, now);
-        let source = host(address);
-        if self
-            .sources
-            .get(&source)
-            .is_some_and(|&entries| entries >= config.max_peers_per_source)
-        {
+        if !self.has_room(address, config) {
             return false;
         }
         if peers.len() >= config.max_peers_per_info_hash {
@@ -347,7 +373,9 @@ impl<A: Endpoint> Accounts<A> {
             };
             self.remove(&peers.swap_remove(oldest));
         }
-        *self.sources.entry(source).or_default() += 1;
+        let entries = self.sources.entry(host(address)).or_default();
+        *entries += 1;
+        self.most = self.most.max(*entries);
         self.peers += 1;
         if peers.len() == peers.capacity() {
             // Most torrents have few peers, and what all of them together do not use is to be little.

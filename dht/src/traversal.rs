@@ -130,7 +130,8 @@ impl Traversal {
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
             match candidate.state {
-                State::Answered | State::Asked => alive += usize::from(self.counts(candidate)),
+                State::Asked => alive += usize::from(self.counts(candidate)),
+                State::Answered => alive += usize::from(self.is_found(candidate)),
                 State::Fresh if self.may_be_asked(candidate) => {
                     next = Some(place);
                     break;
@@ -159,6 +160,11 @@ impl Traversal {
         let distance = candidate.node.id.distance(&self.target);
         let detour = self.detour.as_ref();
         detour.is_none_or(|detour| detour.counts(distance))
+    }
+
+    /// Whether a candidate that answered is one of those: who is to be told something has to have given a token.
+    fn is_found(&self, candidate: &Candidate) -> bool {
+        self.counts(candidate) && (candidate.token.is_some() || !self.announcing)
     }
 
     /// Whether a candidate that was not asked yet may be.
@@ -329,7 +335,7 @@ impl Traversal {
             if is_unasked || awaited(state) || awaited(candidate.exploration) {
                 return false;
             }
-            answers += usize::from(state == State::Answered && self.counts(candidate));
+            answers += usize::from(state == State::Answered && self.is_found(candidate));
             if answers == self.wanted() {
                 break;
             }

@@ -32,7 +32,12 @@ impl Node {
     ) -> Response {
         let now = context.now;
         let mut response = self.name_nodes(asker, target, want);
-        response.token = Some(self.tokens.issue(now, asker.address.ip(), target));
+        // Who could store nothing here goes on to the next nearest at once.
+        let (from, config) = (asker.address, context.config);
+        let accepts = |items: &ItemStore| items.accepts(target, from, config);
+        if self.items.as_deref().is_none_or(accepts) {
+            response.token = Some(self.tokens.issue(now, from.ip(), target));
+        }
         let held = |items: &ItemStore| items.get(target, newer_than, now);
         if let Some(holding) = self.items.as_deref().and_then(held) {
             let value = match &holding {

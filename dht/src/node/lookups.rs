@@ -235,12 +235,22 @@ impl Node {
                 traversal.start_announcing();
                 self.announce(key, family, context);
             }
-            if goal != Goal::FindNode && self.is_suspicious(key, family, context.config) {
+            if goal != Goal::FindNode
+                && (self.lacks_tokens(key, family)
+                    || self.is_suspicious(key, family, context.config))
+            {
                 self.advance(key, family, context.config.max_parallel, context);
                 return;
             }
         }
         self.end_if_over(key, context);
+    }
+
+    /// Whether a lookup has to go on, since some of the nearest do not want to be told.
+    fn lacks_tokens(&mut self, key: u32, family: Family) -> bool {
+        let lookup = self.lookups.get_mut(key);
+        let traversal = lookup.and_then(|lookup| lookup.traversal(family).as_ref());
+        traversal.is_some_and(|traversal| traversal.is_announcing() && !traversal.is_settled())
     }
 
     /// Whether it has just become clear that a lookup has to go on, since it came to an end where it cannot be by chance.

@@ -119,10 +119,13 @@ impl Node {
         let want = if scrape.is_some() { Want::UNSAID } else { want };
         let mut response = self.name_nodes(asker, info_hash, want);
         response.scrape = scrape.into();
-        response.token = Some(
-            self.tokens
-                .issue(context.now, asker.address.ip(), info_hash),
-        );
+        // Who could store nothing here goes on to the next nearest at once.
+        let (from, config) = (asker.address, context.config);
+        let accepts = |peers: &PeerStore| peers.accepts(info_hash, from, config);
+        if self.peers.as_deref().is_none_or(accepts) {
+            let token = self.tokens.issue(context.now, from.ip(), info_hash);
+            response.token = Some(token);
+        }
         if let Some(peers) = &mut self.peers {
             // "6:" or "18:" stands before each.
             let (family, length) = match asker.address {

@@ -249,3 +249,22 @@ proptest! {
         prop_assert_eq!((store.bytes(), store.peers()), (0, 0));
     }
 }
+
+#[test]
+fn who_has_its_share_is_accepted_where_it_stands_and_nowhere_else() {
+    let config = Config {
+        max_peers_per_source: 3,
+        ..Config::default()
+    };
+    let mut store = PeerStore::new(&mut rng());
+    assert!(store.accepts(&hash(9), peer(1), &config));
+    for number in 0..3 {
+        store.announce(hash(number), peer(1), false, Duration::ZERO, &config);
+    }
+    let elsewhere = SocketAddr::new(peer(1).ip(), 99);
+    assert!(!store.accepts(&hash(9), elsewhere, &config));
+    assert!(store.accepts(&hash(1), elsewhere, &config), "it is there");
+    assert!(store.accepts(&hash(9), peer(2), &config));
+    store.expire(45 * MINUTE);
+    assert!(store.accepts(&hash(9), peer(1), &config));
+}

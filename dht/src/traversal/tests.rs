@@ -167,3 +167,24 @@ fn an_announce_goes_to_the_next_nearest_when_one_is_silent() {
     assert_eq!(traversal.next_announce(), None);
     assert!(traversal.is_announced());
 }
+
+#[test]
+fn who_gives_no_token_is_one_of_the_nearest_and_somebody_else_is_told() {
+    let mut traversal = traversal(1..=12);
+    asked(&mut traversal);
+    for number in 1..=8 {
+        let token = Token::new(b"t").filter(|_| number > 2);
+        traversal.answered(node(number), token);
+    }
+    assert!(traversal.is_converged());
+    traversal.start_announcing();
+    assert!(!traversal.is_settled());
+    assert_eq!(asked(&mut traversal), [9, 10]);
+    traversal.answered(node(9), Token::new(b"t"));
+    traversal.answered(node(10), Token::new(b"t"));
+    assert!(traversal.is_converged());
+    let told = std::iter::from_fn(|| traversal.next_announce());
+    assert!(told.map(|(node, _)| node).eq((3..=10).map(node)));
+    let nearest = traversal.closest().map(|node| node.id.as_bytes()[19]);
+    assert!(nearest.eq(1..=8));
+}

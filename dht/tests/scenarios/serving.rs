@@ -332,3 +332,33 @@ fn a_popular_torrent_still_fits_one_datagram() {
     let question = dht::encoded_length(&get_peers);
     assert!(datagram.len() <= 13 * question, "{question} bytes asked");
 }
+
+#[test]
+fn who_has_its_share_of_a_store_tells_the_next_nearest() {
+    let mut world = World::new(64);
+    world.config.max_peers_per_source = 3;
+    world.add(public(0), &[]);
+    for number in 1..24 {
+        world.add(public(number), &[public(0)]);
+    }
+    world.run_for(2 * MINUTE);
+    for number in 0..8 {
+        announce(&mut world, public(1), hash(number)).unwrap();
+        assert_eq!(result(&world, public(1)).0.announced_to, 8, "{number}");
+    }
+    // Where it may have no more it did not even try.
+    let sent = world.nodes.values().flat_map(|member| &member.sent);
+    let refusals = sent.filter(|(_, _, message)| matches!(message.body, Body::Error(_)));
+    assert_eq!(refusals.count(), 0);
+    // It may renew what it has, as often as it likes.
+    for number in 0..8 {
+        announce(&mut world, public(1), hash(number)).unwrap();
+        assert_eq!(result(&world, public(1)).0.announced_to, 8, "{number}");
+    }
+    for number in 0..8 {
+        let (lookup, info_hash) = (LOOKUP, hash(number));
+        world.input(public(2), Input::GetPeers { lookup, info_hash });
+        world.run_until(public(2), ended).unwrap();
+        assert!(result(&world, public(2)).0.peers > 0);
+    }
+}
