@@ -109,3 +109,14 @@ async fn ask(dht: &Dht, info_hash: InfoHash, goal: Goal) -> Option<BatchAnswer> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_lookups_at_once_stay_within_what_a_node_may_have_in_flight() {
+        let config = dht::Config::default();
+        assert!(LANES * config.max_parallel <= config.max_in_flight);
+    }
+}

@@ -1,39 +1,31 @@
-//! The DHT over UDP: gives `dht::Node` its sockets, its clock and its randomness.
+//! The DHT over UDP: gives `dht::Node` its sockets, its clock and its randomness. On a host with several addresses there are several, each with an id
+//! of its own. BEP 45.
 
+mod announcement;
 mod bootstrap;
 mod desk;
 mod driver;
 mod entrance;
+mod identity;
 mod keeping;
 mod sockets;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use dht::{
-    AnnouncedPort, BucketView, Config, Event, Family, Id, Input, Item, Limiter, Limits, Node,
-    NodeInfo, Salt,
-};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use dht::{AnnouncedPort, BucketView, Event, Family, Id, Item, NodeInfo, Salt};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 use wire::InfoHash;
 
 use crate::state::StateDir;
-use desk::Desk;
-use driver::Driver;
 pub(crate) use entrance::Entrance;
-use keeping::{Keeping, Restored};
-use sockets::Sockets;
+use identity::Identity;
+use keeping::Restored;
 
 /// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup.
 const LOOKUP_EVENTS: usize = 1024;
 const COMMANDS: usize = 256;
-/// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through: 64 KiB.
-const RECENT_RESPONDERS: usize = 1024;
 
 /// What somebody asks of the DHT.
 #[derive(Debug, Clone, Copy)]
@@ -103,15 +95,12 @@ pub struct DhtStatistics {
 /// A handle on the node's DHT.
 #[derive(Debug, Clone)]
 pub(crate) struct Dht {
-    commands: mpsc::Sender<Command>,
+    /// One for each address of a family. The id and the contacts of the first are kept between runs.
+    identities: Arc<[Identity]>,
     entrance: watch::Receiver<Entrance>,
-    statistics: Arc<Mutex<(Id, DhtStatistics)>>,
-    /// The bootstrap hosts, in words; empty when there are none.
-    asked: Arc<str>,
-    knows_somebody: bool,
 }
 
-/// How a DHT node is set up.
+/// How the DHT is set up.
 #[derive(Debug, Default)]
 pub(crate) struct Setup {
     pub(crate) bootstrap: Vec<String>,
@@ -123,81 +112,64 @@ pub(crate) struct Setup {
 }
 
 impl Dht {
-    /// Starts the node on these sockets, at most one a family.
-    pub(crate) fn start(sockets: Vec<UdpSocket>, setup: Setup) -> Self {
-        let mut rng = StdRng::from_rng(&mut rand::rng());
+    /// Starts a node for each socket of a family; the first of one family and the first of the other are one node, and so on (BEP 32 wants them to share an
+    /// id).
+    ///
+    /// # Panics
+    /// Without a socket.
+    pub(crate) fn start(sockets: Vec<UdpSocket>, setup: &Setup) -> Self {
         let saved = setup.state.as_ref().and_then(|state| state.load_node());
-        let id = saved.as_ref().and_then(|saved| saved.id).map(Id::from);
-        let contacts: Vec<NodeInfo> = saved
-            .into_iter()
-            .flat_map(|saved| saved.contacts)
-            .map(|contact| NodeInfo {
-                id: contact.id.into(),
-                address: contact.address,
+        let saved = saved.unwrap_or_default();
+        let is_v6 = |socket: &UdpSocket| socket.local_addr().is_ok_and(|own| own.is_ipv6());
+        let (v6, v4): (Vec<_>, Vec<_>) = sockets.into_iter().partition(is_v6);
+        let count = v4.len().max(v6.len());
+        let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+        let identities: Arc<[_]> = (0..count)
+            .map(|place| {
+                // Nobody is asked by all of them at once.
+                let contacts = saved.contacts.iter().skip(place).step_by(count);
+                let contacts = contacts.map(|contact| NodeInfo {
+                    id: contact.id.into(),
+                    address: contact.address,
+                });
+                let state = setup.state.as_ref();
+                let setup = identity::Setup {
+                    bootstrap: setup.bootstrap.clone(),
+                    no_limits: setup.no_limits,
+                    read_only: setup.read_only,
+                    id: saved.id.map(|id| distant(id, place)),
+                    contacts: contacts.collect(),
+                    state: state.filter(|_| place == 0).cloned(),
+                    stored: state
+                        .filter(|_| setup.keep_stored)
+                        .map(|state| (Arc::clone(state), place)),
+                };
+                let sockets = v4.next().into_iter().chain(v6.next());
+                Identity::start(sockets.collect(), setup)
             })
             .collect();
-        let node = Node::new(id, &mut rng);
-        let (commands, orders) = mpsc::channel(COMMANDS);
-        let (entrance, watched) = watch::channel(Entrance {
-            hosts: setup.bootstrap.len(),
-            ..Entrance::default()
-        });
-        let statistics = Arc::new(Mutex::new((node.id(), DhtStatistics::default())));
-        let dht = Dht {
-            commands,
-            entrance: watched,
-            statistics: Arc::clone(&statistics),
-            asked: setup.bootstrap.join(", ").into(),
-            knows_somebody: !setup.bootstrap.is_empty() || !contacts.is_empty(),
-        };
-        let limiter = (!setup.no_limits).then(|| Limiter::new(&Limits::default(), &mut rng));
-        let kept = setup.state.clone().filter(|_| setup.keep_stored);
-        let keeping = kept.map(|state| Keeping::start(state, dht.commands.downgrade()));
-        let mut driver = Driver {
-            node,
-            config: Config {
-                read_only: setup.read_only,
-                recent_responders: RECENT_RESPONDERS,
-                ..Config::default()
-            },
-            rng,
-            epoch: Instant::now(),
-            deadline: None,
-            desk: Desk::new(Sockets::sort(sockets), limiter),
-            lookups: HashMap::new(),
-            next_lookup: 0,
-            watches: HashMap::new(),
-            entrance: entrance.clone(),
-            statistics,
-            keeping,
-            state: setup.state,
-        };
-        driver.handle(Input::Restore(&contacts));
-        bootstrap::spawn(setup.bootstrap, &dht.commands.downgrade(), &entrance);
-        tokio::spawn(driver.run(orders));
-        dht
+        let entrances: Vec<_> = identities.iter().map(Identity::entrance).collect();
+        Dht {
+            identities,
+            entrance: entrance::merge(entrances),
+        }
     }
 
-    /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it.
+    /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it. An announce goes out from every address, one after
+    /// the other.
     pub(crate) fn lookup(&self, target: [u8; 20], goal: Goal) -> mpsc::Receiver<Event> {
-        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
-        self.command(Command::Lookup {
-            target: Id::new(target),
-            goal,
-            events,
-        });
-        receiver
+        let is_ready = self.identities.iter().any(Identity::is_ready);
+        match goal {
+            Goal::Announce { port, seed } if is_ready && self.identities.len() > 1 => {
+                announcement::from_all(self.identities.to_vec(), target, port, seed)
+            }
+            _ => self.asker(&target).lookup(target, goal),
+        }
     }
 
     /// Starts a search for an item, as [`Dht::lookup`] does one for peers.
     pub(crate) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
-        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
-        self.command(Command::GetItem {
-            target,
-            salt,
-            events,
-        });
-        receiver
+        self.asker(target.as_bytes()).get_item(target, salt)
     }
 
     /// Puts an item, once.
@@ -207,48 +179,54 @@ impl Dht {
         salt: Salt,
         cas: Option<i64>,
     ) -> mpsc::Receiver<Event> {
-        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
-        self.command(Command::PutItem {
-            item: Box::new(item),
-            salt,
-            cas,
-            events,
-        });
-        receiver
+        let target = item.target(&salt);
+        self.asker(target.as_bytes()).put_item(item, salt, cas)
     }
 
-    /// The peers that announce this torrent to our own node, until the receiver is dropped.
+    /// The peers that announce this torrent to our own nodes, until the receiver is dropped.
     pub(crate) fn watch(&self, info_hash: InfoHash) -> mpsc::Receiver<SocketAddr> {
         let (peers, receiver) = mpsc::channel(COMMANDS);
-        self.command(Command::Watch { info_hash, peers });
+        for identity in self.identities.iter() {
+            identity.watch(info_hash, peers.clone());
+        }
         receiver
     }
 
     /// This address may be a node's.
     pub(crate) fn ping(&self, address: SocketAddr) {
-        self.command(Command::Ping(address));
+        self.reaching(Family::of(&address)).ping(address);
     }
 
     /// Asks an address for a sign of life: the only event is [`Event::Probed`].
     pub(crate) fn probe(&self, address: SocketAddr) -> mpsc::Receiver<Event> {
-        let (events, receiver) = mpsc::channel(1);
-        self.command(Command::Probe { address, events });
-        receiver
+        self.reaching(Family::of(&address)).probe(address)
     }
 
-    /// The routing tables; `None` if the node has stopped.
-    pub(crate) async fn tables(&self) -> Option<Tables> {
-        let (tables, receiver) = oneshot::channel();
-        self.commands.send(Command::Tables(tables)).await.ok()?;
-        receiver.await.ok()
+    /// The routing tables of each id; `None` if the node has stopped.
+    pub(crate) async fn tables(&self) -> Option<Vec<(Id, Tables)>> {
+        let mut all = Vec::new();
+        for identity in self.identities.iter() {
+            all.push((identity.id(), identity.tables().await?));
+        }
+        Some(all)
     }
 
-    pub(crate) fn id(&self) -> Id {
-        self.figures().0
+    /// Each id, with the addresses that it has.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (Id, &[SocketAddr])> {
+        let identities = self.identities.iter();
+        identities.map(|identity| (identity.id(), identity.addresses()))
     }
 
+    /// The figures of all of them together.
     pub(crate) fn statistics(&self) -> DhtStatistics {
-        self.figures().1
+        let each = self.identities.iter().map(Identity::statistics);
+        each.fold(DhtStatistics::default(), |sum, one| DhtStatistics {
+            nodes_v4: sum.nodes_v4 + one.nodes_v4,
+            nodes_v6: sum.nodes_v6 + one.nodes_v6,
+            peers_stored: sum.peers_stored + one.peers_stored,
+            items_stored: sum.items_stored + one.items_stored,
+            queries_answered: sum.queries_answered + one.queries_answered,
+        })
     }
 
     /// How the way into the network looks, now and whenever it changes.
@@ -258,35 +236,67 @@ impl Dht {
 
     /// Whether there is anybody to start from.
     pub(crate) fn knows_somebody(&self) -> bool {
-        self.knows_somebody || self.entrance.borrow().ready
+        self.identities.iter().any(Identity::knows_somebody)
     }
 
     /// The bootstrap hosts, for a sentence.
     pub(crate) fn asked(&self) -> &str {
-        if self.asked.is_empty() {
-            "nodes known from earlier"
-        } else {
-            &self.asked
-        }
+        self.first().asked()
     }
 
     /// Saves what is kept between runs and closes the sockets.
     pub(crate) async fn stop(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.commands.send(Command::Stop(done)).await.is_ok() {
-            let _ = stopped.await;
+        for identity in self.identities.iter() {
+            identity.stop().await;
         }
     }
 
-    /// A full queue means a driver that is hopelessly behind: then a lookup ends at once, as by `LookupEnded`'s absence.
-    fn command(&self, command: Command) {
-        let _ = self.commands.try_send(command);
+    fn first(&self) -> &Identity {
+        &self.identities[0]
     }
 
-    fn figures(&self) -> (Id, DhtStatistics) {
-        *self
-            .statistics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Who asks for a target, always the same one of those that are in the network and ask in as many families as any of these. BEP 45, "Mandatory": no
+    /// target from several addresses at once.
+    fn asker(&self, target: &[u8; 20]) -> &Identity {
+        let merit = |one: &&Identity| (one.is_ready(), one.addresses().len());
+        let most = self.identities.iter().map(|one| merit(&one)).max();
+        let able = self
+            .identities
+            .iter()
+            .filter(|one| Some(merit(one)) == most);
+        let able: Vec<_> = able.collect();
+        let turn = usize::from(target[0]) % able.len().max(1);
+        able.get(turn).copied().unwrap_or_else(|| self.first())
+    }
+
+    fn reaching(&self, family: Family) -> &Identity {
+        let mut able = self.identities.iter();
+        able.find(|identity| identity.reaches(family))
+            .unwrap_or_else(|| self.first())
+    }
+}
+
+/// The id for another address: far from the first, and as far as can be from one another. BEP 45, "Mandatory".
+fn distant(id: [u8; 20], place: usize) -> Id {
+    let flips = (place as u16).reverse_bits().to_be_bytes();
+    let mut id = id;
+    id.iter_mut()
+        .zip(flips)
+        .for_each(|(byte, flip)| *byte ^= flip);
+    Id::new(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_several_addresses_differ_in_their_first_bits() {
+        let ids: Vec<_> = (0..8).map(|place| distant([0x55; 20], place)).collect();
+        assert_eq!(*ids[0].as_bytes(), [0x55; 20]);
+        for (place, id) in ids.iter().enumerate() {
+            let others = ids.iter().take(place);
+            assert!(others.clone().all(|other| other.shared_prefix(id) < 3));
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Default for GetOptions {
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     bootstrap: Vec<String>,
-    listen: Option<SocketAddr>,
+    listen: Vec<SocketAddr>,
     state_dir: Option<PathBuf>,
     no_limits: bool,
     read_only: bool,
@@ -92,10 +92,11 @@ impl Builder {
     }
 
     /// Listens here, UDP and TCP; port 0 takes any free one. Without it: port 6881 of every address, the next one up to 6889
-    /// if it is taken, else any.
+    /// if it is taken, else any. Called again, here too: each address of a family is a DHT node of its own, with an id far from the
+    /// others' (BEP 45); the first of IPv4 and the first of IPv6 are one, and so on (BEP 32).
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = Some(address);
+        self.listen.push(address);
         self
     }
 
@@ -142,7 +143,7 @@ impl Builder {
     )]
     pub async fn start(self) -> Result<Node, Error> {
         let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
-        let pairs = sockets::open(self.listen)?;
+        let pairs = sockets::open(&self.listen)?;
         let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
         let doors = Doors::default();
         let mut udp = Vec::new();
@@ -153,7 +154,7 @@ impl Builder {
         }
         let dht = Dht::start(
             udp,
-            Setup {
+            &Setup {
                 bootstrap: self.bootstrap,
                 no_limits: self.no_limits,
                 read_only: self.read_only,
@@ -207,14 +208,20 @@ impl Node {
         self.0.addresses[0]
     }
 
-    /// The addresses listened on: one, or one a family.
+    /// All addresses listened on.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.0.addresses
     }
 
-    /// Our id in the DHT. It changes once when our address becomes known (BEP 42).
+    /// Our id in the DHT, on the first address if there are several. It changes once when our address becomes known (BEP 42).
     pub fn id(&self) -> [u8; 20] {
-        *self.0.dht.id().as_bytes()
+        self.ids().next().map_or([0; 20], |(id, _)| id)
+    }
+
+    /// Our ids in the DHT, each with the addresses that it has: one, or one a family. BEP 45.
+    pub fn ids(&self) -> impl Iterator<Item = ([u8; 20], &[SocketAddr])> {
+        let ids = self.0.dht.ids();
+        ids.map(|(id, addresses)| (*id.as_bytes(), addresses))
     }
 
     /// How much the DHT node holds.

@@ -24,14 +24,16 @@ pub(crate) struct Pair {
     pub(crate) udp: UdpSocket,
 }
 
-/// Opens the sockets for the address that was asked for; without one, the first customary port that is free, of every
+/// Opens the sockets for the addresses that were asked for; without any, the first customary port that is free, of every
 /// address of both families.
-pub(crate) fn open(listen: Option<SocketAddr>) -> Result<Vec<Pair>, Error> {
-    let Some(address) = listen else {
+pub(crate) fn open(listen: &[SocketAddr]) -> Result<Vec<Pair>, Error> {
+    if listen.is_empty() {
         return open_customary();
-    };
-    let pair = open_pair(address).map_err(|source| Error::Bind { address, source })?;
-    Ok(vec![pair])
+    }
+    let pairs = listen
+        .iter()
+        .map(|&address| open_pair(address).map_err(|source| Error::Bind { address, source }));
+    pairs.collect()
 }
 
 fn open_customary() -> Result<Vec<Pair>, Error> {

@@ -23,8 +23,6 @@ mod stored_file;
 pub(crate) use stored_file::Stored;
 
 const NODE: &str = "node.benc";
-/// What the node stores for others, if it is to be kept.
-const STORED: &str = "stored.benc";
 const NODE_LOCK: &str = "node.lock";
 
 /// A directory of state.
@@ -116,11 +114,11 @@ impl StateDir {
         self.replace(&self.path.join(NODE), &bytes)
     }
 
-    /// What the node stored for others when it last ran, less what has outlived itself by `now`. `None` in a process that shares the directory with
+    /// What the node on the address number `place` stored for others when it last ran, less what has outlived itself by `now`. `None` in a process that shares the directory with
     /// the one whose node is kept, too.
-    pub(crate) fn load_stored(&self, now: SystemTime) -> Option<Stored> {
+    pub(crate) fn load_stored(&self, place: usize, now: SystemTime) -> Option<Stored> {
         self.identity.as_ref()?;
-        let path = self.path.join(STORED);
+        let path = self.stored_path(place);
         let bytes = read(&path)?;
         stored_file::decode(&bytes, now)
             .map_err(|why| set_aside(&path, &why))
@@ -128,9 +126,9 @@ impl StateDir {
     }
 
     /// Keeps it for the next run, as [`encode_stored`] writes it.
-    pub(crate) fn save_stored(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn save_stored(&self, place: usize, bytes: &[u8]) -> io::Result<()> {
         match self.identity {
-            Some(_) => self.replace(&self.path.join(STORED), bytes),
+            Some(_) => self.replace(&self.stored_path(place), bytes),
             None => Ok(()),
         }
     }
@@ -159,6 +157,13 @@ impl StateDir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn stored_path(&self, place: usize) -> PathBuf {
+        self.path.join(match place {
+            0 => "stored.benc".to_owned(),
+            _ => format!("stored-{place}.benc"),
+        })
     }
 
     fn info_path(&self, info_hash: InfoHash) -> PathBuf {

@@ -36,16 +36,17 @@ pub(crate) async fn resolve(host: &HostPort) -> Result<Vec<SocketAddr>, trackles
 #[command(next_help_heading = "Node")]
 pub(crate) struct ListenArgument {
     /// Listen here: one port for UDP and TCP. Port 0 takes any free one; a port alone is that port of every IPv4
-    /// address of this machine. [default: 6881, or the next free port]
-    #[arg(long, value_name = "[ADDR:]PORT", env = "TRACKLESS_LISTEN", hide_env_values = true, value_parser = parse_listen)]
-    listen: Option<SocketAddr>,
+    /// address of this machine. Give it once for each address of a machine that has several: each is a DHT node with an
+    /// id of its own. [default: 6881, or the next free port]
+    #[arg(long, value_name = "[ADDR:]PORT", env = "TRACKLESS_LISTEN", hide_env_values = true, value_delimiter = ',', value_parser = parse_listen)]
+    listen: Vec<SocketAddr>,
 }
 
 impl ListenArgument {
     /// Starts a node that nobody is told of and that knows nobody, and says where it listens.
     pub(crate) async fn start_alone(&self, output: &Output) -> Result<Node, Failure> {
         let mut builder = Node::builder().read_only();
-        if let Some(address) = self.listen {
+        for &address in &self.listen {
             builder = builder.listen(address);
         }
         start(builder, output).await
@@ -129,7 +130,7 @@ impl NetworkArguments {
         {
             builder = builder.bootstrap(host);
         }
-        if let Some(address) = self.listen.listen {
+        for &address in &self.listen.listen {
             builder = builder.listen(address);
         }
         if let Some(path) = self.state_dir() {
@@ -175,20 +176,24 @@ impl NetworkArguments {
 
     /// Whether the node can be reached from this machine only.
     fn is_local(&self) -> bool {
-        self.listen
-            .listen
-            .is_some_and(|address| address.ip().is_loopback())
+        let listen = &self.listen.listen;
+        !listen.is_empty() && listen.iter().all(|address| address.ip().is_loopback())
     }
 }
 
 /// Starts a node and says where it listens.
 pub(crate) async fn start(builder: Builder, output: &Output) -> Result<Node, Failure> {
     let node = builder.start().await?;
-    output.event(&listening(&node));
+    for (id, addresses) in node.ids() {
+        if let Some(&addr) = addresses.first() {
+            let node_id = hex::encode(id);
+            output.event(&Report::Listening { addr, node_id });
+        }
+    }
     Ok(node)
 }
 
-/// The first event of every command that opens a socket.
+/// What a command that opens a socket says first.
 pub(crate) fn listening(node: &Node) -> Report<'static> {
     Report::Listening {
         addr: node.local_address(),

@@ -50,10 +50,12 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
         builder = builder.keep_stored();
     }
     let node = network::start(builder, output).await?;
-    for address in node.local_addresses() {
-        output.result(field("listening", address));
+    for (id, addresses) in node.ids() {
+        for address in addresses {
+            output.result(field("listening", address));
+        }
+        output.result(field("node id", hex::encode(id)));
     }
-    output.result(field("node id", hex::encode(node.id())));
     let signal = tokio::select! {
         signal = interrupt.received() => signal,
         never = report_figures(&node, output) => match never {},

@@ -16,7 +16,7 @@ use super::simulate::State;
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Report<'a> {
-    /// First of every command that opens a socket.
+    /// First of every command that opens a socket; of several addresses, once for each id.
     Listening { addr: SocketAddr, node_id: String },
     /// A DHT node has answered.
     Bootstrapped { nodes: usize, seconds: f64 },

@@ -47,8 +47,11 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 async fn show(node: &Node, patience: Duration, output: &Output) -> Result<(), Failure> {
     node.settled(patience).await;
     let tables = node.routing_table().await?;
-    output.result(field("node id", hex::encode(node.id())));
+    let mut id = None;
     for table in &tables {
+        if id.replace(table.id) != Some(table.id) {
+            output.result(field("node id", hex::encode(table.id)));
+        }
         for line in picture(table) {
             output.result(line);
         }

@@ -2,6 +2,8 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 /// What is known of the way into the network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Entrance {
@@ -11,7 +13,7 @@ pub(crate) struct Entrance {
     pub(crate) settled: bool,
     /// Contacts in the routing tables, as of a moment ago.
     pub(crate) contacts: usize,
-    /// Our addresses as others see them, at most one a family.
+    /// Our addresses as others see them, at most one a family for each of those that we listen on.
     pub(crate) external: Vec<IpAddr>,
     /// Hosts that were named.
     pub(super) hosts: usize,
@@ -28,6 +30,40 @@ impl Entrance {
             .as_ref()
             .filter(|_| !self.ready && self.unresolved == self.hosts)
     }
+}
+
+/// The way into the network by any of several addresses.
+pub(super) fn merge(mut entrances: Vec<watch::Receiver<Entrance>>) -> watch::Receiver<Entrance> {
+    if entrances.len() == 1
+        && let Some(only) = entrances.pop()
+    {
+        return only;
+    }
+    let (sender, merged) = watch::channel(sum(&entrances));
+    for entrance in &entrances {
+        let (mut entrance, all, sender) = (entrance.clone(), entrances.clone(), sender.clone());
+        tokio::spawn(async move {
+            while entrance.changed().await.is_ok() {
+                sender.send_modify(|merged| *merged = sum(&all));
+            }
+        });
+    }
+    merged
+}
+
+fn sum(entrances: &[watch::Receiver<Entrance>]) -> Entrance {
+    let mut sum = Entrance::default();
+    for entrance in entrances {
+        let one = entrance.borrow();
+        sum.ready |= one.ready;
+        sum.settled |= one.settled;
+        sum.contacts += one.contacts;
+        sum.external.extend(&one.external);
+        sum.hosts += one.hosts;
+        sum.unresolved += one.unresolved;
+        sum.failure = sum.failure.or_else(|| one.failure.clone());
+    }
+    sum
 }
 
 #[cfg(test)]

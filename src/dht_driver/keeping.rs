@@ -16,6 +16,8 @@ const CHUNK: usize = 100;
 /// Reads the store when the driver begins, and writes it now and then.
 pub(super) struct Keeping {
     state: Arc<StateDir>,
+    /// Whose store it is, of the nodes that share the directory.
+    place: usize,
     /// All that was read has arrived: what is there now may be written over it.
     is_restored: bool,
     writing: Option<JoinHandle<()>>,
@@ -31,10 +33,15 @@ pub(super) struct Restored {
 
 impl Keeping {
     /// What is read arrives as commands.
-    pub(super) fn start(state: Arc<StateDir>, commands: mpsc::WeakSender<Command>) -> Self {
-        tokio::spawn(restore(Arc::clone(&state), commands));
+    pub(super) fn start(
+        state: Arc<StateDir>,
+        place: usize,
+        commands: mpsc::WeakSender<Command>,
+    ) -> Self {
+        tokio::spawn(restore(Arc::clone(&state), place, commands));
         Self {
             state,
+            place,
             is_restored: false,
             writing: None,
         }
@@ -52,9 +59,9 @@ impl Keeping {
         }
         let (peers, items) = (node.stored_peers(now), node.stored_items(now));
         let encoded = encode_stored(peers, items, SystemTime::now());
-        let state = Arc::clone(&self.state);
+        let (state, place) = (Arc::clone(&self.state), self.place);
         self.writing = Some(spawn_blocking(move || {
-            let written = encoded.and_then(|bytes| state.save_stored(&bytes));
+            let written = encoded.and_then(|bytes| state.save_stored(place, &bytes));
             if let Err(error) = written {
                 tracing::warn!(%error, "could not save what is stored for others");
             }
@@ -76,8 +83,8 @@ impl Keeping {
 }
 
 /// Hands over what was stored bit by bit, so that the node serves others meanwhile.
-async fn restore(state: Arc<StateDir>, commands: mpsc::WeakSender<Command>) {
-    let loading = spawn_blocking(move || state.load_stored(SystemTime::now()));
+async fn restore(state: Arc<StateDir>, place: usize, commands: mpsc::WeakSender<Command>) {
+    let loading = spawn_blocking(move || state.load_stored(place, SystemTime::now()));
     let stored = loading.await.ok().flatten().unwrap_or_default();
     let (mut peers, mut items) = (stored.peers.into_iter(), stored.items.into_iter());
     loop {

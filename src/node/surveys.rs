@@ -124,6 +124,8 @@ pub struct Pong {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableView {
+    /// Our id that it is ordered around.
+    pub id: [u8; 20],
     /// Whether it is that of IPv6.
     pub is_ipv6: bool,
     /// From the one of the ids that share no leading bit with ours to the deepest that holds a contact.
@@ -214,15 +216,18 @@ impl Node {
         }
     }
 
-    /// The routing tables: that of IPv4, and that of IPv6 if there is anybody in it.
+    /// The routing tables of each id: that of IPv4, and that of IPv6 if there is anybody in it.
     ///
     /// # Errors
     /// The node was shut down.
     pub async fn routing_table(&self) -> Result<Vec<TableView>, Error> {
         let tables = self.0.dht.tables().await.ok_or(Error::ShutDown)?;
-        let tables = tables.into_iter().map(|(family, buckets)| TableView {
-            is_ipv6: family == Family::V6,
-            buckets,
+        let tables = tables.into_iter().flat_map(|(id, tables)| {
+            tables.into_iter().map(move |(family, buckets)| TableView {
+                id: *id.as_bytes(),
+                is_ipv6: family == Family::V6,
+                buckets,
+            })
         });
         Ok(tables
             .filter(|table| !table.is_ipv6 || !table.buckets.is_empty())

@@ -21,6 +21,7 @@ mod metadata;
 mod private_torrents;
 mod publishing;
 mod restart;
+mod several_addresses;
 mod support;
 mod surveys;
 mod unreachable_network;

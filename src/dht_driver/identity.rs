@@ -1,0 +1,230 @@
+//! One node of the DHT: one id, and a socket a family.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dht::{Config, Event, Family, Id, Input, Item, Limiter, Limits, Node, NodeInfo, Salt};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use wire::InfoHash;
+
+use super::desk::Desk;
+use super::driver::Driver;
+use super::keeping::Keeping;
+use super::sockets::Sockets;
+use super::{COMMANDS, Command, DhtStatistics, Entrance, Goal, LOOKUP_EVENTS, Tables, bootstrap};
+use crate::state::StateDir;
+
+/// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through: 64 KiB.
+const RECENT_RESPONDERS: usize = 1024;
+
+/// A handle on it.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    commands: mpsc::Sender<Command>,
+    entrance: watch::Receiver<Entrance>,
+    statistics: Arc<Mutex<(Id, DhtStatistics)>>,
+    /// The bootstrap hosts, in words; empty when there are none.
+    asked: Arc<str>,
+    knows_somebody: bool,
+    /// Those of its sockets.
+    addresses: Arc<[SocketAddr]>,
+}
+
+/// How it is set up.
+pub(super) struct Setup {
+    pub(super) bootstrap: Vec<String>,
+    pub(super) no_limits: bool,
+    pub(super) read_only: bool,
+    /// That of an earlier run.
+    pub(super) id: Option<Id>,
+    /// Nodes that an earlier run knew.
+    pub(super) contacts: Vec<NodeInfo>,
+    /// Where id and contacts are kept.
+    pub(super) state: Option<Arc<StateDir>>,
+    /// Where what others store is kept, and as whose.
+    pub(super) stored: Option<(Arc<StateDir>, usize)>,
+}
+
+impl Identity {
+    /// Starts it on these sockets, at most one a family.
+    pub(super) fn start(sockets: Vec<UdpSocket>, setup: Setup) -> Self {
+        let mut rng = StdRng::from_rng(&mut rand::rng());
+        let node = Node::new(setup.id, &mut rng);
+        let addresses: Vec<_> = sockets
+            .iter()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect();
+        let (commands, orders) = mpsc::channel(COMMANDS);
+        let (entrance, watched) = watch::channel(Entrance {
+            hosts: setup.bootstrap.len(),
+            ..Entrance::default()
+        });
+        let statistics = Arc::new(Mutex::new((node.id(), DhtStatistics::default())));
+        let identity = Identity {
+            commands,
+            entrance: watched,
+            statistics: Arc::clone(&statistics),
+            asked: setup.bootstrap.join(", ").into(),
+            knows_somebody: !setup.bootstrap.is_empty() || !setup.contacts.is_empty(),
+            addresses: addresses.into(),
+        };
+        let limiter = (!setup.no_limits).then(|| Limiter::new(&Limits::default(), &mut rng));
+        let keeping = setup
+            .stored
+            .map(|(state, place)| Keeping::start(state, place, identity.commands.downgrade()));
+        let mut driver = Driver {
+            node,
+            config: Config {
+                read_only: setup.read_only,
+                recent_responders: RECENT_RESPONDERS,
+                ..Config::default()
+            },
+            rng,
+            epoch: Instant::now(),
+            deadline: None,
+            desk: Desk::new(Sockets::sort(sockets), limiter),
+            lookups: HashMap::new(),
+            next_lookup: 0,
+            watches: HashMap::new(),
+            entrance: entrance.clone(),
+            statistics,
+            keeping,
+            state: setup.state,
+        };
+        driver.handle(Input::Restore(&setup.contacts));
+        bootstrap::spawn(setup.bootstrap, &identity.commands.downgrade(), &entrance);
+        tokio::spawn(driver.run(orders));
+        identity
+    }
+
+    /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it.
+    pub(super) fn lookup(&self, target: [u8; 20], goal: Goal) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
+        self.command(Command::Lookup {
+            target: Id::new(target),
+            goal,
+            events,
+        });
+        receiver
+    }
+
+    /// Starts a search for an item, as [`Identity::lookup`] does one for peers.
+    pub(super) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
+        self.command(Command::GetItem {
+            target,
+            salt,
+            events,
+        });
+        receiver
+    }
+
+    /// Puts an item, once.
+    pub(super) fn put_item(
+        &self,
+        item: Item,
+        salt: Salt,
+        cas: Option<i64>,
+    ) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
+        self.command(Command::PutItem {
+            item: Box::new(item),
+            salt,
+            cas,
+            events,
+        });
+        receiver
+    }
+
+    /// Tells about peers that announce this torrent to it, until the receiver is dropped.
+    pub(super) fn watch(&self, info_hash: InfoHash, peers: mpsc::Sender<SocketAddr>) {
+        self.command(Command::Watch { info_hash, peers });
+    }
+
+    /// This address may be a node's.
+    pub(super) fn ping(&self, address: SocketAddr) {
+        self.command(Command::Ping(address));
+    }
+
+    /// Asks an address for a sign of life: the only event is [`Event::Probed`].
+    pub(super) fn probe(&self, address: SocketAddr) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(1);
+        self.command(Command::Probe { address, events });
+        receiver
+    }
+
+    /// The routing tables; `None` if the node has stopped.
+    pub(super) async fn tables(&self) -> Option<Tables> {
+        let (tables, receiver) = oneshot::channel();
+        self.commands.send(Command::Tables(tables)).await.ok()?;
+        receiver.await.ok()
+    }
+
+    pub(super) fn id(&self) -> Id {
+        self.figures().0
+    }
+
+    pub(super) fn statistics(&self) -> DhtStatistics {
+        self.figures().1
+    }
+
+    /// Whether it has a socket for addresses of this family.
+    pub(super) fn reaches(&self, family: Family) -> bool {
+        let mut own = self.addresses.iter();
+        own.any(|address| Family::of(address) == family)
+    }
+
+    /// The addresses of its sockets.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How the way into the network looks, now and whenever it changes.
+    pub(super) fn entrance(&self) -> watch::Receiver<Entrance> {
+        self.entrance.clone()
+    }
+
+    /// Whether there is anybody to start from.
+    pub(super) fn knows_somebody(&self) -> bool {
+        self.knows_somebody || self.is_ready()
+    }
+
+    /// Whether somebody has answered.
+    pub(super) fn is_ready(&self) -> bool {
+        self.entrance.borrow().ready
+    }
+
+    /// The bootstrap hosts, for a sentence.
+    pub(super) fn asked(&self) -> &str {
+        if self.asked.is_empty() {
+            "nodes known from earlier"
+        } else {
+            &self.asked
+        }
+    }
+
+    /// Saves what is kept between runs and closes the sockets.
+    pub(super) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    /// A full queue means a driver that is hopelessly behind: then a lookup ends at once, as by `LookupEnded`'s absence.
+    fn command(&self, command: Command) {
+        let _ = self.commands.try_send(command);
+    }
+
+    fn figures(&self) -> (Id, DhtStatistics) {
+        *self
+            .statistics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
