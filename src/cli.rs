@@ -5,7 +5,9 @@ mod batch;
 mod completions;
 mod content;
 mod create;
+mod date;
 mod demo;
+mod edit;
 mod entrance;
 mod estimate;
 mod exit_code;
@@ -19,6 +21,7 @@ mod narrator;
 mod network;
 mod node;
 mod output;
+mod pace;
 mod phase_times;
 mod ping;
 mod publish;
@@ -80,6 +83,7 @@ enum Command {
     Table(table::Arguments),
     Create(create::Arguments),
     Show(show::Arguments),
+    Edit(edit::Arguments),
     Verify(verify::Arguments),
     Simulate(simulate::Arguments),
     Completions(completions::Arguments),
@@ -136,6 +140,7 @@ impl Command {
             Command::Ping(arguments) => block_on(ping::run(&arguments, output)),
             Command::Table(arguments) => block_on(table::run(&arguments, output)),
             Command::Create(arguments) => create::run(arguments, output),
+            Command::Edit(arguments) => edit::run(&arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
             Command::Simulate(arguments) => block_on(simulate::run(arguments, output)),

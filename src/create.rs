@@ -1,5 +1,8 @@
 //! Making a torrent from files.
 
+mod content;
+mod exclusion;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use walkdir::WalkDir;
 use wire::{HostPort, InfoBuilder, Metainfo, MetainfoError};
 
-use crate::storage::{Files, Layout, StorageError, find_inside, hash_pieces};
+use crate::storage::{Files, Layout, StorageError, hash_pieces};
+use content::Content;
 
 /// How a torrent is to be made.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,38 @@ pub struct CreateOptions {
     pub comment: Option<String>,
     /// The torrent's name, if it is not to be the file's or directory's.
     pub name: Option<String>,
+    /// When it was made, in seconds since 1970. Nothing is said of it if it is not given, so that the same content makes the
+    /// same file.
+    pub creation_date: Option<i64>,
+    /// Patterns of what to leave out: `*.tmp` by its name wherever it lies, `raw/*.cr2` (a pattern with a `/`) by its path
+    /// from the top, `cache/` only if it is a directory. `*` and `?` stand for no `/`, `**` does; `{a,b}` and `[a-z]` work.
+    pub exclude: Vec<String>,
+    /// Whether files and directories whose names begin with a dot belong to the content.
+    pub hidden: bool,
+    /// Whether symbolic links are followed. One that leads out of the content is an error then.
+    pub follow_links: bool,
+}
+
+/// Something in a directory that did not get into its torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where it lies, from the directory down. If it is a directory, so is all in it.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something did not get into a torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was [asked for](CreateOptions::exclude).
+    Excluded,
+    /// Its name begins with a dot.
+    Hidden,
+    /// It is a symbolic link.
+    Link,
+    /// It is neither file nor directory: a pipe, a socket, a device.
+    Special,
 }
 
 /// Why no torrent could be made.
@@ -46,7 +81,7 @@ pub enum CreateError {
         path: PathBuf,
     },
     /// There is not one byte to share.
-    #[error("{} has nothing to share: it has no files, or all of them are empty", path.display())]
+    #[error("{} has nothing to share: it has no files but hidden or excluded ones and links, or all of them are empty", path.display())]
     Empty {
         /// The file or directory.
         path: PathBuf,
@@ -63,8 +98,16 @@ pub enum CreateError {
         /// The file or directory.
         path: PathBuf,
     },
+    /// A pattern is none.
+    #[error("the pattern {pattern:?} makes no sense: {problem}")]
+    Pattern {
+        /// As it was given.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A symbolic link makes the tree endless.
-    #[error("the symbolic link {} leads back to a directory above it; remove it", path.display())]
+    #[error("the symbolic link {} leads back to a directory above it; remove it, or do not follow links", path.display())]
     Loop {
         /// The link.
         path: PathBuf,
@@ -83,14 +126,23 @@ pub enum CreateError {
     Metainfo(#[from] MetainfoError),
 }
 
-/// Makes a torrent of a file, or of all files below a directory, hashing on all cores.
+/// Makes a torrent of a file, or of the files below a directory, hashing on all cores.
 ///
-/// The same content and options give the same info-hash everywhere. Hidden files are content as any other; links are
-/// followed where they stay inside of `path`, and are an error where they do not; sockets, pipes and devices are left out.
-/// `progress` hears, from any thread, how many bytes have been hashed and how many there are.
+/// The same content and options give the same torrent everywhere. `progress` hears, from any thread, how many bytes have been
+/// hashed and how many there are.
 pub fn create(
     path: &Path,
     options: &CreateOptions,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Metainfo, CreateError> {
+    create_noting(path, options, &mut |_| {}, progress)
+}
+
+/// The same. Before anything is hashed `note` hears of each thing that is left out.
+pub fn create_noting(
+    path: &Path,
+    options: &CreateOptions,
+    note: &mut dyn FnMut(LeftOut),
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Metainfo, CreateError> {
     let (real, is_directory) = look_at(path)?;
@@ -99,7 +151,9 @@ pub fn create(
         None => own_name(path, &real)?,
     };
     let builder = if is_directory {
-        InfoBuilder::multiple_files(name, list(&real)?)
+        let content = Content::list(&real, options)?;
+        content.left_out.into_iter().for_each(note);
+        InfoBuilder::multiple_files(name, content.files)
     } else {
         let length = fs::metadata(&real).map_err(unreadable(path))?.len();
         InfoBuilder::single_file(name, length)
@@ -149,6 +203,7 @@ pub fn create(
     Ok(Metainfo {
         nodes: options.nodes.clone(),
         comment: options.comment.clone(),
+        creation_date: options.creation_date,
         created_by: Some(concat!("trackless ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..Metainfo::new(Arc::new(builder.build(&hashes)?))
     })
@@ -176,48 +231,6 @@ fn own_name(path: &Path, real: &Path) -> Result<String, CreateError> {
         None => Err(CreateError::NotUtf8 {
             path: path.to_owned(),
         }),
-    }
-}
-
-/// All files below a directory: paths with `/` between their components, and lengths.
-fn list(directory: &Path) -> Result<Vec<(String, u64)>, CreateError> {
-    let mut files = Vec::new();
-    for entry in WalkDir::new(directory).follow_links(true) {
-        let entry = entry.map_err(|error| explain(directory, error))?;
-        let path = entry.path();
-        let relative = path.strip_prefix(directory).unwrap_or(path);
-        if entry.path_is_symlink() {
-            find_inside(directory, relative).map_err(CreateError::Storage)?;
-        }
-        if entry.file_type().is_file() {
-            let length = entry
-                .metadata()
-                .map_err(|error| explain(directory, error))?
-                .len();
-            files.push((portable(path, relative)?, length));
-        }
-    }
-    Ok(files)
-}
-
-fn portable(path: &Path, relative: &Path) -> Result<String, CreateError> {
-    let components: Option<Vec<&str>> = relative
-        .iter()
-        .map(|component| component.to_str())
-        .collect();
-    match components {
-        Some(components) => Ok(components.join("/")),
-        None => Err(CreateError::NotUtf8 {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-fn explain(directory: &Path, error: walkdir::Error) -> CreateError {
-    let path = error.path().unwrap_or(directory).to_owned();
-    match error.into_io_error() {
-        Some(source) => CreateError::Unreadable { path, source },
-        None => CreateError::Loop { path },
     }
 }
 

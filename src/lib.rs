@@ -56,7 +56,7 @@ mod torrent;
 mod verify;
 
 pub use batch::{Batch, BatchAnswer};
-pub use create::{CreateError, CreateOptions, create};
+pub use create::{CreateError, CreateOptions, LeftOut, Reason, create, create_noting};
 pub use dht_driver::DhtStatistics;
 pub use error::Error;
 pub use event::{Event, Finished, Phase, Progress};

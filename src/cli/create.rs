@@ -4,25 +4,34 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::CreateOptions;
+use serde::Serialize;
+use trackless::{CreateOptions, LeftOut, Reason};
 use wire::{HostPort, MAX_PIECE_LENGTH, Metainfo};
 
+use super::date;
 use super::failure::Failure;
-use super::output::{Output, field};
+use super::output::{Output, field, printable};
+use super::pace::Pace;
 use super::report::Report;
 use super::show;
 use super::status_line::StatusLine;
+use super::style::{FAINT, paint};
 use super::units;
 use super::whole_file;
 
+/// Of so much that is left out people are told one by one.
+const TOLD: usize = 10;
+
 /// Make a torrent file of a file or a directory.
 ///
-/// The same content gives the same info-hash. To share it at once without a torrent file, use `seed`.
+/// The same content gives the same file. Hidden files and symbolic links are left out, and named, unless they are asked for.
+/// To share it at once without a torrent file, use `seed`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   trackless create holiday/ -o holiday.torrent
   trackless create disk.iso -o disk.torrent --piece-length 1M --comment 'version 2'
+  trackless create holiday/ --exclude '*.tmp' --exclude raw/
   trackless create holiday/ --node dht.example.org:6881     (whoever opens it can start from there)")]
 pub(crate) struct Arguments {
     /// The file or directory.
@@ -36,6 +45,8 @@ pub(crate) struct Arguments {
         hide_env_values = true
     )]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
     /// Bytes of a piece: 256K, 1M. [default: from 16K to 16M, by the size of the content]
     #[arg(long, value_name = "SIZE", env = "TRACKLESS_PIECE_LENGTH", hide_env_values = true, value_parser = parse_piece_length)]
     piece_length: Option<u32>,
@@ -45,6 +56,7 @@ pub(crate) struct Arguments {
     /// A DHT node that downloaders can start from; give it once for each.
     #[arg(
         long,
+        visible_alias = "nodes",
         value_name = "HOST:PORT",
         env = "TRACKLESS_NODE",
         hide_env_values = true,
@@ -59,12 +71,36 @@ pub(crate) struct Arguments {
         hide_env_values = true
     )]
     comment: Option<String>,
+    /// Say when it was made: `now`, seconds since 1970, or a date such as 2026-01-31 or '2026-01-31 12:00:00' (UTC).
+    /// Otherwise nothing is said, so that the same content makes the same file.
+    #[arg(long, value_name = "DATE", env = "TRACKLESS_DATE", hide_env_values = true, value_parser = date::parse)]
+    date: Option<i64>,
     /// Another name than that of the file or directory.
     #[arg(long, env = "TRACKLESS_NAME", hide_env_values = true)]
     name: Option<String>,
     /// Replace the torrent file if it exists.
     #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     force: bool,
+}
+
+/// What belongs to the content of a directory.
+#[derive(Debug, Args)]
+struct Choice {
+    /// Leave out what is called so: '*.tmp' by its name wherever it lies, 'raw/*.cr2' by its path from the top, 'cache/' only
+    /// a directory; give it once for each.
+    #[arg(
+        long,
+        value_name = "GLOB",
+        env = "TRACKLESS_EXCLUDE",
+        hide_env_values = true
+    )]
+    exclude: Vec<String>,
+    /// Take files and directories whose names begin with a dot, too.
+    #[arg(long, env = "TRACKLESS_HIDDEN", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    hidden: bool,
+    /// Take what symbolic links lead to. It has to lie inside of the directory.
+    #[arg(long, env = "TRACKLESS_FOLLOW_LINKS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    follow_links: bool,
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
@@ -78,8 +114,13 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         nodes: arguments.node,
         comment: arguments.comment,
         name: arguments.name,
+        creation_date: arguments.date,
+        exclude: arguments.choice.exclude,
+        hidden: arguments.choice.hidden,
+        follow_links: arguments.choice.follow_links,
     };
-    let metainfo = hash(&arguments.path, &options, output)?;
+    let mut left_out = Vec::new();
+    let metainfo = hash_noting(&arguments.path, &options, &mut left_out, output)?;
     let path = destination(wanted, metainfo.info.name());
     let content = metainfo.to_bytes();
     if arguments.force {
@@ -106,24 +147,83 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         length: info.total_length(),
         files: info.files().len(),
         pieces: info.geometry().pieces(),
+        left_out: &left_out,
     });
     Ok(())
 }
 
-/// Makes the torrent, with a progress bar. Blocks.
+/// Makes the torrent, with a progress bar. Blocks. What is left out is told.
 pub(crate) fn hash(
     path: &Path,
     options: &CreateOptions,
     output: &Output,
 ) -> Result<Metainfo, Failure> {
+    hash_noting(path, options, &mut Vec::new(), output)
+}
+
+fn hash_noting(
+    path: &Path,
+    options: &CreateOptions,
+    left_out: &mut Vec<LeftOutEntry>,
+    output: &Output,
+) -> Result<Metainfo, Failure> {
     let status = StatusLine::new(output);
     status.label("hash");
-    let metainfo = trackless::create(path, options, &|hashed, total| {
-        status.show(hashed, total, || {
-            format!("{} of {}", units::bytes(hashed), units::bytes(total))
-        });
+    let pace = Pace::start();
+    let mut untold = 0;
+    let mut note = |left: LeftOut| {
+        let entry = LeftOutEntry::from(&left);
+        // What was asked for is no news.
+        if left.reason != Reason::Excluded {
+            if left_out.len() < TOLD {
+                let path = printable(&entry.path);
+                let why = why(left.reason);
+                output.note(paint(FAINT, format_args!("left out {path}: {why}")));
+            } else {
+                untold += 1;
+            }
+        }
+        left_out.push(entry);
+    };
+    let metainfo = trackless::create_noting(path, options, &mut note, &|hashed, total| {
+        status.show(hashed, total, || pace.figures(hashed, total));
     });
+    if untold > 0 {
+        let rest = format_args!("{untold} more left out; --json names them all");
+        output.note(paint(FAINT, rest));
+    }
     metainfo.map_err(|error| Failure::Node(error.into()))
+}
+
+fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Excluded => "excluded",
+        Reason::Hidden => "hidden (--hidden takes it)",
+        Reason::Link => "a symbolic link (--follow-links takes what it leads to)",
+        Reason::Special => "neither a file nor a directory",
+    }
+}
+
+/// What did not get into a torrent, as it is told to programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct LeftOutEntry {
+    path: String,
+    reason: &'static str,
+}
+
+impl From<&LeftOut> for LeftOutEntry {
+    fn from(left: &LeftOut) -> Self {
+        let reason = match left.reason {
+            Reason::Excluded => "excluded",
+            Reason::Hidden => "hidden",
+            Reason::Link => "link",
+            Reason::Special => "special",
+        };
+        Self {
+            path: left.path.display().to_string(),
+            reason,
+        }
+    }
 }
 
 /// Where the torrent goes: a directory takes it under its own name.

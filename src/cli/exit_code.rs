@@ -37,7 +37,7 @@ Exit codes:
 
 Every flag has an environment variable: --listen is TRACKLESS_LISTEN, --state-dir is
 TRACKLESS_STATE_DIR; --output is TRACKLESS_OUTPUT for `get`, which wants a directory, and
-TRACKLESS_TORRENT_FILE for `create`. NO_COLOR=1 switches colours off.";
+TRACKLESS_TORRENT_FILE for `create` and `edit`. NO_COLOR=1 switches colours off.";
 
 impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
@@ -94,6 +94,7 @@ impl From<&CreateError> for ExitCode {
             CreateError::Unreadable { source, .. } if source.kind() == NotFound => ExitCode::Usage,
             CreateError::Unreadable { .. } | CreateError::Storage(_) => ExitCode::Disk,
             CreateError::NotAFile { .. }
+            | CreateError::Pattern { .. }
             | CreateError::Empty { .. }
             | CreateError::NoName { .. } => ExitCode::Usage,
             _ => ExitCode::Other,

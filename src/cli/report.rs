@@ -177,6 +177,15 @@ pub(crate) enum Report<'a> {
         length: u64,
         files: usize,
         pieces: u32,
+        left_out: &'a [super::create::LeftOutEntry],
+    },
+    /// A torrent file was written with other advice around the same content.
+    Edited {
+        path: &'a Path,
+        info_hash: String,
+        magnet: String,
+        name: &'a str,
+        changed: bool,
     },
     /// What a torrent file or magnet link says.
     Torrent(Box<super::show::Description>),

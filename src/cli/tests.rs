@@ -43,7 +43,7 @@ fn every_flag_can_be_set_from_the_environment_by_its_name() {
             };
             let expected = match (command.get_name(), long) {
                 // `get` has an output too, and it is a directory.
-                ("create", "output") => "TRACKLESS_TORRENT_FILE".to_owned(),
+                ("create" | "edit", "output") => "TRACKLESS_TORRENT_FILE".to_owned(),
                 ("shrink", "output") => "TRACKLESS_SHRUNK".to_owned(),
                 // `create` has a node too, and it is an address.
                 ("replay", "node") => "TRACKLESS_REPLAY_NODE".to_owned(),

@@ -53,7 +53,7 @@ fn a_directory_is_hashed_across_its_files_in_the_order_of_their_names() {
     let directory = tree(&[
         ("b.txt", b"22"),
         ("a/deep/file", &vec![1; 20_000]),
-        (".hidden", b"0"),
+        ("Z", b"0"),
         ("empty", b""),
     ]);
     let info = make(&directory.path().join("album")).unwrap().info;
@@ -63,7 +63,7 @@ fn a_directory_is_hashed_across_its_files_in_the_order_of_their_names() {
         .map(|file| (file.path(), file.length))
         .collect();
     let expected = [
-        (".hidden", 1),
+        ("Z", 1),
         ("a/deep/file", 20_000),
         ("b.txt", 2),
         ("empty", 0),
@@ -92,12 +92,79 @@ fn options_end_up_in_the_torrent() {
         name: Some("other".into()),
         comment: Some("for you".into()),
         nodes: vec!["192.0.2.1:6881".parse().unwrap()],
-        piece_length: None,
+        creation_date: Some(1_700_000_000),
+        ..CreateOptions::default()
     };
     let metainfo = create(&directory.path().join("album"), &options, &|_, _| {}).unwrap();
     assert!(metainfo.info.is_private() && metainfo.info.name() == "other");
     assert_eq!(metainfo.comment.as_deref(), Some("for you"));
     assert_eq!(metainfo.nodes, options.nodes);
+    assert_eq!(metainfo.creation_date, Some(1_700_000_000));
+}
+
+#[test]
+fn the_same_content_makes_the_same_file_to_the_byte() {
+    let directory = tree(&[("x", b"1"), ("y/z", b"2")]);
+    let made = || make(&directory.path().join("album")).unwrap().to_bytes();
+    let first = made();
+    assert_eq!(first, made());
+    assert!(!first.windows(13).any(|key| key == b"creation date"));
+}
+
+/// The files of a torrent that is made with these options, and what was left out.
+fn chosen(album: &Path, options: &CreateOptions) -> (Vec<String>, Vec<(String, Reason)>) {
+    let mut left_out = Vec::new();
+    let mut note = |left: LeftOut| left_out.push((left.path.display().to_string(), left.reason));
+    let made = create_noting(album, options, &mut note, &|_, _| {}).unwrap();
+    let files = made.info.files().iter();
+    (files.map(|file| file.path().to_owned()).collect(), left_out)
+}
+
+#[test]
+fn hidden_files_and_excluded_ones_are_left_out_and_named() {
+    let directory = tree(&[
+        (".git/config", b"1"),
+        ("a/.hidden", b"2"),
+        ("a/song.mp3", b"3"),
+        ("a/song.tmp", b"4"),
+        ("cache/a/b", b"5"),
+        ("notes.txt", b"6"),
+        ("a/notes.txt", b"7"),
+    ]);
+    let album = directory.path().join("album");
+    let mut options = CreateOptions {
+        exclude: vec!["*.tmp".into(), "cache/".into(), "/notes.txt".into()],
+        ..CreateOptions::default()
+    };
+    let (files, left_out) = chosen(&album, &options);
+    assert_eq!(files, ["a/notes.txt", "a/song.mp3"]);
+    let expected = [
+        (".git", Reason::Hidden),
+        ("a/.hidden", Reason::Hidden),
+        ("a/song.tmp", Reason::Excluded),
+        ("cache", Reason::Excluded),
+        ("notes.txt", Reason::Excluded),
+    ];
+    assert_eq!(
+        left_out,
+        expected.map(|(path, reason)| (path.to_owned(), reason))
+    );
+
+    options.hidden = true;
+    let (files, left_out) = chosen(&album, &options);
+    assert_eq!(
+        files,
+        [".git/config", "a/.hidden", "a/notes.txt", "a/song.mp3"]
+    );
+    assert_eq!(left_out.len(), 3);
+}
+
+#[test]
+fn a_hidden_directory_that_the_user_named_is_no_secret() {
+    let directory = tree(&[("x", b"1")]);
+    let hidden = directory.path().join(".album");
+    fs::rename(directory.path().join("album"), &hidden).unwrap();
+    assert_eq!(make(&hidden).unwrap().info.total_length(), 1);
 }
 
 #[test]
@@ -132,21 +199,55 @@ mod links {
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::symlink;
 
+    fn following() -> CreateOptions {
+        CreateOptions {
+            follow_links: true,
+            ..CreateOptions::default()
+        }
+    }
+
     #[test]
-    fn a_link_inside_is_content_and_one_that_leads_out_is_an_error() {
-        let directory = tree(&[("real", b"12345")]);
+    fn links_are_left_out_unless_they_are_to_be_followed() {
+        let directory = tree(&[("real", b"12345"), ("sub/file", b"1")]);
         let album = directory.path().join("album");
         symlink("real", album.join("link")).unwrap();
-        let info = make(&album).unwrap().info;
-        assert_eq!(info.total_length(), 10);
+        symlink("sub", album.join("other")).unwrap();
+        symlink("nowhere", album.join("dangling")).unwrap();
+        let (files, left_out) = chosen(&album, &CreateOptions::default());
+        assert_eq!(files, ["real", "sub/file"]);
+        let expected = ["dangling", "link", "other"];
+        assert_eq!(
+            left_out,
+            expected.map(|path| (path.to_owned(), Reason::Link))
+        );
 
+        fs::remove_file(album.join("dangling")).unwrap();
+        let (files, left_out) = chosen(&album, &following());
+        assert_eq!(files, ["link", "other/file", "real", "sub/file"]);
+        assert_eq!(left_out, []);
+    }
+
+    #[test]
+    fn a_link_that_is_followed_and_leads_out_is_an_error() {
+        let directory = tree(&[("real", b"12345")]);
+        let album = directory.path().join("album");
         fs::write(directory.path().join("private"), "secret").unwrap();
         symlink("../private", album.join("out")).unwrap();
-        let error = make(&album).unwrap_err();
+        let error = create(&album, &following(), &|_, _| {}).unwrap_err();
         assert!(
             matches!(&error, CreateError::Storage(StorageError::SymlinkLeadsOut { path, .. }) if path.ends_with("out")),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_socket_is_left_out() {
+        let directory = tree(&[("x", b"1")]);
+        let album = directory.path().join("album");
+        let _socket = std::os::unix::net::UnixListener::bind(album.join("socket")).unwrap();
+        let (files, left_out) = chosen(&album, &CreateOptions::default());
+        assert_eq!(files, ["x"]);
+        assert_eq!(left_out, [("socket".to_owned(), Reason::Special)]);
     }
 
     #[test]
@@ -163,7 +264,9 @@ mod links {
         let directory = tree(&[("sub/file", b"1")]);
         let album = directory.path().join("album");
         symlink("..", album.join("sub/up")).unwrap();
-        assert!(matches!(make(&album), Err(CreateError::Loop { .. })));
+        let made = create(&album, &following(), &|_, _| {});
+        assert!(matches!(made, Err(CreateError::Loop { .. })));
+        assert!(make(&album).is_ok());
     }
 
     #[test]

@@ -71,7 +71,8 @@ pub use metadata::{
     MetadataProgress, metadata_piece,
 };
 pub use metainfo::{
-    File, Info, InfoBuilder, MAX_NAME_LENGTH, Metainfo, MetainfoError, piece_length_for,
+    Change, File, Info, InfoBuilder, MAX_NAME_LENGTH, Metainfo, MetainfoEdit, MetainfoError,
+    piece_length_for,
 };
 pub use outbox::{Event, Outbox};
 pub use peer_id::PeerId;

@@ -1,6 +1,7 @@
 //! What a .torrent file holds. BEP 3, "metainfo files".
 
 mod create;
+mod edit;
 mod error;
 mod file;
 mod info;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 pub use self::{
     create::{InfoBuilder, piece_length_for},
+    edit::{Change, MetainfoEdit},
     error::MetainfoError,
     file::{File, MAX_NAME_LENGTH},
     info::Info,
@@ -90,17 +92,20 @@ impl Metainfo {
             }
             file.raw(b"info", self.info.raw());
             if !self.nodes.is_empty() {
-                file.list(b"nodes", |nodes| {
-                    for HostPort { host, port } in &self.nodes {
-                        nodes.list(|node| {
-                            node.bytes(host.as_bytes());
-                            node.integer((*port).into());
-                        });
-                    }
-                });
+                file.list(b"nodes", |nodes| encode_nodes(nodes, &self.nodes));
             }
         });
         bytes
+    }
+}
+
+/// BEP 5, "Torrent File Extensions".
+fn encode_nodes(list: &mut Encoder<'_>, nodes: &[HostPort]) {
+    for HostPort { host, port } in nodes {
+        list.list(|node| {
+            node.bytes(host.as_bytes());
+            node.integer((*port).into());
+        });
     }
 }
 

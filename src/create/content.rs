@@ -1,0 +1,95 @@
+//! Which files below a directory belong into a torrent.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::exclusion::Exclusion;
+use super::{CreateError, CreateOptions, LeftOut, Reason};
+use crate::storage::find_inside;
+
+/// What was found below a directory.
+#[derive(Default)]
+pub(super) struct Content {
+    /// Paths below it with `/` between their components, and lengths.
+    pub(super) files: Vec<(String, u64)>,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+impl Content {
+    pub(super) fn list(directory: &Path, options: &CreateOptions) -> Result<Self, CreateError> {
+        let exclusion = Exclusion::new(&options.exclude)?;
+        let mut content = Self::default();
+        let mut walk = WalkDir::new(directory)
+            .min_depth(1)
+            .follow_links(options.follow_links)
+            .sort_by_file_name()
+            .into_iter();
+        while let Some(entry) = walk.next() {
+            let entry = entry.map_err(|error| explain(directory, error))?;
+            let path = entry.path().strip_prefix(directory).unwrap_or(entry.path());
+            if let Some(reason) = reason_to_leave_out(&entry, path, &exclusion, options) {
+                if entry.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+                content.left_out.push(LeftOut {
+                    path: path.to_owned(),
+                    reason,
+                });
+                continue;
+            }
+            if entry.path_is_symlink() {
+                find_inside(directory, path).map_err(CreateError::Storage)?;
+            }
+            if entry.file_type().is_file() {
+                let found = entry
+                    .metadata()
+                    .map_err(|error| explain(directory, error))?;
+                content.files.push((portable(&entry, path)?, found.len()));
+            }
+        }
+        Ok(content)
+    }
+}
+
+fn reason_to_leave_out(
+    entry: &DirEntry,
+    path: &Path,
+    exclusion: &Exclusion,
+    options: &CreateOptions,
+) -> Option<Reason> {
+    let kind = entry.file_type();
+    if exclusion.applies_to(path, kind.is_dir()) {
+        Some(Reason::Excluded)
+    } else if !options.hidden && is_hidden(entry) {
+        Some(Reason::Hidden)
+    } else if kind.is_symlink() {
+        Some(Reason::Link)
+    } else if !kind.is_file() && !kind.is_dir() {
+        Some(Reason::Special)
+    } else {
+        None
+    }
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn portable(entry: &DirEntry, path: &Path) -> Result<String, CreateError> {
+    let components: Option<Vec<&str>> = path.iter().map(|component| component.to_str()).collect();
+    match components {
+        Some(components) => Ok(components.join("/")),
+        None => Err(CreateError::NotUtf8 {
+            path: entry.path().to_owned(),
+        }),
+    }
+}
+
+fn explain(directory: &Path, error: walkdir::Error) -> CreateError {
+    let path: PathBuf = error.path().unwrap_or(directory).to_owned();
+    match error.into_io_error() {
+        Some(source) => CreateError::Unreadable { path, source },
+        None => CreateError::Loop { path },
+    }
+}

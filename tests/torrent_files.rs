@@ -1,0 +1,255 @@
+//! The real binary: what gets into a torrent, what is changed around it, and that both can be relied on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A directory in which `album` has files of which not all are meant for others.
+fn desk() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, content) in [
+        ("song.flac", vec![1; 40_000]),
+        ("song.tmp", vec![2; 10]),
+        (".cache", vec![3; 10]),
+        ("raw/take.wav", vec![4; 30_000]),
+    ] {
+        let path = directory.path().join("album").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    directory
+}
+
+fn trackless(desk: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trackless"));
+    command.current_dir(desk).args(arguments).env_clear();
+    command.output().expect("the binary starts")
+}
+
+/// The only event of a command that succeeds.
+fn event(desk: &TempDir, arguments: &[&str]) -> Value {
+    let output = trackless(desk, &[&["--json", "--quiet"], arguments].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What a command that fails has to say.
+fn refusal(desk: &TempDir, arguments: &[&str], code: i32) -> String {
+    let output = trackless(desk, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn paths(torrent: &Value) -> Vec<&str> {
+    let files = torrent["files"].as_array().unwrap();
+    files
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_hidden_or_excluded_stays_at_home_and_is_told() {
+    let desk = desk();
+    let created = event(
+        &desk,
+        &["create", "album", "--exclude", "*.tmp", "--exclude", "raw/"],
+    );
+    assert_eq!(
+        created["left_out"],
+        json!([
+            {"path": ".cache", "reason": "hidden"},
+            {"path": "raw", "reason": "excluded"},
+            {"path": "song.tmp", "reason": "excluded"},
+        ])
+    );
+    assert_eq!(
+        paths(&event(&desk, &["show", "album.torrent"])),
+        ["album/song.flac"]
+    );
+
+    let made = trackless(&desk, &["create", "album", "-o", "told.torrent"]);
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert!(
+        said.contains("left out .cache: hidden (--hidden takes it)"),
+        "{said}"
+    );
+
+    event(&desk, &["create", "album", "--hidden", "-o", "all.torrent"]);
+    let all = event(&desk, &["show", "all.torrent"]);
+    assert_eq!(
+        paths(&all),
+        [
+            "album/.cache",
+            "album/raw/take.wav",
+            "album/song.flac",
+            "album/song.tmp"
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_left_out_unless_they_are_followed_and_never_lead_out() {
+    let desk = desk();
+    let album = desk.path().join("album");
+    std::os::unix::fs::symlink("song.flac", album.join("best.flac")).unwrap();
+    let created = event(&desk, &["create", "album"]);
+    assert_eq!(
+        created["left_out"][1],
+        json!({"path": "best.flac", "reason": "link"})
+    );
+    let created = event(
+        &desk,
+        &["create", "album", "--follow-links", "-o", "b.torrent"],
+    );
+    assert_eq!(created["files"], 4);
+
+    fs::write(desk.path().join("diary"), "private").unwrap();
+    std::os::unix::fs::symlink("../diary", album.join("diary")).unwrap();
+    let said = refusal(
+        &desk,
+        &["create", "album", "--follow-links", "-o", "c.torrent"],
+        6,
+    );
+    assert!(said.contains("album/diary"), "{said}");
+}
+
+#[test]
+fn the_same_content_makes_the_same_file_unless_it_is_dated() {
+    let desk = desk();
+    let bytes = |name: &str| fs::read(desk.path().join(name)).unwrap();
+    event(&desk, &["create", "album", "-o", "a.torrent"]);
+    event(&desk, &["create", "album", "-o", "b.torrent"]);
+    assert_eq!(bytes("a.torrent"), bytes("b.torrent"));
+
+    event(
+        &desk,
+        &[
+            "create",
+            "album",
+            "--date",
+            "2023-11-14 22:13:20",
+            "-o",
+            "c.torrent",
+        ],
+    );
+    let dated = event(&desk, &["show", "c.torrent"]);
+    assert_eq!(dated["creation_date"], 1_700_000_000);
+    let plain = event(&desk, &["show", "a.torrent"]);
+    assert_eq!(dated["info_hash"], plain["info_hash"]);
+}
+
+#[test]
+fn nonsense_in_patterns_and_dates_is_wrong_use() {
+    let desk = desk();
+    let said = refusal(&desk, &["create", "album", "--exclude", "[a"], 2);
+    assert!(said.contains("the pattern \"[a\" makes no sense"), "{said}");
+    let said = refusal(&desk, &["create", "album", "--date", "yesterday"], 2);
+    assert!(said.contains("a date is `now`"), "{said}");
+    let said = refusal(&desk, &["create", "album", "--exclude", "*"], 2);
+    assert!(said.contains("nothing to share"), "{said}");
+    assert!(!desk.path().join("album.torrent").exists());
+}
+
+#[test]
+fn an_edit_changes_the_advice_and_not_the_torrent() {
+    let desk = desk();
+    let created = event(
+        &desk,
+        &[
+            "create",
+            "album",
+            "--comment",
+            "old",
+            "--nodes",
+            "192.0.2.1:6881",
+        ],
+    );
+    let edited = event(
+        &desk,
+        &[
+            "edit",
+            "album.torrent",
+            "--comment",
+            "new",
+            "--node",
+            "dht.example:1",
+            "--drop",
+            "creator",
+        ],
+    );
+    assert_eq!(edited["event"], "edited");
+    assert_eq!(edited["info_hash"], created["info_hash"]);
+    assert_eq!(edited["changed"], true);
+    let shown = event(&desk, &["show", "album.torrent"]);
+    assert_eq!(shown["info_hash"], created["info_hash"]);
+    assert_eq!(shown["comment"], "new");
+    assert_eq!(shown["nodes"], json!(["192.0.2.1:6881", "dht.example:1"]));
+    assert_eq!(shown.get("created_by"), None);
+    assert!(
+        trackless(&desk, &["verify", "album.torrent", "."])
+            .status
+            .success()
+    );
+
+    let bare = [
+        "edit",
+        "album.torrent",
+        "--drop",
+        "comment,nodes",
+        "-o",
+        "bare.torrent",
+    ];
+    event(&desk, &bare);
+    let said = refusal(&desk, &bare, 2);
+    assert!(said.contains("bare.torrent exists already"), "{said}");
+    assert_eq!(event(&desk, &["show", "album.torrent"])["comment"], "new");
+    let bytes = fs::read(desk.path().join("bare.torrent")).unwrap();
+    assert!(bytes.starts_with(b"d4:infod5:files") && bytes.ends_with(b"ee"));
+}
+
+#[test]
+fn what_other_clients_wrote_beside_the_content_survives_an_edit() {
+    let desk = tempfile::tempdir().unwrap();
+    let info = "d6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+    let file = format!("d8:announce9:udp://old4:info{info}8:url-list14:http://a.web/fe");
+    fs::write(desk.path().join("a.torrent"), file).unwrap();
+    event(&desk, &["edit", "a.torrent", "--drop", "trackers"]);
+    assert_eq!(
+        fs::read_to_string(desk.path().join("a.torrent")).unwrap(),
+        format!("d4:info{info}8:url-list14:http://a.web/fe")
+    );
+    let left: Vec<_> = fs::read_dir(&desk).unwrap().collect();
+    assert_eq!(left.len(), 1, "no temporary file is left: {left:?}");
+}
+
+#[test]
+fn an_edit_of_nothing_or_of_no_torrent_is_refused() {
+    let desk = desk();
+    event(&desk, &["create", "album"]);
+    let said = refusal(&desk, &["edit", "album.torrent"], 2);
+    assert!(said.contains("--comment"), "{said}");
+    let said = refusal(&desk, &["edit", "album.torrent", "--drop", "info"], 2);
+    assert!(
+        said.contains("comment, creator, date, nodes, trackers"),
+        "{said}"
+    );
+    let said = refusal(&desk, &["edit", "absent.torrent", "--drop", "comment"], 2);
+    assert!(said.contains("cannot read absent.torrent"), "{said}");
+    fs::write(desk.path().join("bad.torrent"), "d4:infodee").unwrap();
+    let said = refusal(&desk, &["edit", "bad.torrent", "--drop", "comment"], 1);
+    assert!(
+        said.contains("bad.torrent is not a usable torrent file"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read(Path::new(desk.path()).join("bad.torrent")).unwrap(),
+        b"d4:infodee"
+    );
+}
