@@ -26,7 +26,7 @@ impl Intake {
         storage: &Arc<Storage>,
         outcomes: mpsc::UnboundedSender<Outcome>,
     ) -> Result<Self, StorageError> {
-        let disk = Disk::start(Arc::clone(storage), move |outcome| {
+        let disk = Disk::start(storage, move |outcome| {
             // Without a session nobody is waiting for it.
             let _ = outcomes.send(outcome);
         })?;

@@ -24,7 +24,7 @@ impl Download {
         let storage = sample.storage(&directory);
         storage.prepare().unwrap();
         let (report, outcomes) = mpsc::channel();
-        let disk = Disk::start(Arc::new(storage), move |outcome| {
+        let disk = Disk::start(&Arc::new(storage), move |outcome| {
             let _ = report.send(outcome);
         });
         Self {
@@ -148,7 +148,7 @@ fn a_write_that_fails_costs_its_piece_and_no_other() {
     let place = download.directory.path().join("sample/b");
     let storage = download.sample.storage(&download.directory);
     let (report, outcomes) = mpsc::channel();
-    download.disk = Disk::start(Arc::new(storage), move |outcome| {
+    download.disk = Disk::start(&Arc::new(storage), move |outcome| {
         let _ = report.send(outcome);
     })
     .unwrap();
