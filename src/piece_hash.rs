@@ -33,8 +33,14 @@ const INITIAL: State = [
 /// SHA-1 of several pieces that are read at the same time, run by run.
 pub(crate) struct PieceHashes<'a> {
     compressor: &'a Compressor,
-    states: Vec<State>,
-    tails: Vec<Tail>,
+    hashes: Vec<PieceHash>,
+}
+
+/// SHA-1 of one piece, as far as it has come.
+#[derive(Clone)]
+pub(crate) struct PieceHash {
+    state: State,
+    tail: Tail,
 }
 
 /// What is known of a piece beside the state of its hash.
@@ -55,14 +61,9 @@ impl PieceHashes<'static> {
 
 impl<'a> PieceHashes<'a> {
     pub(crate) fn with(compressor: &'a Compressor, pieces: usize) -> Self {
-        let tail = Tail {
-            length: 0,
-            bytes: [0; BLOCK_LENGTH],
-        };
         Self {
             compressor,
-            states: vec![INITIAL; pieces],
-            tails: vec![tail; pieces],
+            hashes: vec![PieceHash::default(); pieces],
         }
     }
 
@@ -71,21 +72,63 @@ impl<'a> PieceHashes<'a> {
     /// # Panics
     /// If there are not as many runs as pieces.
     pub(crate) fn update(&mut self, runs: &[&[u8]]) {
-        assert_eq!(runs.len(), self.states.len(), "one run a piece");
-        let pieces = self.states.iter_mut().zip(&mut self.tails).zip(runs);
-        let (blocks, rests): (Vec<_>, Vec<_>) = pieces
-            .map(|((state, tail), run)| tail.complete(state, run).as_chunks::<BLOCK_LENGTH>())
-            .unzip();
-        self.compressor.compress(&mut self.states, &blocks);
-        for (tail, rest) in self.tails.iter_mut().zip(rests) {
-            tail.keep(rest);
-        }
+        assert_eq!(runs.len(), self.hashes.len(), "one run a piece");
+        let pieces = self.hashes.iter_mut().zip(runs.iter().copied());
+        update(self.compressor, pieces);
     }
 
     /// The hashes, in the order of the pieces.
     pub(crate) fn finish(self) -> Vec<[u8; 20]> {
-        let pieces = self.states.into_iter().zip(self.tails);
-        pieces.map(|(state, tail)| tail.finish(state)).collect()
+        self.hashes.into_iter().map(PieceHash::finish).collect()
+    }
+}
+
+impl Default for PieceHash {
+    fn default() -> Self {
+        let tail = Tail {
+            length: 0,
+            bytes: [0; BLOCK_LENGTH],
+        };
+        let state = INITIAL;
+        Self { state, tail }
+    }
+}
+
+impl PieceHash {
+    /// Adds the next bytes.
+    pub(crate) fn update(&mut self, run: &[u8]) {
+        let (blocks, rest) = self
+            .tail
+            .complete(&mut self.state, run)
+            .as_chunks::<BLOCK_LENGTH>();
+        compress_alone(&mut self.state, blocks);
+        self.tail.keep(rest);
+    }
+
+    /// The hash of all bytes.
+    pub(crate) fn finish(self) -> [u8; 20] {
+        self.tail.finish(self.state)
+    }
+}
+
+/// Adds the next bytes of each of several pieces. What a run has more than the shortest one is hashed alone, and slower.
+pub(crate) fn update<'a>(
+    compressor: &Compressor,
+    pieces: impl IntoIterator<Item = (&'a mut PieceHash, &'a [u8])>,
+) {
+    let (mut hashes, blocks_and_rests): (Vec<_>, Vec<_>) = pieces
+        .into_iter()
+        .map(|(hash, run)| {
+            let run = hash.tail.complete(&mut hash.state, run);
+            (hash, run.as_chunks::<BLOCK_LENGTH>())
+        })
+        .unzip();
+    let (blocks, rests): (Vec<_>, Vec<_>) = blocks_and_rests.into_iter().unzip();
+    let mut states: Vec<_> = hashes.iter().map(|hash| hash.state).collect();
+    compressor.compress(&mut states, &blocks);
+    for ((hash, state), rest) in hashes.iter_mut().zip(states).zip(rests) {
+        hash.state = state;
+        hash.tail.keep(rest);
     }
 }
 

@@ -14,6 +14,9 @@ use writer::Writer;
 
 use super::{Job, Storage, StorageError};
 
+/// Blocks that may wait for their piece to be whole, and for other pieces to be hashed beside: 3 MiB.
+const ROOM: usize = 192;
+
 /// Threads that hash, where there are cores for them: pieces are hashed side by side, one by one they are not.
 const MAX_HASHERS: usize = 4;
 
@@ -55,7 +58,7 @@ enum Order {
     Forget(u32),
 }
 
-/// Blocks that wait for a thread, or are in its hands.
+/// Blocks that are not where they are hashed yet.
 #[derive(Clone, Debug, Default)]
 struct Backlog(Arc<AtomicUsize>);
 
@@ -82,10 +85,12 @@ impl Disk {
             threads: Vec::new(),
         };
         let mut hashers = Vec::new();
-        for _ in 0..hashers_wanted() {
+        let wanted = hashers_wanted();
+        for _ in 0..wanted {
             let (sender, receiver) = channel();
             hashers.push(sender);
-            let hasher = Hasher::new(Arc::clone(storage), disk.backlog.clone(), report.clone());
+            let (content, backlog) = (Arc::clone(storage), disk.backlog.clone());
+            let hasher = Hasher::new(content, backlog, ROOM / wanted, report.clone());
             disk.spawn("hash", storage, move || hasher.run(&receiver))?;
         }
         let writer = Writer::new(Arc::clone(storage), disk.backlog.clone(), hashers, report);
@@ -106,7 +111,7 @@ impl Disk {
         self.order(Order::Forget(piece));
     }
 
-    /// Blocks that have been submitted and not yet written and hashed.
+    /// Blocks that have been submitted, and neither written nor taken to be hashed yet.
     pub(crate) fn backlog(&self) -> usize {
         self.backlog.0.load(Ordering::Relaxed)
     }
