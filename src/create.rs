@@ -2,6 +2,7 @@
 
 mod content;
 mod exclusion;
+mod sight;
 
 use std::fs;
 use std::io;
@@ -14,6 +15,7 @@ use wire::{HostPort, InfoBuilder, Metainfo, MetainfoError};
 
 use crate::storage::{Files, Layout, StorageError, hash_pieces};
 use content::Content;
+use sight::Sight;
 
 /// How a torrent is to be made.
 #[derive(Clone, Debug, Default)]
@@ -112,7 +114,7 @@ pub enum CreateError {
         /// The link.
         path: PathBuf,
     },
-    /// A file shrank or vanished between listing and hashing.
+    /// A file is not what it was when it was listed.
     #[error("{} changed while it was being read; try again when nothing writes to it", path.display())]
     Changed {
         /// The file.
@@ -150,13 +152,15 @@ pub fn create_noting(
         Some(name) => name.clone(),
         None => own_name(path, &real)?,
     };
-    let builder = if is_directory {
+    let (builder, sights) = if is_directory {
         let content = Content::list(&real, options)?;
         content.left_out.into_iter().for_each(note);
-        InfoBuilder::multiple_files(name, content.files)
+        let builder = InfoBuilder::multiple_files(name, content.files);
+        (builder, content.sights)
     } else {
-        let length = fs::metadata(&real).map_err(unreadable(path))?.len();
-        InfoBuilder::single_file(name, length)
+        let found = fs::metadata(&real).map_err(unreadable(path))?;
+        let builder = InfoBuilder::single_file(name, found.len());
+        (builder, vec![Sight::new(&real, &found)])
     };
     let builder = builder.private(options.private);
     let builder = match options.piece_length {
@@ -199,6 +203,10 @@ pub fn create_noting(
         }
         error => CreateError::Storage(error),
     })?;
+    if let Some(changed) = sights.iter().find(|sight| !sight.holds()) {
+        let path = changed.path().to_owned();
+        return Err(CreateError::Changed { path });
+    }
 
     Ok(Metainfo {
         nodes: options.nodes.clone(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::exclusion::Exclusion;
+use super::sight::Sight;
 use super::{CreateError, CreateOptions, LeftOut, Reason};
 use crate::storage::find_inside;
 
@@ -13,6 +14,8 @@ use crate::storage::find_inside;
 pub(super) struct Content {
     /// Paths below it with `/` between their components, and lengths.
     pub(super) files: Vec<(String, u64)>,
+    /// The same files.
+    pub(super) sights: Vec<Sight>,
     pub(super) left_out: Vec<LeftOut>,
 }
 
@@ -45,6 +48,7 @@ impl Content {
                 let found = entry
                     .metadata()
                     .map_err(|error| explain(directory, error))?;
+                content.sights.push(Sight::new(entry.path(), &found));
                 content.files.push((portable(&entry, path)?, found.len()));
             }
         }

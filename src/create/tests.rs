@@ -168,6 +168,34 @@ fn a_hidden_directory_that_the_user_named_is_no_secret() {
 }
 
 #[test]
+fn a_file_that_is_written_to_meanwhile_makes_no_torrent() {
+    let changes: [fn(&Path); 3] = [
+        |file| fs::write(file, [9; 2_000]).unwrap(),
+        |file| fs::write(file, [1; 2_001]).unwrap(),
+        |file| fs::remove_file(file).unwrap(),
+    ];
+    for change in changes {
+        let directory = tree(&[("a", &[1; 2_000]), ("b", b"2")]);
+        let album = directory.path().join("album");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        let file = fs::File::options()
+            .write(true)
+            .open(album.join("a"))
+            .unwrap();
+        file.set_modified(long_ago).unwrap();
+        let made = create(&album, &CreateOptions::default(), &|hashed, total| {
+            if hashed == total {
+                change(&album.join("a"));
+            }
+        });
+        assert!(
+            matches!(&made, Err(CreateError::Changed { path }) if path.ends_with("a")),
+            "{made:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_to_share_is_said() {
     let directory = tree(&[("empty", b"")]);
     let sentence = make(&directory.path().join("album"))
