@@ -15,7 +15,7 @@ use crate::message::{Body, KrpcError, Message, Method, NodeInfo, Query, Response
 use crate::peer_store::PeerStore;
 use crate::recent_responders::RecentResponders;
 use crate::round_trip::RoundTrips;
-use crate::routing_table::{BucketView, Insertion};
+use crate::routing_table::{Answer, BucketView, Insertion};
 use crate::security::{self, AddressVotes};
 use crate::tables::Tables;
 use crate::token::TokenIssuer;
@@ -268,13 +268,17 @@ impl Node {
             address: transaction.to,
         };
         let impostor = transaction.id.is_some_and(|expected| expected != node.id);
-        self.round_trips
-            .record(context.now.saturating_sub(transaction.sent));
+        let answer = Answer {
+            at: context.now,
+            round_trip: context.now.saturating_sub(transaction.sent),
+            is_visitor: transaction.purpose == Purpose::Meet,
+        };
+        self.round_trips.record(answer.round_trip);
         // Who was asked for somebody else was not chosen by us: it enters only in place of the contact that it was.
         let expected = transaction.id.map(|id| NodeInfo { id, ..node });
         let was_contact = expected.is_some_and(|node| self.tables.touch(&node, context.now));
         if node.id != self.id() && (!impostor || was_contact) {
-            self.enter(&node, transaction.purpose == Purpose::Meet, context);
+            self.enter(&node, &answer, context);
         }
         if impostor {
             self.quarantine.unmask(node, context.now, context.config);
@@ -358,15 +362,13 @@ impl Node {
     fn enter<R: Rng, O: Outbox>(
         &mut self,
         node: &NodeInfo,
-        is_visitor: bool,
+        answer: &Answer,
         context: &mut Context<'_, R, O>,
     ) {
         let family = Family::of(&node.address);
         let first = self.tables.len(family) == 0;
         self.quarantine.acquit(node.address);
-        let insertion = self
-            .tables
-            .insert(node, context.now, is_visitor, context.config);
+        let insertion = self.tables.insert(node, answer, context.config);
         if insertion == Insertion::Inserted && first {
             if self.tables.len(Family::V4) + self.tables.len(Family::V6) == 1 {
                 context.out.event(Event::Ready);

@@ -12,8 +12,10 @@ use crate::id::{Distance, Id};
 use crate::message::NodeInfo;
 
 mod contact;
+mod spares;
 
 pub(crate) use contact::{Contact, Standing};
+use spares::{Pace, Spare, Spares};
 
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
 const BUCKETS: usize = 32;
@@ -29,8 +31,16 @@ pub(crate) struct RoutingTable<A> {
     nodes: Vec<NodeInfo<A>>,
     /// How each of them stands, in the same order.
     standings: Vec<Standing>,
-    /// Verified nodes for which their bucket had no room, oldest first.
-    spares: Vec<Contact<A>>,
+    spares: Spares<A>,
+}
+
+/// How a node answered us.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) at: Duration,
+    pub(crate) round_trip: Duration,
+    /// We asked it because it had asked us.
+    pub(crate) is_visitor: bool,
 }
 
 /// What became of a node that answered.
@@ -53,7 +63,7 @@ impl<A: Endpoint> RoutingTable<A> {
             sizes: [0; BUCKETS],
             nodes: Vec::new(),
             standings: Vec::new(),
-            spares: Vec::new(),
+            spares: Spares::new(),
         }
     }
 
@@ -218,26 +228,26 @@ impl<A: Endpoint> RoutingTable<A> {
         standing.map(|standing| standing.touch(now)).is_some()
     }
 
-    /// Enters a node that has just answered us from this address; a visitor if we asked it because it had asked us.
+    /// Enters a node that has answered us from this address.
     pub(crate) fn insert(
         &mut self,
         node: NodeInfo<A>,
-        now: Duration,
-        is_visitor: bool,
+        answer: &Answer,
         config: &Config,
     ) -> Insertion {
         if let Some(standing) = self.standing_mut(&node) {
-            standing.renew(now, config);
+            standing.renew(answer.at, config);
             return Insertion::Known;
         }
         // Nobody on our own network is behind a NAT of it.
-        let is_visitor = is_visitor && is_public(node.address.into().ip());
-        let standing = Standing::fresh(now, is_visitor);
-        self.enter(Contact { node, standing }, config)
+        let is_visitor = answer.is_visitor && is_public(node.address.into().ip());
+        let standing = Standing::fresh(answer.at, is_visitor);
+        let (contact, pace) = (Contact { node, standing }, Pace::of(answer.round_trip));
+        self.enter(Spare { contact, pace }, config)
     }
 
-    fn enter(&mut self, fresh: Contact<A>, config: &Config) -> Insertion {
-        let node = fresh.node;
+    fn enter(&mut self, fresh: Spare<A>, config: &Config) -> Insertion {
+        let node = fresh.contact.node;
         if node.id == self.own {
             return Insertion::Refused;
         }
@@ -251,8 +261,7 @@ impl<A: Endpoint> RoutingTable<A> {
         }
         let address = node.address.into();
         // Whoever answered from there before is nobody now, and may not come back in its place later.
-        self.spares
-            .retain(|spare| !same_host(&spare.node.address.into(), &address));
+        self.spares.forget_host(&address);
         let is_rival = |rival: &NodeInfo<A>| same_host(&rival.address.into(), &address);
         if let Some(place) = self.nodes.iter().position(is_rival)
             && let Some(rival) = self.contact(place)
@@ -270,17 +279,17 @@ impl<A: Endpoint> RoutingTable<A> {
             return Insertion::Refused;
         }
         if range.len() < config.bucket_size(bucket) {
-            self.put(fresh);
+            self.put(fresh.contact);
             Insertion::Inserted
         } else {
-            self.keep_spare(fresh, config);
+            self.spares.keep(fresh, config);
             Insertion::Spare
         }
     }
 
     /// Notes that a contact did not answer. Whether it left the table by that; its place goes to a spare.
     pub(crate) fn fail(&mut self, node: &NodeInfo<A>, config: &Config) -> bool {
-        self.spares.retain(|spare| spare.node != *node);
+        self.spares.forget(node);
         let bucket = self.bucket_of(&node.id);
         let Some(standing) = self.standing_mut(node) else {
             return false;
@@ -290,15 +299,25 @@ impl<A: Endpoint> RoutingTable<A> {
             return false;
         }
         self.remove(&node.id);
-        if let Some(position) = self
-            .spares
-            .iter()
-            .rposition(|spare| self.bucket_of(&spare.node.id) == bucket)
-        {
-            let spare = self.spares.remove(position);
+        if let Some(spare) = self.take_spare(bucket, config) {
             self.enter(spare, config);
         }
         true
+    }
+
+    /// The spare for a free place of a bucket. A part of a bucket is what one contact would have for itself if all were spread evenly.
+    fn take_spare(&mut self, bucket: usize, config: &Config) -> Option<Spare<A>> {
+        let bits = bucket as u32 + 1 + config.bucket_size(bucket).checked_ilog2().unwrap_or(0);
+        let contacts = self.nodes.get(self.range(bucket)).unwrap_or_default();
+        let own = self.own;
+        let fits = |id: &Id| bucket_of(&own, id) == bucket;
+        let in_part_of = |id: &Id| {
+            let contacts = contacts.iter();
+            contacts
+                .filter(|contact| contact.id.shared_prefix(id) >= bits)
+                .count()
+        };
+        self.spares.take(fits, in_part_of)
     }
 
     /// Removes a contact that turned out to be somebody else.
@@ -372,13 +391,15 @@ impl<A: Endpoint> RoutingTable<A> {
     /// Changes our id. Contacts that find no place under the new one are let go.
     pub(crate) fn set_own_id(&mut self, own: Id, config: &Config) {
         let before = std::mem::replace(self, Self::new(own));
-        for contact in before.contacts().chain(before.spares.iter().copied()) {
+        let pace = Pace::UNKNOWN;
+        let contacts = before.contacts().map(|contact| Spare { contact, pace });
+        for contact in contacts.chain(before.spares.iter().copied()) {
             self.enter(contact, config);
         }
     }
 
     fn bucket_of(&self, id: &Id) -> usize {
-        (self.own.shared_prefix(id) as usize).min(BUCKETS - 1)
+        bucket_of(&self.own, id)
     }
 
     fn range(&self, bucket: usize) -> Range<usize> {
@@ -414,16 +435,10 @@ impl<A: Endpoint> RoutingTable<A> {
             self.standings.insert(place, contact.standing);
         }
     }
+}
 
-    fn keep_spare(&mut self, contact: Contact<A>, config: &Config) {
-        if self.spares.len() >= config.spares && !self.spares.is_empty() {
-            self.spares.remove(0);
-        }
-        if self.spares.len() < config.spares {
-            self.spares.reserve_exact(1);
-            self.spares.push(contact);
-        }
-    }
+fn bucket_of(own: &Id, id: &Id) -> usize {
+    (own.shared_prefix(id) as usize).min(BUCKETS - 1)
 }
 
 /// In a deep bucket one network may not hold two places: whether one of these contacts holds that of a node at `address`.

@@ -7,7 +7,7 @@ use crate::address::{Endpoint, Family, may_name};
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::{NodeInfo, Nodes};
-use crate::routing_table::{BucketView, Contact, Insertion, RoutingTable};
+use crate::routing_table::{Answer, BucketView, Contact, Insertion, RoutingTable};
 
 /// One routing table a family, under one id. BEP 32, "Operation".
 pub(crate) struct Tables {
@@ -179,33 +179,17 @@ impl Tables {
     pub(crate) fn insert(
         &mut self,
         node: &NodeInfo,
-        now: Duration,
-        is_visitor: bool,
+        answer: &Answer,
         config: &Config,
     ) -> Insertion {
+        let id = node.id;
         match node.address {
-            SocketAddr::V4(address) => self.v4.insert(
-                NodeInfo {
-                    id: node.id,
-                    address,
-                },
-                now,
-                is_visitor,
-                config,
-            ),
+            SocketAddr::V4(address) => self.v4.insert(NodeInfo { id, address }, answer, config),
             SocketAddr::V6(address) => {
                 let table = self
                     .v6
                     .get_or_insert_with(|| Box::new(RoutingTable::new(self.own)));
-                table.insert(
-                    NodeInfo {
-                        id: node.id,
-                        address,
-                    },
-                    now,
-                    is_visitor,
-                    config,
-                )
+                table.insert(NodeInfo { id, address }, answer, config)
             }
         }
     }

@@ -28,6 +28,15 @@ fn node(bits: u32, host: u32) -> NodeInfo<SocketAddrV4> {
     }
 }
 
+fn answer(at: Duration, is_visitor: bool) -> Answer {
+    let round_trip = Duration::from_millis(80);
+    Answer {
+        at,
+        round_trip,
+        is_visitor,
+    }
+}
+
 fn everybody(table: &Table) -> Vec<NodeInfo<SocketAddrV4>> {
     table.contacts().map(|contact| contact.node).collect()
 }
@@ -66,7 +75,7 @@ fn check(table: &Table, config: &Config) {
         (ids.len(), hosts.len()),
         (from_buckets.len(), from_buckets.len())
     );
-    assert!(table.spares.len() <= config.spares);
+    assert!(table.spares.iter().len() <= config.spares);
 }
 
 #[derive(Clone, Debug)]
@@ -99,7 +108,7 @@ proptest! {
             let pick = |index: usize| before.get(index % before.len().max(1)).copied();
             match change {
                 Change::Insert(node) => {
-                    let insertion = table.insert(node, now, false, &config);
+                    let insertion = table.insert(node, &answer(now, false), &config);
                     let after = everybody(&table);
                     prop_assert_eq!(after.contains(&node), matches!(insertion, Insertion::Known | Insertion::Inserted));
                     // Only what it was itself makes room for a newcomer.
@@ -135,7 +144,7 @@ proptest! {
         let config = Config::default();
         let mut table = Table::new(Id::new([0; 20]));
         for (bits, host) in nodes {
-            table.insert(node(bits, host), NOW, false, &config);
+            table.insert(node(bits, host), &answer(NOW, false), &config);
         }
         let target = table.own.random_at(bits, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
         let mut sorted = everybody(&table);
@@ -182,7 +191,7 @@ proptest! {
         let before = everybody(&table);
         for (node, seen) in offered.iter().rev() {
             let expected = if before.contains(node) { Insertion::Known } else { Insertion::Spare };
-            prop_assert_eq!(table.insert(*node, *seen, false, &config), expected);
+            prop_assert_eq!(table.insert(*node, &answer(*seen, false), &config), expected);
             let bucket = table.bucket_of(&node.id);
             let later = offered.iter().filter(|(other, at)| at > seen && table.bucket_of(&other.id) == bucket).count();
             prop_assert_eq!(before.contains(node), later < config.bucket_size(bucket));
@@ -206,7 +215,7 @@ fn a_full_bucket_keeps_its_living_and_replaces_its_dead_by_a_spare() {
     let nodes: Vec<_> = (0..10).map(|number| node(0, number << 8)).collect();
     let results: Vec<_> = nodes
         .iter()
-        .map(|&node| table.insert(node, NOW, false, &config))
+        .map(|&node| table.insert(node, &answer(NOW, false), &config))
         .collect();
     assert_eq!(results[..8], [Insertion::Inserted; 8]);
     assert_eq!(results[8..], [Insertion::Spare; 2]);
@@ -232,16 +241,20 @@ fn a_visitor_is_asked_sooner_and_is_one_no_more_when_it_answers_after_a_silence(
     let config = Config::default();
     let mut table = Table::new(Id::new([0; 20]));
     let (old, visitor) = (node(0, 1 << 8), node(0, 2 << 8));
-    table.insert(old, NOW, false, &config);
+    table.insert(old, &answer(NOW, false), &config);
     let soon = NOW + Duration::from_secs(60);
-    table.insert(visitor, soon, true, &config);
+    table.insert(visitor, &answer(soon, true), &config);
     let neediest = |table: &Table, now| table.neediest(now, &config).unwrap().node;
     assert_eq!(neediest(&table, soon + config.visitor_after), visitor);
     // An answer that comes so soon may have come through the same hole.
     let later = soon + config.visitor_after / 2;
-    table.insert(visitor, later, false, &config);
+    table.insert(visitor, &answer(later, false), &config);
     assert!(table.get(&visitor.id).unwrap().standing.is_visitor());
-    table.insert(visitor, later + config.visitor_after, false, &config);
+    table.insert(
+        visitor,
+        &answer(later + config.visitor_after, false),
+        &config,
+    );
     assert!(!table.get(&visitor.id).unwrap().standing.is_visitor());
     assert_eq!(neediest(&table, later + config.visitor_after), old);
 }
@@ -280,13 +293,13 @@ fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
     let config = Config::default();
     let mut table = Table::new(Id::new([0; 20]));
     let old = node(3, 1);
-    table.insert(old, NOW, false, &config);
+    table.insert(old, &answer(NOW, false), &config);
     let claimed = NodeInfo {
         address: address(2 << 8),
         ..old
     };
     assert_eq!(
-        table.insert(claimed, NOW, false, &config),
+        table.insert(claimed, &answer(NOW, false), &config),
         Insertion::Refused
     );
     let successor = NodeInfo {
@@ -294,12 +307,12 @@ fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
         ..node(5, 7)
     };
     assert_eq!(
-        table.insert(successor, NOW, false, &config),
+        table.insert(successor, &answer(NOW, false), &config),
         Insertion::Refused
     );
     table.fail(&old, &config);
     assert_eq!(
-        table.insert(successor, NOW, false, &config),
+        table.insert(successor, &answer(NOW, false), &config),
         Insertion::Inserted
     );
     // The same node with a new id is one node.
@@ -308,7 +321,7 @@ fn nobody_takes_the_address_or_the_id_of_a_living_contact() {
         ..node(1, 9)
     };
     assert_eq!(
-        table.insert(renamed, NOW, false, &config),
+        table.insert(renamed, &answer(NOW, false), &config),
         Insertion::Inserted
     );
     assert_eq!(everybody(&table), [renamed]);
@@ -323,16 +336,19 @@ fn who_answers_under_another_id_does_not_come_back_under_the_old_one() {
     let mut table = Table::new(Id::new([0; 20]));
     let full: Vec<_> = (1..=8).map(|number| node(0, number << 8)).collect();
     for &node in &full {
-        table.insert(node, NOW, false, &config);
+        table.insert(node, &answer(NOW, false), &config);
     }
     let spare = node(0, 9 << 8);
-    assert_eq!(table.insert(spare, NOW, false, &config), Insertion::Spare);
+    assert_eq!(
+        table.insert(spare, &answer(NOW, false), &config),
+        Insertion::Spare
+    );
     let renamed = NodeInfo {
         address: spare.address,
         ..node(1, 9 << 8)
     };
     assert_eq!(
-        table.insert(renamed, NOW, false, &config),
+        table.insert(renamed, &answer(NOW, false), &config),
         Insertion::Inserted
     );
     // Its former self does not move up when there is room, and takes the place of nobody.
@@ -347,13 +363,79 @@ fn a_contact_that_moves_to_the_address_of_another_does_not_stand_beside_it() {
     let config = Config::default();
     let mut table = Table::new(Id::new([0; 20]));
     let (one, other) = (node(3, 1), node(5, 2 << 8));
-    table.insert(one, NOW, false, &config);
-    table.insert(other, NOW, false, &config);
+    table.insert(one, &answer(NOW, false), &config);
+    table.insert(other, &answer(NOW, false), &config);
     table.fail(&one, &config);
     let moved = NodeInfo {
         address: SocketAddrV4::new(*other.address.ip(), 9),
         ..one
     };
-    assert_eq!(table.insert(moved, NOW, false, &config), Insertion::Refused);
+    assert_eq!(
+        table.insert(moved, &answer(NOW, false), &config),
+        Insertion::Refused
+    );
     assert_eq!(everybody(&table), [other]);
+}
+
+/// A node of the first bucket whose id goes on with these three bits.
+fn in_part(part: u8, host: u32) -> NodeInfo<SocketAddrV4> {
+    let mut id: [u8; 20] = node(0, host << 8).id.into();
+    id[0] = 0x80 | part << 4 | id[0] & 0x0f;
+    NodeInfo {
+        id: id.into(),
+        address: address(host << 8),
+    }
+}
+
+fn took_the_place(spares: &[(NodeInfo<SocketAddrV4>, u64)]) -> NodeInfo<SocketAddrV4> {
+    let config = Config {
+        first_buckets: &[],
+        ..Config::default()
+    };
+    let mut table = Table::new(Id::new([0; 20]));
+    let full: Vec<_> = [0, 0, 0, 1, 2, 3, 4, 5]
+        .into_iter()
+        .zip(1..)
+        .map(|(part, host)| in_part(part, host))
+        .collect();
+    for &node in &full {
+        table.insert(node, &answer(NOW, false), &config);
+    }
+    for &(node, round_trip) in spares {
+        let round_trip = Duration::from_millis(round_trip);
+        let answer = Answer {
+            round_trip,
+            ..answer(NOW, false)
+        };
+        assert_eq!(table.insert(node, &answer, &config), Insertion::Spare);
+    }
+    // However fast they are, nobody who lives makes room for them.
+    assert!(everybody(&table).iter().all(|node| full.contains(node)));
+    while !table.fail(&full[7], &config) {}
+    let mut now = everybody(&table).into_iter();
+    now.find(|node| !full.contains(node)).expect("a spare")
+}
+
+#[test]
+fn a_place_goes_to_a_spare_from_where_the_bucket_has_the_fewest() {
+    let (crowded, thin, bare) = (in_part(0, 9), in_part(3, 10), in_part(7, 11));
+    let spares = [(bare, 300), (thin, 200), (crowded, 10)];
+    assert_eq!(took_the_place(&spares), bare);
+    assert_eq!(took_the_place(&spares[1..]), thin);
+}
+
+#[test]
+fn of_spares_that_a_bucket_misses_alike_the_last_one_is_taken_unless_another_is_clearly_faster() {
+    let (before, last) = (in_part(6, 9), in_part(7, 10));
+    for (of_before, of_last, expected) in [
+        (80, 80, last),
+        (41, 80, last),
+        (5, 50, last),
+        (80, 159, last),
+        (80, 160, before),
+        (10, 60, before),
+    ] {
+        let took = took_the_place(&[(before, of_before), (last, of_last)]);
+        assert_eq!(took, expected, "{of_before} ms and {of_last} ms");
+    }
 }
