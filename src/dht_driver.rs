@@ -8,6 +8,7 @@ mod driver;
 mod entrance;
 mod identity;
 mod keeping;
+mod slumber;
 mod sockets;
 
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::desk::Desk;
 use super::keeping::Keeping;
+use super::slumber::Slumber;
 use super::{Command, DhtStatistics, Entrance, Goal};
 use crate::platform::Arrivals;
 use crate::state::{SavedContact, StateDir};
@@ -41,6 +42,7 @@ impl Driver {
         let mut arrivals = Arrivals::new();
         let mut next_save = Instant::now() + SAVE_INTERVAL;
         let mut next_publish = None;
+        let mut slumber = Slumber::watch();
         let alarm = sleep_until(next_save);
         tokio::pin!(alarm);
         let stopped = loop {
@@ -63,6 +65,10 @@ impl Driver {
                 () = self.desk.sockets.readable(Family::V4) => self.receive(Family::V4, &mut arrivals),
                 () = self.desk.sockets.readable(Family::V6) => self.receive(Family::V6, &mut arrivals),
                 () = &mut alarm => {
+                    if slumber.is_over() {
+                        tracing::info!("the machine slept; asking who is still there");
+                        self.handle(Input::NetworkChanged);
+                    }
                     let now = Instant::now();
                     if now >= next_save {
                         self.save();

@@ -1,6 +1,6 @@
 //! Asking the DHT for peers of one torrent, and telling it that we are one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dht::{AnnouncedPort, Event};
@@ -43,8 +43,10 @@ pub(super) struct Discovery {
     seeding: bool,
     /// Nodes that hold our announce.
     holders: usize,
-    /// Who else there is to tell.
+    /// Who else there is to tell, and from where.
     entrance: watch::Receiver<Entrance>,
+    /// Our addresses as others saw them last.
+    external: Vec<IpAddr>,
     /// When the DHT is asked or told next.
     due: Option<Instant>,
     /// Peers that announce themselves to our own node.
@@ -57,6 +59,7 @@ impl Discovery {
         Discovery {
             announced_to_us: dht.watch(info_hash),
             entrance: dht.entrance(),
+            external: Vec::new(),
             dht,
             info_hash,
             port,
@@ -116,7 +119,14 @@ impl Discovery {
                 },
                 Some(peer) = self.announced_to_us.recv() => return Found::Peers(vec![peer]),
                 // In a network of a few nodes those who hold our announce may be gone when the next one comes and asks.
-                Ok(()) = self.entrance.changed(), if self.announcing && self.holders < ENOUGH => {
+                // And who had another address is not found at it any more.
+                Ok(()) = self.entrance.changed(), if self.announcing => {
+                    let external = self.entrance.borrow_and_update().external.clone();
+                    let has_moved = self.external.iter().any(|known| !external.contains(known));
+                    self.external = external;
+                    if !has_moved && self.holders >= ENOUGH {
+                        continue;
+                    }
                     let soon = Instant::now() + GREETING;
                     self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
                 }
