@@ -45,6 +45,10 @@ pub struct Config {
     pub region: usize,
     /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
     pub max_in_flight: usize,
+    /// The pace of queries to the public network when lookups have much to ask: one in each of these, in the long run.
+    pub query_interval: Duration,
+    /// So many of them may go out at once.
+    pub query_burst: u32,
     /// Nodes that answered lookups a moment ago, remembered as a start for the next ones. 0: each lookup starts from the routing table alone, as it may
     /// where lookups are few; a batch of them in key-space order saves most of the way. About 64 bytes each.
     pub recent_responders: usize,
@@ -118,6 +122,8 @@ impl Default for Config {
             queries_per_response: 3,
             region: 64,
             max_in_flight: 256,
+            query_interval: Duration::from_millis(10),
+            query_burst: 500,
             recent_responders: 0,
             min_stall: Duration::from_millis(150),
             max_stall: Duration::from_secs(2),

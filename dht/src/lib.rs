@@ -69,6 +69,7 @@ mod limiter;
 mod lookup;
 mod message;
 mod node;
+mod pace;
 mod peer_store;
 mod recent_responders;
 mod round_trip;

@@ -12,6 +12,7 @@ use crate::input::Input;
 use crate::item_store::ItemStore;
 use crate::lookup::{Failure, Goal};
 use crate::message::{Body, KrpcError, Message, Method, NodeInfo, Query, Response};
+use crate::pace::Pace;
 use crate::peer_store::PeerStore;
 use crate::recent_responders::RecentResponders;
 use crate::round_trip::RoundTrips;
@@ -55,6 +56,7 @@ pub struct Node {
     maintenance: Maintenance,
     quarantine: Quarantine,
     lookups: Lookups,
+    pace: Pace,
     tokens: TokenIssuer,
     /// Made by the first announce.
     peers: Option<Box<PeerStore>>,
@@ -87,6 +89,7 @@ impl Node {
             maintenance: Maintenance::default(),
             quarantine: Quarantine::default(),
             lookups: Lookups::default(),
+            pace: Pace::default(),
             tokens: TokenIssuer::new(rng),
             peers: None,
             items: None,
@@ -202,6 +205,7 @@ impl Node {
             bootstrap,
             maintenance,
             lookups,
+            self.pace.deadline(config),
         ]
         .into_iter()
         .flatten()
@@ -219,6 +223,10 @@ impl Node {
         self.bootstrap(context);
         self.maintain(context);
         self.lose_patience(context);
+        if self.pace.is_over(context.now, context.config) {
+            self.lookups_go_on(context);
+            self.surveys_go_on(context);
+        }
     }
 
     fn receive<R: Rng, O: Outbox>(
@@ -404,6 +412,12 @@ impl Node {
         }
     }
 
+    /// Whether somebody who can wait may ask one more.
+    fn has_room<R, O>(&mut self, context: &Context<'_, R, O>) -> bool {
+        self.transactions.len() < context.config.max_in_flight
+            && self.pace.allows(context.now, context.config)
+    }
+
     /// Sends a query and remembers it.
     fn ask<R: Rng, O: Outbox>(
         &mut self,
@@ -418,6 +432,7 @@ impl Node {
         } else {
             Patience::plain(context.config.query_timeout)
         };
+        self.pace.spend(&to, context.now, context.config);
         let transaction =
             self.transactions
                 .begin(to, id, purpose, context.now, patience, context.rng);

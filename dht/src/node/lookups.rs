@@ -172,7 +172,7 @@ impl Node {
         let config = context.config;
         let mut sent = 0;
         loop {
-            let in_turn = !self.lookups.starved && self.transactions.len() < config.max_in_flight;
+            let in_turn = !self.lookups.starved && self.has_room(context);
             let Some(lookup) = self.lookups.get_mut(key) else {
                 return;
             };

@@ -97,6 +97,7 @@ impl Node {
     fn advance_survey<R: Rng, O: Outbox>(&mut self, key: u32, context: &mut Context<'_, R, O>) {
         let config = context.config;
         loop {
+            let has_room = self.has_room(context);
             let Some(surveys) = &mut self.surveys else {
                 return;
             };
@@ -107,9 +108,7 @@ impl Node {
                 self.end_survey(key, Outcome::Converged, context);
                 return;
             }
-            if survey.in_flight() >= config.max_parallel
-                || self.transactions.len() >= config.max_in_flight
-            {
+            if survey.in_flight() >= config.max_parallel || !has_room {
                 return;
             }
             let Some((node, target)) = survey.next(context.rng) else {
