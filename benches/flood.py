@@ -17,7 +17,7 @@ import threading
 import time
 
 NODE = "50.0.0.1"
-SECONDS, ASKED_A_SECOND, SILENCE = 10, 20, 1.0
+SECONDS, ASKED_A_SECOND, SILENCE = 20, 3, 1.0
 ENTERED = "TRACKLESS_BENCH_ENTERED"
 # The whole of the address space is this machine's.
 SETUP = 'ip link set lo up && ip addr add 50.0.0.1/32 dev lo && ip route add local 0.0.0.0/1 dev lo && exec "$0" "$@"'

@@ -12,6 +12,9 @@ use crate::address::{is_public, network};
 pub struct Limits {
     /// Datagrams a second from one public IP, or from one IP and port of a local network.
     pub packets_per_host: u32,
+    /// Who sends no more than so many datagrams a second is quiet: all others together have a quarter of [`Limits::bytes`], so that the quiet are
+    /// heard among many who are loud.
+    pub packets_per_quiet_host: u32,
     /// Datagrams a second from one public /24 (IPv6: /64).
     pub packets_per_network: u32,
     /// Bytes a second from everybody.
@@ -24,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             packets_per_host: 100,
+            packets_per_quiet_host: 4,
             packets_per_network: 400,
             bytes: 4 << 20,
             burst_seconds: 4,
@@ -37,7 +41,9 @@ impl Default for Limits {
 pub struct Limiter {
     key: [u8; 16],
     hosts: Meter<8192>,
+    quiet_hosts: Meter<8192>,
     networks: Meter<4096>,
+    loud: Meter<1>,
     everybody: Meter<1>,
     awaited: Awaited,
 }
@@ -50,7 +56,9 @@ impl Limiter {
         Self {
             key,
             hosts: Meter::new(limits.packets_per_host, limits.burst_seconds),
+            quiet_hosts: Meter::new(limits.packets_per_quiet_host, limits.burst_seconds),
             networks: Meter::new(limits.packets_per_network, limits.burst_seconds),
+            loud: Meter::new(limits.bytes / 4, limits.burst_seconds),
             everybody: Meter::new(limits.bytes, limits.burst_seconds),
             awaited: Awaited::new(),
         }
@@ -73,7 +81,8 @@ impl Limiter {
     fn is_within(&mut self, from: SocketAddr, length: u64, now: u64) -> bool {
         let public = is_public(from.ip());
         let port = if public { 0 } else { from.port() };
-        if !self.hosts.admit(self.hash(from.ip(), port), 1, now) {
+        let host = self.hash(from.ip(), port);
+        if !self.hosts.admit(host, 1, now) {
             return false;
         }
         if public {
@@ -83,7 +92,8 @@ impl Limiter {
                 return false;
             }
         }
-        self.everybody.admit(0, length, now)
+        let is_quiet = self.quiet_hosts.admit(host, 1, now);
+        (is_quiet || self.loud.admit(0, length, now)) && self.everybody.admit(0, length, now)
     }
 
     fn hash(&self, ip: IpAddr, port: u16) -> u64 {
@@ -238,10 +248,10 @@ mod tests {
         }
     }
 
-    /// What is read of one who sends twenty datagrams a second beside a flood of 100,000 a second, in percent: as he asks, and as he answers what we
+    /// What is read of one who sends two datagrams a second beside a flood of 100,000 a second, in percent: as he asks, and as he answers what we
     /// ask him.
     fn heard(flood: impl Fn(u32) -> SocketAddr) -> (u32, u32) {
-        const FLOOD: u32 = 1_000_000;
+        const FLOOD: u32 = 10_000_000;
         const HONEST: u32 = 100;
         let mut limiter = limiter(&Limits::default());
         let honest = "9.9.9.9:6881".parse().unwrap();
@@ -268,6 +278,13 @@ mod tests {
     fn an_honest_node_is_heard_beside_a_flood_from_one_address_or_one_network() {
         assert_eq!(heard(|_| host(0x0b00_0001)), (100, 100));
         assert_eq!(heard(|packet| host(0x0b00_0000 + packet % 256)), (100, 100));
+    }
+
+    #[test]
+    fn an_honest_node_is_heard_beside_a_flood_from_thousands_of_addresses() {
+        // Each of them stays below the limits of an address and of a network.
+        let flood = |packet: u32| host(0x0b00_0000 + packet % 4000 * 300);
+        assert_eq!(heard(flood), (100, 100));
     }
 
     #[test]
