@@ -38,7 +38,7 @@ pub(crate) struct StateDir {
 pub(crate) struct SavedNode {
     /// Its id; `None` if another process is using it now: two nodes with one id would hide each other.
     pub(crate) id: Option<[u8; 20]>,
-    /// The nodes that it knew, those first that promise most: that were heard of last.
+    /// The nodes that it knew, those first that promise most.
     pub(crate) contacts: Vec<SavedContact>,
 }
 
@@ -49,6 +49,8 @@ pub(crate) struct SavedContact {
     pub(crate) address: SocketAddr,
     /// How long it had not been heard of when it was saved, in whole seconds.
     pub(crate) silent_for: Duration,
+    /// How long its last answer took, in whole milliseconds, if that is known.
+    pub(crate) round_trip: Option<Duration>,
 }
 
 /// Why a file is of no use.
@@ -243,7 +245,7 @@ fn set_aside(path: &Path, why: &Unreadable) {
 mod tests {
     use super::*;
 
-    /// Those first that were heard of last.
+    /// The fastest first.
     fn contacts() -> Vec<SavedContact> {
         ["192.0.2.1:6881", "[2001:db8::1]:65535", "192.0.2.2:1"]
             .iter()
@@ -252,6 +254,7 @@ mod tests {
                 id: [byte; 20],
                 address: address.parse().unwrap(),
                 silent_for: Duration::from_secs(60 * u64::from(byte)),
+                round_trip: (byte < 3).then(|| Duration::from_millis(byte.into())),
             })
             .collect()
     }
@@ -316,6 +319,7 @@ mod tests {
             id: [1; 20],
             address: (second.to_be_bytes(), 6881).into(),
             silent_for: Duration::from_secs(second.into()),
+            round_trip: None,
         });
         state.save_node([7; 20], many.collect()).unwrap();
         let saved = state.load_node().unwrap().contacts;
@@ -324,6 +328,30 @@ mod tests {
             .map(|contact| contact.silent_for.as_secs())
             .collect();
         assert!(ages.into_iter().eq(0..node_file::MAX_CONTACTS as u64));
+    }
+
+    #[test]
+    fn the_fastest_come_first_of_those_heard_of_within_ten_minutes() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let contact = |minutes: u64, milliseconds: Option<u64>| SavedContact {
+            id: [1; 20],
+            address: "192.0.2.1:6881".parse().unwrap(),
+            silent_for: Duration::from_secs(60 * minutes),
+            round_trip: milliseconds.map(Duration::from_millis),
+        };
+        let by_promise = [
+            contact(9, Some(20)),
+            contact(1, Some(300)),
+            contact(0, None),
+            contact(12, Some(10)),
+            contact(25, Some(1)),
+        ];
+        let mut shuffled = by_promise;
+        shuffled.reverse();
+        shuffled.swap(1, 3);
+        state.save_node([7; 20], shuffled.to_vec()).unwrap();
+        assert_eq!(state.load_node().unwrap().contacts, by_promise);
     }
 
     #[test]

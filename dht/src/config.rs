@@ -49,8 +49,8 @@ pub struct Config {
     pub query_interval: Duration,
     /// So many of them may go out at once.
     pub query_burst: u32,
-    /// Nodes that answered lookups a moment ago, remembered as a start for the next ones. 0: each lookup starts from the routing table alone, as it may
-    /// where lookups are few; a batch of them in key-space order saves most of the way. About 64 bytes each.
+    /// Nodes that answered a moment ago, remembered as a start for lookups, and with how fast they were. 0: each lookup starts from the routing table alone, as it may
+    /// where lookups are few; a batch of them in key-space order saves most of the way. About 90 bytes each.
     pub recent_responders: usize,
     /// The shortest time after which a lookup stops waiting for an answer.
     pub min_stall: Duration,

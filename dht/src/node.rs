@@ -65,7 +65,7 @@ pub struct Node {
     votes: AddressVotes,
     /// Made by the first survey.
     surveys: Option<Box<Surveys>>,
-    /// Made by the first answer to a lookup, if the configuration has room for it.
+    /// Made by the first answer, if the configuration has room for it.
     recent: Option<Box<RecentResponders>>,
 }
 
@@ -295,6 +295,11 @@ impl Node {
             self.lookup_failed(transaction, Failure::Impostor(node.id), context);
             return;
         }
+        if let room @ 1.. = context.config.recent_responders {
+            let round_trip = context.now.saturating_sub(transaction.sent);
+            let recent = self.recent.get_or_insert_default();
+            recent.remember(node, round_trip, context.now, room);
+        }
         for named in response.named() {
             if may_lead_to(&node.address, &named.address) {
                 self.consider(
@@ -501,6 +506,11 @@ impl Node {
         states
             .filter(|contact| contact.failures == 0)
             .map(|contact| contact.node)
+    }
+
+    /// How long the last answer of a node took, if it is one of the [`Config::recent_responders`] that answered last.
+    pub fn round_trip(&self, address: &SocketAddr) -> Option<Duration> {
+        self.recent.as_ref()?.round_trip(address)
     }
 
     /// The routing table of one family, for people to look at.

@@ -339,6 +339,7 @@ impl Driver {
             id: *contact.node.id.as_bytes(),
             address: contact.node.address,
             silent_for: contact.silent_for,
+            round_trip: self.node.round_trip(&contact.node.address),
         });
         if let Err(error) = state.save_node(*self.node.id().as_bytes(), contacts.collect()) {
             tracing::warn!(%error, "could not save the routing table");

@@ -19,7 +19,7 @@ use super::sockets::Sockets;
 use super::{COMMANDS, Command, DhtStatistics, Entrance, Goal, LOOKUP_EVENTS, Tables, bootstrap};
 use crate::state::StateDir;
 
-/// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through: 64 KiB.
+/// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through, and for all contacts: 90 KiB.
 const RECENT_RESPONDERS: usize = 1024;
 
 /// A handle on it.

@@ -340,10 +340,6 @@ impl Node {
             return;
         };
         lookup.tally.answered += 1;
-        if let (Some(_), room @ 1..) = (lookup.name, context.config.recent_responders) {
-            let recent = self.recent.get_or_insert_default();
-            recent.remember(node, now, room);
-        }
         let step = Step::Answered {
             round_trip: now.saturating_sub(transaction.sent),
             nodes: response.named().count(),
