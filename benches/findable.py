@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How soon a seed is found after its start, and a peer by a cold `get`: 16 DHT nodes on loopback, all alive, then half
-of them killed. Prints medians of the runs, seconds from the start of the process.
+"""How soon a seed is found after its start, a peer by a cold `lookup` and a cold `get`, and how soon an announce is complete: 16 DHT nodes
+on loopback, all alive, then half of them killed. Prints medians of the runs, seconds from the start of the process.
 
     cargo build --release && python3 benches/findable.py target/release/trackless
 """
@@ -15,10 +15,14 @@ import tempfile
 import time
 
 NODES, RUNS, PATIENCE = 16, 3, 30.0
+FOLDERS = []
 
 
 def start(program, *arguments):
-    command = [program, *arguments, "--json"]
+    # Nobody knows anything from an earlier run.
+    folder = tempfile.TemporaryDirectory()
+    FOLDERS.append(folder)
+    command = [program, *arguments, "--json", "--state-dir", folder.name]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -83,6 +87,17 @@ def run(program, kill_half):
         info_hash = event(seed, "seeding")["info_hash"]
         findable = seconds_until_found(bytes.fromhex(info_hash), nodes, begun)
         begun = time.monotonic()
+        lookup = start(program, "lookup", info_hash, "--listen", "127.0.0.6:0", "--bootstrap", first)
+        event(lookup, "peers")
+        looked_up = time.monotonic() - begun
+        end(lookup)
+        begun = time.monotonic()
+        announce = start(program, "announce", os.urandom(20).hex(), "--port", "5000", "--once",
+                         "--listen", "127.0.0.7:0", "--bootstrap", first)
+        holders = event(announce, "announced")["nodes"]
+        announced = time.monotonic() - begun
+        end(announce)
+        begun = time.monotonic()
         get = start(program, "get", info_hash, "--listen", "127.0.0.5:0", "--bootstrap", first, "-o", folder + "/out")
         event(get, "connected")
         peer = time.monotonic() - begun
@@ -90,9 +105,11 @@ def run(program, kill_half):
         metadata = time.monotonic() - begun
         get.communicate()
         end(seed)
+        if holders != 8:
+            raise SystemExit(f"announced to {holders} nodes")
     for node, _ in nodes:
         end(node)
-    return findable, peer, metadata
+    return findable, peer, metadata, looked_up, announced
 
 
 def main():
@@ -100,9 +117,10 @@ def main():
         raise SystemExit(__doc__)
     for kill_half in (False, True):
         runs = [run(sys.argv[1], kill_half) for _ in range(RUNS)]
-        findable, peer, metadata = (statistics.median(column) for column in zip(*runs))
+        findable, peer, metadata, looked_up, announced = (statistics.median(column) for column in zip(*runs))
         label = "half of the nodes dead" if kill_half else "all nodes alive"
-        print(f"{label:24} seed findable {findable:.3f}   get: first peer {peer:.3f}, metadata {metadata:.3f}")
+        print(f"{label:24} seed findable {findable:.3f}   get: first peer {peer:.3f}, metadata {metadata:.3f}   "
+              f"lookup: first peer {looked_up:.3f}   announce complete {announced:.3f}")
 
 
 if __name__ == "__main__":

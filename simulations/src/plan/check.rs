@@ -69,6 +69,7 @@ fn dht(plan: &DhtPlan) -> Checked {
     range("dht.max_parallel", &plan.max_parallel, &(1..=256))?;
     let key = "dht.queries_per_response";
     range(key, &plan.queries_per_response, &(1..=256))?;
+    range("dht.region", &plan.region, &(0..=1_000))?;
     if plan.max_parallel < plan.alpha {
         return Err(PlanError::value(
             "dht.max_parallel",

@@ -21,6 +21,8 @@ pub struct DhtPlan {
     pub max_parallel: usize,
     /// New queries at most for each answer.
     pub queries_per_response: usize,
+    /// Queries at most beyond convergence where the nearest stand suspiciously. 0: a lookup ends with the nearest, whoever they are.
+    pub region: usize,
     /// The shortest time after which a lookup stops waiting for an answer.
     #[serde(with = "units::Time")]
     pub min_stall: Duration,
@@ -53,6 +55,7 @@ impl Default for DhtPlan {
             alpha: config.initial_queries,
             max_parallel: config.max_parallel,
             queries_per_response: config.queries_per_response,
+            region: config.region,
             min_stall: config.min_stall,
             max_stall: config.max_stall,
             query_timeout: config.query_timeout,

@@ -99,6 +99,7 @@ fn config(plan: &DhtPlan) -> Config {
         initial_queries: plan.alpha,
         max_parallel: plan.max_parallel,
         queries_per_response: plan.queries_per_response,
+        region: plan.region,
         min_stall: plan.min_stall,
         max_stall: plan.max_stall,
         query_timeout: plan.query_timeout,
