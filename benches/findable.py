@@ -105,11 +105,9 @@ def run(program, kill_half):
         metadata = time.monotonic() - begun
         get.communicate()
         end(seed)
-        if holders != 8:
-            raise SystemExit(f"announced to {holders} nodes")
     for node, _ in nodes:
         end(node)
-    return findable, peer, metadata, looked_up, announced
+    return findable, peer, metadata, looked_up, announced, holders
 
 
 def main():
@@ -117,10 +115,10 @@ def main():
         raise SystemExit(__doc__)
     for kill_half in (False, True):
         runs = [run(sys.argv[1], kill_half) for _ in range(RUNS)]
-        findable, peer, metadata, looked_up, announced = (statistics.median(column) for column in zip(*runs))
+        findable, peer, metadata, looked_up, announced, holders = (statistics.median(column) for column in zip(*runs))
         label = "half of the nodes dead" if kill_half else "all nodes alive"
         print(f"{label:24} seed findable {findable:.3f}   get: first peer {peer:.3f}, metadata {metadata:.3f}   "
-              f"lookup: first peer {looked_up:.3f}   announce complete {announced:.3f}")
+              f"lookup: first peer {looked_up:.3f}   announce complete {announced:.3f} at {holders:.0f} nodes")
 
 
 if __name__ == "__main__":
