@@ -13,10 +13,12 @@ mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dht::{AnnouncedPort, BucketView, Event, Family, Id, Item, NodeInfo, Salt};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use wire::InfoHash;
 
 use crate::state::StateDir;
@@ -24,7 +26,7 @@ pub(crate) use entrance::Entrance;
 use identity::Identity;
 use keeping::Restored;
 
-/// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup.
+/// Events of one lookup that wait for its owner. What is above is lost to him, not to the lookup, and counted ([`DhtStatistics::events_missed`]).
 const LOOKUP_EVENTS: usize = 1024;
 const COMMANDS: usize = 256;
 
@@ -47,17 +49,20 @@ enum Command {
         target: Id,
         goal: Goal,
         events: mpsc::Sender<Event>,
+        until: Option<Instant>,
     },
     GetItem {
         target: Id,
         salt: Salt,
         events: mpsc::Sender<Event>,
+        until: Option<Instant>,
     },
     PutItem {
         item: Box<Item>,
         salt: Salt,
         cas: Option<i64>,
         events: mpsc::Sender<Event>,
+        until: Option<Instant>,
     },
     /// Tell about announces of this torrent that come to us.
     Watch {
@@ -91,6 +96,8 @@ pub struct DhtStatistics {
     pub items_stored: usize,
     /// Queries answered since the start.
     pub queries_answered: u64,
+    /// Events that were lost since the start, because who had asked did not take them in time.
+    pub events_missed: u64,
 }
 
 /// A handle on the node's DHT.
@@ -99,6 +106,8 @@ pub(crate) struct Dht {
     /// One for each address of a family. The id and the contacts of the first are kept between runs.
     identities: Arc<[Identity]>,
     entrance: watch::Receiver<Entrance>,
+    /// How long a question asked by this handle may take.
+    patience: Option<Duration>,
 }
 
 /// How the DHT is set up.
@@ -153,7 +162,27 @@ impl Dht {
         Dht {
             identities,
             entrance: entrance::merge(entrances),
+            patience: None,
         }
+    }
+
+    /// The same node. What this handle asks for ends after so long, with what is found by then.
+    pub(crate) fn with_patience(&self, patience: Option<Duration>) -> Self {
+        Dht {
+            patience,
+            ..self.clone()
+        }
+    }
+
+    /// How long a question asked by this handle may take.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    /// When a question that is asked now has to end.
+    fn until(&self) -> Option<Instant> {
+        self.patience
+            .and_then(|patience| Instant::now().checked_add(patience))
     }
 
     /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it. An announce goes out from every address, one after
@@ -162,15 +191,16 @@ impl Dht {
         let is_ready = self.identities.iter().any(Identity::is_ready);
         match goal {
             Goal::Announce { port, seed } if is_ready && self.identities.len() > 1 => {
-                announcement::from_all(self.identities.to_vec(), target, port, seed)
+                announcement::from_all(self.identities.to_vec(), target, port, seed, self.until())
             }
-            _ => self.asker(&target).lookup(target, goal),
+            _ => self.asker(&target).lookup(target, goal, self.until()),
         }
     }
 
     /// Starts a search for an item, as [`Dht::lookup`] does one for peers.
     pub(crate) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
-        self.asker(target.as_bytes()).get_item(target, salt)
+        self.asker(target.as_bytes())
+            .get_item(target, salt, self.until())
     }
 
     /// Puts an item, once.
@@ -181,7 +211,8 @@ impl Dht {
         cas: Option<i64>,
     ) -> mpsc::Receiver<Event> {
         let target = item.target(&salt);
-        self.asker(target.as_bytes()).put_item(item, salt, cas)
+        self.asker(target.as_bytes())
+            .put_item(item, salt, cas, self.until())
     }
 
     /// The peers that announce this torrent to our own nodes, until the receiver is dropped.
@@ -227,6 +258,7 @@ impl Dht {
             peers_stored: sum.peers_stored + one.peers_stored,
             items_stored: sum.items_stored + one.items_stored,
             queries_answered: sum.queries_answered + one.queries_answered,
+            events_missed: sum.events_missed + one.events_missed,
         })
     }
 

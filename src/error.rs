@@ -44,6 +44,15 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// Nodes are known, but none answered this question before the time was over.
+    #[error(
+        "no DHT node answered the question within {} s; those that are known may be gone or overloaded, or not know this kind of question",
+        after.as_secs_f32().ceil()
+    )]
+    Unanswered {
+        /// How long was waited.
+        after: Duration,
+    },
     /// Somebody is there, and answers a ping with an error.
     #[error("{address} answers, but with error {code}; it may be no DHT node, or be overloaded")]
     Refused {

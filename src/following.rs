@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use wire::InfoHash;
 
-use crate::Publisher;
 use crate::dht_driver::Dht;
 use crate::item::{ItemSearch, KeptItem};
+use crate::{Error, Publisher};
 
 /// What a publisher has published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,11 @@ impl Watch {
                 found = search.best() => found,
                 () = news.closed() => return,
             };
-            let Ok(found) = found else { return };
+            let found = match found {
+                Err(Error::Unanswered { .. }) => None,
+                Err(_) => return,
+                Ok(found) => found,
+            };
             if let Some(publication) = found.and_then(|item| self.take(&item))
                 && news.send(publication).await.is_err()
             {

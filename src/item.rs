@@ -82,12 +82,17 @@ impl ItemSearch {
     /// The best version, once no better one can be found; `None` if nobody has the item.
     ///
     /// # Errors
-    /// The node was shut down.
+    /// Nobody answered, or the node was shut down.
     pub async fn best(&mut self) -> Result<Option<Item>, Error> {
         let mut best = None;
         while let Some(event) = self.next().await {
             match event {
                 ItemEvent::Found { item, .. } => best = Some(item),
+                ItemEvent::Ended {
+                    responded: 0,
+                    elapsed: after,
+                    ..
+                } if best.is_none() => return Err(Error::Unanswered { after }),
                 ItemEvent::Ended { .. } => return Ok(best),
             }
         }
@@ -131,6 +136,9 @@ impl Putting {
             Some(current) if item.seq().is_some_and(|seq| seq <= current) => {
                 Err(Error::ItemSuperseded { target, current })
             }
+            None if report.answered == 0 => Err(Error::Unanswered {
+                after: report.elapsed,
+            }),
             _ => Err(Error::NotStored {
                 target,
                 answered: report.answered,

@@ -64,7 +64,8 @@ pub use following::{Following, Publication};
 pub use item::{ItemEvent, ItemSearch, KeptItem, Receipt};
 pub use lookup::{Lookup, LookupEvent, Peers};
 pub use node::{
-    Builder, GetOptions, Node, NodeSample, Pong, Samples, Scraped, Source, SurveySummary, TableView,
+    Builder, Estimate, GetOptions, Node, NodeSample, Pong, Samples, Scraped, Source, SurveySummary,
+    TableView,
 };
 pub use publisher::{Publisher, PublisherError};
 pub use state::default_state_dir;

@@ -27,7 +27,7 @@ use crate::{Error, Torrent};
 
 mod surveys;
 
-pub use surveys::{NodeSample, Pong, Samples, Scraped, SurveySummary, TableView};
+pub use surveys::{Estimate, NodeSample, Pong, Samples, Scraped, SurveySummary, TableView};
 
 /// What our peer ids begin with. BEP 20.
 const CLIENT: [u8; 8] = *b"-TL0100-";
@@ -162,13 +162,15 @@ impl Builder {
                 keep_stored: self.keep_stored,
             },
         );
-        Ok(Node(Arc::new(Inner {
+        Ok(Node {
+            inner: Arc::new(Inner {
+                doors,
+                addresses,
+                listeners,
+                state,
+            }),
             dht,
-            doors,
-            addresses,
-            listeners,
-            state,
-        })))
+        })
     }
 }
 
@@ -178,11 +180,13 @@ fn open_state(path: PathBuf) -> Result<StateDir, Error> {
 
 /// A running node. Clones share it; it ends with the last of them, or by [`Node::shutdown`].
 #[derive(Debug, Clone)]
-pub struct Node(Arc<Inner>);
+pub struct Node {
+    inner: Arc<Inner>,
+    dht: Dht,
+}
 
 #[derive(Debug)]
 struct Inner {
-    dht: Dht,
     doors: Doors,
     addresses: Vec<SocketAddr>,
     listeners: Vec<AbortHandle>,
@@ -203,14 +207,30 @@ impl Node {
         Builder::default()
     }
 
+    /// The same node, asked with a limit: what this handle looks up, announces or puts ends after so long, with what has been found by then. Without one, as
+    /// in the handle that [`Builder::start`] returns, a question that nobody answers waits until somebody does. Torrents have a time-out of their own
+    /// ([`GetOptions::timeout`]).
+    #[must_use]
+    pub fn with_patience(&self, patience: Option<Duration>) -> Node {
+        Node {
+            dht: self.dht.with_patience(patience),
+            ..self.clone()
+        }
+    }
+
+    /// How long a question of this handle may take.
+    pub fn patience(&self) -> Option<Duration> {
+        self.dht.patience()
+    }
+
     /// The first address listened on, by TCP and UDP.
     pub fn local_address(&self) -> SocketAddr {
-        self.0.addresses[0]
+        self.inner.addresses[0]
     }
 
     /// All addresses listened on.
     pub fn local_addresses(&self) -> &[SocketAddr] {
-        &self.0.addresses
+        &self.inner.addresses
     }
 
     /// Our id in the DHT, on the first address if there are several. It changes once when our address becomes known (BEP 42).
@@ -220,13 +240,13 @@ impl Node {
 
     /// Our ids in the DHT, each with the addresses that it has: one, or one a family. BEP 45.
     pub fn ids(&self) -> impl Iterator<Item = ([u8; 20], &[SocketAddr])> {
-        let ids = self.0.dht.ids();
+        let ids = self.dht.ids();
         ids.map(|(id, addresses)| (*id.as_bytes(), addresses))
     }
 
     /// How much the DHT node holds.
     pub fn dht_statistics(&self) -> DhtStatistics {
-        self.0.dht.statistics()
+        self.dht.statistics()
     }
 
     /// Waits until a DHT node has answered; at once if one has. Returns how many the routing tables hold.
@@ -234,7 +254,7 @@ impl Node {
     /// # Errors
     /// Not one bootstrap host resolves, or nobody answers in time.
     pub async fn bootstrapped(&self, patience: Duration) -> Result<usize, Error> {
-        let dht = &self.0.dht;
+        let dht = &self.dht;
         let mut entrance = dht.entrance();
         let waiting = entrance.wait_for(|entrance| entrance.ready || entrance.closed().is_some());
         let silent = || Error::NoNodeAnswered {
@@ -260,7 +280,7 @@ impl Node {
 
     /// The same, with every step on the way.
     pub fn lookup(&self, info_hash: InfoHash) -> Lookup {
-        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), Goal::GetPeers))
+        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), Goal::GetPeers))
     }
 
     /// Announces a TCP port for an info-hash, once, as one who has not all of it; without a port, the one we listen on. It holds for 30 to 45 minutes.
@@ -284,17 +304,17 @@ impl Node {
     /// The same, with every step on the way: [`LookupEvent::Announced`] names each node that holds it.
     pub fn announcement(&self, info_hash: InfoHash, port: Option<u16>) -> Lookup {
         let goal = self.announcing(port);
-        Lookup::new(self.0.dht.lookup(*info_hash.as_bytes(), goal))
+        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), goal))
     }
 
     /// Looks for peers of many info-hashes, each once, with a few queries each. Returns at once.
     pub fn look_up_all(&self, info_hashes: &[InfoHash]) -> Batch {
-        Batch::start(&self.0.dht, info_hashes, Goal::GetPeers)
+        Batch::start(&self.dht, info_hashes, Goal::GetPeers)
     }
 
     /// Announces many info-hashes, as [`Node::announce`] does one.
     pub fn announce_all(&self, info_hashes: &[InfoHash], port: Option<u16>) -> Batch {
-        Batch::start(&self.0.dht, info_hashes, self.announcing(port))
+        Batch::start(&self.dht, info_hashes, self.announcing(port))
     }
 
     fn announcing(&self, port: Option<u16>) -> Goal {
@@ -307,7 +327,7 @@ impl Node {
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.
     pub fn get_item(&self, target: Id, salt: &Salt) -> ItemSearch {
-        ItemSearch::new(self.0.dht.get_item(target, salt.clone()))
+        ItemSearch::new(self.dht.get_item(target, salt.clone()))
     }
 
     /// Puts an item to the nodes nearest to its target, once. It holds for two hours. With `cas`, nodes that hold another version
@@ -321,17 +341,17 @@ impl Node {
         salt: &Salt,
         cas: Option<i64>,
     ) -> Result<Receipt, Error> {
-        item::put(&self.0.dht, item, salt, cas).await
+        item::put(&self.dht, item, salt, cas).await
     }
 
     /// Puts an item, and goes on doing so about once an hour for as long as what this returns lives.
     pub fn keep_item(&self, item: &Item, salt: &Salt) -> KeptItem {
-        KeptItem::start(self.0.dht.clone(), item.clone(), salt.clone())
+        KeptItem::start(self.dht.clone(), item.clone(), salt.clone())
     }
 
     /// Follows a publisher: its newest torrent, and each that is newer, looked for about so often. BEP 46.
     pub fn follow(&self, publisher: Publisher, interval: Duration) -> Following {
-        Following::start(self.0.dht.clone(), publisher, interval)
+        Following::start(self.dht.clone(), publisher, interval)
     }
 
     /// Serves a torrent whose content lies below `directory`, after checking it. It is announced meanwhile.
@@ -393,7 +413,7 @@ impl Node {
                     name: info.name().to_owned(),
                 });
             }
-            _ if !has_peers && !self.0.dht.knows_somebody() => {
+            _ if !has_peers && !self.dht.knows_somebody() => {
                 return Err(Error::NobodyToAsk { info_hash });
             }
             _ => {}
@@ -412,7 +432,7 @@ impl Node {
 
     /// The info dictionary that an earlier run has kept.
     async fn kept(&self, info_hash: InfoHash) -> Option<Arc<Info>> {
-        let state = Arc::clone(self.0.state.as_ref()?);
+        let state = Arc::clone(self.inner.state.as_ref()?);
         let load = move || -> Option<Bytes> { state.load_info(info_hash) };
         let bytes = tokio::task::spawn_blocking(load).await.ok()??;
         Info::from_bytes(bytes).ok().map(Arc::new)
@@ -425,7 +445,7 @@ impl Node {
         options: GetOptions,
         started: Instant,
     ) -> Result<Torrent, Error> {
-        let inner = &self.0;
+        let inner = &self.inner;
         let info_hash = begin.info_hash();
         let (news, inbox) = mpsc::channel(INBOX);
         let door = Door {
@@ -448,7 +468,7 @@ impl Node {
             started,
             door,
             inbox,
-            dht: inner.dht.clone(),
+            dht: self.dht.with_patience(None),
             port: self.local_address().port(),
             local: self.dial_from(),
             state: inner.state.clone(),
@@ -466,7 +486,7 @@ impl Node {
 
     /// The addresses that we were told to use, for what we dial ourselves.
     fn dial_from(&self) -> Vec<IpAddr> {
-        self.0
+        self.inner
             .addresses
             .iter()
             .map(SocketAddr::ip)
@@ -476,7 +496,7 @@ impl Node {
 
     /// Saves what is kept between runs and closes the node's sockets. Torrents are to be stopped before.
     pub async fn shutdown(self) {
-        self.0.dht.stop().await;
+        self.dht.stop().await;
     }
 }
 

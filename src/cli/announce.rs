@@ -71,7 +71,18 @@ async fn announce(
     arguments: &Arguments,
     output: &Output,
 ) -> Result<(), Failure> {
+    let begin = Instant::now();
     arguments.entrance.wait(node).await?;
+    let patience = arguments.entrance.patience();
+    // Who stays has as much time for each announce.
+    let left = patience.map(|patience| {
+        if arguments.once {
+            patience.saturating_sub(begin.elapsed())
+        } else {
+            patience
+        }
+    });
+    let node = &node.with_patience(left);
     loop {
         let start = tokio::time::Instant::now();
         let told = match subject {
@@ -79,11 +90,11 @@ async fn announce(
             Subject::Many(info_hashes) => tell_all(node, info_hashes, arguments.port, output).await,
         };
         let pause = match told {
-            Err(Failure::NobodyTookIt { .. } | Failure::NobodyTookAny { .. })
-                if !arguments.once =>
-            {
-                RETRY
-            }
+            Err(
+                Failure::NobodyTookIt { .. }
+                | Failure::NobodyTookAny { .. }
+                | Failure::Node(trackless::Error::Unanswered { .. }),
+            ) if !arguments.once => RETRY,
             Ok(()) if !arguments.once => RENEWAL,
             told => return told,
         };
@@ -116,7 +127,7 @@ async fn tell_all(
     output: &Output,
 ) -> Result<(), Failure> {
     let all = node.announce_all(info_hashes, Some(port.get()));
-    let tally = batch::follow(all, "announce", output, |answer| {
+    let tally = batch::follow(all, node.patience(), "announce", output, |answer| {
         let info_hash = answer.info_hash.to_string();
         let nodes = units::count(answer.holders, "node");
         output.result(format_args!("{info_hash}  held by {nodes}"));
@@ -163,6 +174,11 @@ async fn tell(
                 ));
                 output.event(&Report::Holder { node, id, seconds });
             }
+            LookupEvent::Ended {
+                responded: 0,
+                elapsed: after,
+                ..
+            } if holders.is_empty() => return Err(trackless::Error::Unanswered { after }.into()),
             LookupEvent::Ended { elapsed, .. } => {
                 output.event(&Report::Announced {
                     nodes: holders.len(),

@@ -125,9 +125,10 @@ impl Tally {
     }
 }
 
-/// Follows a batch to its end. `tell` shows one answer and says whether it is a success.
+/// Follows a batch to its end, or until no lookup has been answered for so long. `tell` shows one answer and says whether it is a success.
 pub(crate) async fn follow(
     mut batch: Batch,
+    patience: Option<Duration>,
     label: &'static str,
     output: &Output,
     tell: impl Fn(&BatchAnswer) -> bool,
@@ -135,11 +136,18 @@ pub(crate) async fn follow(
     let start = Instant::now();
     let all = batch.len();
     let mut tally = Tally::default();
+    let mut answered = start;
     let status = StatusLine::new(output);
     status.label(label);
     while let Some(answer) = batch.next().await {
         let is_success = tell(&answer);
         tally.add(&answer, is_success);
+        if answer.responded > 0 {
+            answered = Instant::now();
+        } else if patience.is_some_and(|patience| answered.elapsed() >= patience) {
+            let after = answered.elapsed();
+            return Err(trackless::Error::Unanswered { after }.into());
+        }
         status.show(tally.answers as u64, all as u64, || {
             progress(tally.answers, all, start.elapsed())
         });

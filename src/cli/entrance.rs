@@ -1,6 +1,6 @@
 //! How the commands that ask the network something enter it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use trackless::Node;
@@ -14,7 +14,7 @@ use super::timeout::Timeout;
 /// How the network is entered, and how long that may take.
 #[derive(Debug, Args)]
 pub(crate) struct EntranceArguments {
-    /// Give up when no DHT node has answered after so long; 0 for never.
+    /// End after so long, with what has been found by then, or give up when no DHT node has answered; of many lookups each has so much time. 0 for no end.
     #[arg(
         long,
         value_name = "SECS",
@@ -36,25 +36,30 @@ impl EntranceArguments {
 
     /// Returns when it has entered the network, with how many nodes it knows.
     pub(crate) async fn wait(&self, node: &Node) -> Result<usize, Failure> {
-        Ok(node.bootstrapped(self.patience()).await?)
+        let patience = self.patience().unwrap_or(Duration::MAX);
+        Ok(node.bootstrapped(patience).await?)
     }
 
-    /// How long the first DHT node may take to answer.
-    pub(crate) fn patience(&self) -> Duration {
-        self.timeout.limit().unwrap_or(Duration::MAX)
+    /// How long an answer may take; `None` is for ever.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.timeout.limit()
     }
 
-    /// Asks a question by a node of its own that is read-only: others do not put it into their tables. Ctrl-C ends it.
+    /// Asks a question by a node of its own that is read-only: others do not put it into their tables. Ctrl-C ends it. The node has what is left of the time as its
+    /// patience.
     pub(crate) async fn ask<T>(
         &self,
         output: &Output,
         question: impl AsyncFnOnce(&Node) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut interrupt = Interrupt::listen()?;
+        let start = Instant::now();
         let node = self.start(Role::ReadOnly, output).await?;
         let asked = async {
             self.wait(&node).await?;
-            question(&node).await
+            let patience = self.patience();
+            let left = patience.map(|patience| patience.saturating_sub(start.elapsed()));
+            question(&node.with_patience(left)).await
         };
         let answer = interrupt.or(asked).await.flatten();
         node.shutdown().await;

@@ -77,9 +77,10 @@ impl From<&Error> for ExitCode {
         match error {
             Error::NoPeers { .. } | Error::Private { .. } => ExitCode::NoPeers,
             Error::NoMetadata { .. } => ExitCode::NoMetadata,
-            Error::NoNodeAnswered { .. } | Error::NobodyToAsk { .. } | Error::Resolve { .. } => {
-                ExitCode::NoNode
-            }
+            Error::NoNodeAnswered { .. }
+            | Error::Unanswered { .. }
+            | Error::NobodyToAsk { .. }
+            | Error::Resolve { .. } => ExitCode::NoNode,
             Error::Storage(_) | Error::State { .. } => ExitCode::Disk,
             Error::Create(error) => error.into(),
             Error::Stalled { .. } | Error::Incomplete { .. } => ExitCode::Unfinished,

@@ -229,7 +229,8 @@ impl Fetching<'_> {
             .bootstrapped(patience.unwrap_or(Duration::MAX))
             .await?;
         let target = publisher.target();
-        let found = self.node.get_item(target, &publisher.salt).best().await?;
+        let node = self.node.with_patience(patience);
+        let found = node.get_item(target, &publisher.salt).best().await?;
         let item = found.ok_or(Failure::NothingPublished { target })?;
         let info_hash =
             Publisher::info_hash(item.value()).ok_or(Failure::NothingPublished { target })?;

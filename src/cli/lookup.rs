@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 
 async fn ask_all(node: &Node, info_hashes: &[InfoHash], output: &Output) -> Result<(), Failure> {
     let all = node.look_up_all(info_hashes);
-    let tally = batch::follow(all, "lookup", output, |answer| {
+    let tally = batch::follow(all, node.patience(), "lookup", output, |answer| {
         let info_hash = answer.info_hash.to_string();
         let peers = units::count(answer.peers.len(), "peer");
         output.result(format_args!("{info_hash}  {peers}"));
@@ -93,14 +93,18 @@ async fn ask(
     let mut lookup = node.lookup(info_hash);
     while let Some(event) = lookup.next().await {
         if let LookupEvent::Ended {
-            responded, peers, ..
-        } = &event
+            responded,
+            peers,
+            elapsed: after,
+            ..
+        } = event
         {
             trace.hear(&event);
-            return match peers {
-                0 => Err(Failure::NobodyHasIt {
+            return match (peers, responded) {
+                (0, 0) => Err(trackless::Error::Unanswered { after }.into()),
+                (0, _) => Err(Failure::NobodyHasIt {
                     info_hash,
-                    responded: *responded,
+                    responded,
                 }),
                 _ => Ok(()),
             };

@@ -1,8 +1,9 @@
 //! `trackless ping`: is a DHT node there?
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::time::timeout;
 use trackless::{Node, Pong};
 use wire::HostPort;
 
@@ -53,7 +54,13 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 
 async fn ask(node: &Node, arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let patience = arguments.timeout.limit().unwrap_or(Duration::MAX);
-    let addresses = network::resolve(&arguments.host).await?;
+    let start = Instant::now();
+    let resolved = timeout(patience, network::resolve(&arguments.host)).await;
+    let addresses = resolved.map_err(|_| trackless::Error::Resolve {
+        host: arguments.host.to_string(),
+        source: std::io::ErrorKind::TimedOut.into(),
+    })??;
+    let patience = patience.saturating_sub(start.elapsed());
     // One that we have a socket for, if there is any.
     let local = node.local_addresses();
     let reachable = |address: &&std::net::SocketAddr| {

@@ -1,7 +1,7 @@
 //! `trackless sample`: what torrents there are, as the nodes of the DHT tell.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::time::timeout_at;
@@ -79,7 +79,9 @@ async fn ask(
     let start = Instant::now();
     let within = arguments.within.limit();
     let end = within.and_then(|limit| start.checked_add(limit));
-    let mut samples = node.sample(target);
+    // Whoever told something gives the others as much time again.
+    let patience = node.patience();
+    let mut samples = node.with_patience(within).sample(target);
     let mut catch = Catch {
         limit,
         start,
@@ -88,7 +90,7 @@ async fn ask(
         stored: 0,
         output,
     };
-    while let Some(sample) = next(&mut samples, end).await {
+    while let Some(sample) = next(&mut samples, end, patience).await {
         catch.take(&sample);
         if catch.info_hashes.len() >= limit {
             break;
@@ -97,9 +99,14 @@ async fn ask(
     catch.end(&samples)
 }
 
-/// The next sample, unless the time is over or nobody is left.
-async fn next(samples: &mut Samples, end: Option<Instant>) -> Option<trackless::NodeSample> {
-    match end {
+/// The next sample, unless the time is over, nobody has told anything for long, or nobody is left.
+async fn next(
+    samples: &mut Samples,
+    end: Option<Instant>,
+    patience: Option<Duration>,
+) -> Option<trackless::NodeSample> {
+    let quiet = patience.and_then(|patience| Instant::now().checked_add(patience));
+    match [end, quiet].into_iter().flatten().min() {
         Some(end) => timeout_at(end.into(), samples.next()).await.ok().flatten(),
         None => samples.next().await,
     }
@@ -152,6 +159,10 @@ impl Catch<'_> {
             responded,
             seconds: self.start.elapsed().as_secs_f64(),
         });
+        if found == 0 && responded == 0 {
+            let after = self.start.elapsed();
+            return Err(trackless::Error::Unanswered { after }.into());
+        }
         if found == 0 {
             return Err(Failure::NothingSampled { responded, sampled });
         }

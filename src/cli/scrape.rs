@@ -50,6 +50,10 @@ async fn count(node: &Node, info_hash: InfoHash, output: &Output) -> Result<(), 
         seconds: scraped.elapsed.as_secs_f64(),
     });
     if scraped.seeds + scraped.leechers == 0 {
+        if scraped.responded == 0 {
+            let after = scraped.elapsed;
+            return Err(trackless::Error::Unanswered { after }.into());
+        }
         return Err(Failure::NobodyHasIt {
             info_hash,
             responded: scraped.responded,

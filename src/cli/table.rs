@@ -39,13 +39,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let entrance = &arguments.entrance;
-    let question = async |node: &Node| show(node, entrance.patience(), output).await;
-    entrance.ask(output, question).await
+    let question = async |node: &Node| show(node, output).await;
+    arguments.entrance.ask(output, question).await
 }
 
-async fn show(node: &Node, patience: Duration, output: &Output) -> Result<(), Failure> {
-    node.settled(patience).await;
+async fn show(node: &Node, output: &Output) -> Result<(), Failure> {
+    node.settled(node.patience().unwrap_or(Duration::MAX)).await;
     let tables = node.routing_table().await?;
     let mut id = None;
     for table in &tables {

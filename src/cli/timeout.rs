@@ -1,4 +1,4 @@
-//! `--timeout`: how long a command waits while nothing moves.
+//! `--timeout` and its relatives: how long a command waits.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dht::{AnnouncedPort, Event, LookupReport};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::identity::Identity;
 use super::{Goal, LOOKUP_EVENTS};
@@ -20,6 +20,7 @@ pub(super) fn from_all(
     target: [u8; 20],
     port: AnnouncedPort,
     seed: bool,
+    until: Option<Instant>,
 ) -> mpsc::Receiver<Event> {
     let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
     identities.sort_by_key(|identity| !identity.is_ready());
@@ -28,7 +29,9 @@ pub(super) fn from_all(
         let mut sum = None;
         for identity in identities {
             let mut entrance = identity.entrance();
-            let ready = timeout(PATIENCE, entrance.wait_for(|entrance| entrance.ready));
+            let patience = Instant::now() + PATIENCE;
+            let patience = until.map_or(patience, |until| until.min(patience));
+            let ready = timeout_at(patience, entrance.wait_for(|entrance| entrance.ready));
             if !matches!(ready.await, Ok(Ok(_))) {
                 continue;
             }
@@ -37,7 +40,7 @@ pub(super) fn from_all(
                 (AnnouncedPort::Implied(_), Some(own)) => AnnouncedPort::Implied(own),
                 (port, _) => port,
             };
-            let mut one = identity.lookup(target, Goal::Announce { port, seed });
+            let mut one = identity.lookup(target, Goal::Announce { port, seed }, until);
             loop {
                 let event = tokio::select! {
                     event = one.recv() => event,

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,14 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How old the figures that others see may be.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Who waits for what comes of a lookup.
+pub(super) struct Asker {
+    events: mpsc::Sender<Event>,
+    until: Option<Instant>,
+    /// Some of it was lost, since he is slow.
+    misses: bool,
+}
+
 /// The one task that owns the node.
 pub(super) struct Driver {
     pub(super) node: Node,
@@ -28,9 +36,13 @@ pub(super) struct Driver {
     pub(super) epoch: Instant,
     pub(super) deadline: Option<Duration>,
     pub(super) desk: Desk,
-    pub(super) lookups: HashMap<LookupId, mpsc::Sender<Event>>,
+    pub(super) askers: HashMap<LookupId, Asker>,
+    /// When those lookups end at the latest that have a limit.
+    pub(super) limits: BTreeSet<(Instant, LookupId)>,
     pub(super) next_lookup: u64,
-    pub(super) watches: HashMap<Id, mpsc::Sender<SocketAddr>>,
+    pub(super) watches: HashMap<Id, Vec<mpsc::Sender<SocketAddr>>>,
+    /// Events that nobody took in time.
+    pub(super) missed: u64,
     pub(super) entrance: watch::Sender<Entrance>,
     pub(super) statistics: Arc<Mutex<(Id, DhtStatistics)>>,
     pub(super) state: Option<Arc<StateDir>>,
@@ -48,7 +60,8 @@ impl Driver {
         let stopped = loop {
             self.desk.sockets.flush();
             let deadline = self.deadline.map(|deadline| self.epoch + deadline);
-            let wake = [deadline, next_publish]
+            let limit = self.limits.first().map(|(limit, _)| *limit);
+            let wake = [deadline, next_publish, limit]
                 .into_iter()
                 .flatten()
                 .fold(next_save, Instant::min);
@@ -70,6 +83,7 @@ impl Driver {
                         self.handle(Input::NetworkChanged);
                     }
                     let now = Instant::now();
+                    self.end_overdue(now);
                     if now >= next_save {
                         self.save();
                         if let Some(keeping) = &mut self.keeping {
@@ -103,8 +117,9 @@ impl Driver {
                 target,
                 goal,
                 events,
+                until,
             } => {
-                let lookup = self.enrol(events);
+                let lookup = self.enrol(events, until);
                 let info_hash = target;
                 self.handle(match goal {
                     Goal::GetPeers => Input::GetPeers { lookup, info_hash },
@@ -123,8 +138,9 @@ impl Driver {
                 target,
                 salt,
                 events,
+                until,
             } => {
-                let lookup = self.enrol(events);
+                let lookup = self.enrol(events, until);
                 self.handle(Input::GetItem {
                     lookup,
                     target,
@@ -136,8 +152,9 @@ impl Driver {
                 salt,
                 cas,
                 events,
+                until,
             } => {
-                let lookup = self.enrol(events);
+                let lookup = self.enrol(events, until);
                 self.handle(Input::PutItem {
                     lookup,
                     item: &item,
@@ -147,7 +164,7 @@ impl Driver {
             }
             Command::Probe { address, events } => {
                 if self.desk.sockets.reach(&address) {
-                    let lookup = self.enrol(events);
+                    let lookup = self.enrol(events, None);
                     self.handle(Input::Probe { lookup, address });
                 } else {
                     let (lookup, outcome) = (LookupId(self.next_lookup), Probe::Silent);
@@ -170,8 +187,12 @@ impl Driver {
                 }
             }
             Command::Watch { info_hash, peers } => {
-                self.watches.retain(|_, peers| !peers.is_closed());
-                self.watches.insert(Id::from(*info_hash.as_bytes()), peers);
+                self.watches.retain(|_, watchers| {
+                    watchers.retain(|peers| !peers.is_closed());
+                    !watchers.is_empty()
+                });
+                let watchers = self.watches.entry(Id::from(*info_hash.as_bytes()));
+                watchers.or_default().push(peers);
             }
             Command::Ping(address) => {
                 if self.desk.sockets.reach(&address) {
@@ -186,12 +207,37 @@ impl Driver {
         }
     }
 
-    /// Names a lookup whose events go to `events`.
-    fn enrol(&mut self, events: mpsc::Sender<Event>) -> LookupId {
+    /// Names a lookup whose events go to `events`, and which ends by then with what it has found.
+    fn enrol(&mut self, events: mpsc::Sender<Event>, until: Option<Instant>) -> LookupId {
         let lookup = LookupId(self.next_lookup);
         self.next_lookup += 1;
-        self.lookups.insert(lookup, events);
+        let asker = Asker {
+            events,
+            until,
+            misses: false,
+        };
+        self.askers.insert(lookup, asker);
+        self.limits.extend(until.map(|until| (until, lookup)));
         lookup
+    }
+
+    fn dismiss(&mut self, lookup: LookupId) -> Option<Asker> {
+        let asker = self.askers.remove(&lookup)?;
+        if let Some(until) = asker.until {
+            self.limits.remove(&(until, lookup));
+        }
+        Some(asker)
+    }
+
+    /// Ends the lookups whose time is over. They tell what they have found.
+    fn end_overdue(&mut self, now: Instant) {
+        while let Some(&(limit, lookup)) = self.limits.first() {
+            if limit > now {
+                break;
+            }
+            self.limits.remove(&(limit, lookup));
+            self.handle(Input::Cancel { lookup });
+        }
     }
 
     /// Takes the datagrams of one call, before others get a turn.
@@ -266,8 +312,11 @@ impl Driver {
                 tracing::info!(attempts, "no DHT node answers yet; asking again");
             }
             Event::PeerAnnounced { info_hash, peer } => {
-                if let Some(watch) = self.watches.get(info_hash) {
-                    let _ = watch.try_send(*peer);
+                for watcher in self.watches.get(info_hash).into_iter().flatten() {
+                    if let Err(mpsc::error::TrySendError::Full(_)) = watcher.try_send(*peer) {
+                        tracing::debug!(%info_hash, %peer, "an announce to us is missed by a torrent that is busy");
+                        self.missed += 1;
+                    }
                 }
             }
             Event::ExternalAddress { ip } => {
@@ -292,17 +341,29 @@ impl Driver {
             | Event::Sampled { lookup, .. }
             | Event::Scraped { lookup, .. } => {
                 let lookup = *lookup;
-                if let Some(owner) = self.lookups.get(&lookup)
-                    && let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(event)
-                {
-                    self.lookups.remove(&lookup);
-                    self.handle_at(now, Input::Cancel { lookup });
+                let Some(asker) = self.askers.get_mut(&lookup) else {
+                    return;
+                };
+                match asker.events.try_send(event) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Full(_)) => {
+                        self.missed += 1;
+                        if !std::mem::replace(&mut asker.misses, true) {
+                            tracing::warn!(
+                                "who asked is slow: some of what a lookup found is lost to him"
+                            );
+                        }
+                    }
+                    Err(mpsc::error::TrySendError::Closed(_)) => {
+                        self.dismiss(lookup);
+                        self.handle_at(now, Input::Cancel { lookup });
+                    }
                 }
             }
             Event::LookupEnded { lookup, .. } | Event::Probed { lookup, .. } => {
-                if let Some(owner) = self.lookups.remove(lookup) {
+                if let Some(asker) = self.dismiss(*lookup) {
                     // The end must arrive: a slot for it is worth waiting for, but not by this task.
-                    tokio::spawn(async move { owner.send(event).await });
+                    tokio::spawn(async move { asker.events.send(event).await });
                 }
             }
         }
@@ -316,6 +377,7 @@ impl Driver {
             peers_stored: stats.peers,
             items_stored: stats.items,
             queries_answered: self.desk.answered,
+            events_missed: self.missed,
         };
         *self
             .statistics

@@ -1,6 +1,6 @@
 //! One node of the DHT: one id, and a socket a family.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +8,8 @@ use dht::{Config, Event, Family, Id, Input, Item, Limiter, Limits, Node, NodeInf
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use wire::InfoHash;
@@ -26,6 +28,7 @@ const RECENT_RESPONDERS: usize = 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     commands: mpsc::Sender<Command>,
+    runtime: Handle,
     entrance: watch::Receiver<Entrance>,
     statistics: Arc<Mutex<(Id, DhtStatistics)>>,
     /// The bootstrap hosts, in words; empty when there are none.
@@ -67,6 +70,7 @@ impl Identity {
         let statistics = Arc::new(Mutex::new((node.id(), DhtStatistics::default())));
         let identity = Identity {
             commands,
+            runtime: Handle::current(),
             entrance: watched,
             statistics: Arc::clone(&statistics),
             asked: setup.bootstrap.join(", ").into(),
@@ -88,9 +92,11 @@ impl Identity {
             epoch: Instant::now(),
             deadline: None,
             desk: Desk::new(Sockets::sort(sockets), limiter),
-            lookups: HashMap::new(),
+            askers: HashMap::new(),
+            limits: BTreeSet::new(),
             next_lookup: 0,
             watches: HashMap::new(),
+            missed: 0,
             entrance: entrance.clone(),
             statistics,
             keeping,
@@ -102,24 +108,36 @@ impl Identity {
         identity
     }
 
-    /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it.
-    pub(super) fn lookup(&self, target: [u8; 20], goal: Goal) -> mpsc::Receiver<Event> {
+    /// Starts a lookup; its events end with [`Event::LookupEnded`], at the latest by `until`. Dropping the receiver cancels it.
+    pub(super) fn lookup(
+        &self,
+        target: [u8; 20],
+        goal: Goal,
+        until: Option<Instant>,
+    ) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::Lookup {
             target: Id::new(target),
             goal,
             events,
+            until,
         });
         receiver
     }
 
     /// Starts a search for an item, as [`Identity::lookup`] does one for peers.
-    pub(super) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
+    pub(super) fn get_item(
+        &self,
+        target: Id,
+        salt: Salt,
+        until: Option<Instant>,
+    ) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::GetItem {
             target,
             salt,
             events,
+            until,
         });
         receiver
     }
@@ -130,6 +148,7 @@ impl Identity {
         item: Item,
         salt: Salt,
         cas: Option<i64>,
+        until: Option<Instant>,
     ) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::PutItem {
@@ -137,6 +156,7 @@ impl Identity {
             salt,
             cas,
             events,
+            until,
         });
         receiver
     }
@@ -216,9 +236,15 @@ impl Identity {
         }
     }
 
-    /// A full queue means a driver that is hopelessly behind: then a lookup ends at once, as by `LookupEnded`'s absence.
+    /// Hands it to the driver, as soon as he has room for it: whoever calls this many times before the driver gets a turn loses nothing.
     fn command(&self, command: Command) {
-        let _ = self.commands.try_send(command);
+        if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
+            let commands = self.commands.clone();
+            self.runtime.spawn(async move {
+                // If the node stops meanwhile, who asked sees the end of his channel.
+                let _ = commands.send(command).await;
+            });
+        }
     }
 
     fn figures(&self) -> (Id, DhtStatistics) {

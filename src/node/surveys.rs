@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dht::{BucketView, Event, Family, Probe, ScrapeCount};
+use dht::{
+    BucketView, Census, Event, Family, Id, LookupReport, NetworkSize, NodeInfo, Outcome, Probe,
+    ScrapeCount,
+};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use wire::InfoHash;
 
 use super::Node;
 use crate::Error;
-use crate::dht_driver::Goal;
+use crate::dht_driver::{Dht, Goal};
 
 /// The samples of a survey, as they come. Dropping it ends the survey.
 #[derive(Debug)]
@@ -132,12 +136,29 @@ pub struct TableView {
     pub buckets: Vec<BucketView>,
 }
 
+/// How large the network of a family is, and what that is known from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Estimate {
+    /// Whether it is that of IPv6.
+    pub is_ipv6: bool,
+    /// How many nodes there are, and between which bounds with 95 % certainty.
+    pub size: NetworkSize,
+    /// Points around which the nearest nodes were found.
+    pub neighbourhoods: usize,
+    /// Nodes that were met there.
+    pub met: usize,
+}
+
+/// Lookups of an estimate that are under way at once.
+const AT_ONCE: usize = 4;
+
 impl Node {
     /// Asks node after node which torrents it keeps peers of, from those nearest to a point outwards. Nobody is asked again by this node
     /// before the time that he named is over. BEP 51.
     pub fn sample(&self, point: [u8; 20]) -> Samples {
         Samples {
-            events: self.0.dht.lookup(point, Goal::Sample),
+            events: self.dht.lookup(point, Goal::Sample),
             summary: None,
         }
     }
@@ -147,7 +168,7 @@ impl Node {
     /// # Errors
     /// The node was shut down.
     pub async fn scrape(&self, info_hash: InfoHash) -> Result<Scraped, Error> {
-        let mut events = self.0.dht.lookup(*info_hash.as_bytes(), Goal::Scrape);
+        let mut events = self.dht.lookup(*info_hash.as_bytes(), Goal::Scrape);
         let mut counted = ScrapeCount::default();
         while let Some(event) = events.recv().await {
             match event {
@@ -173,15 +194,67 @@ impl Node {
     /// The nodes nearest to a point that answer, nearest first, at most 8 a family.
     ///
     /// # Errors
-    /// The node was shut down.
-    pub async fn closest_nodes(&self, point: [u8; 20]) -> Result<Vec<dht::NodeInfo>, Error> {
-        let mut events = self.0.dht.lookup(point, Goal::FindNode);
-        while let Some(event) = events.recv().await {
-            if let Event::LookupEnded { report, .. } = event {
-                return Ok(report.closest);
+    /// Nobody answered, or the node was shut down.
+    pub async fn closest_nodes(&self, point: [u8; 20]) -> Result<Vec<NodeInfo>, Error> {
+        let report = neighbourhood(&self.dht, point).await?;
+        match report.answered {
+            0 => Err(Error::Unanswered {
+                after: report.elapsed,
+            }),
+            _ => Ok(report.closest),
+        }
+    }
+
+    /// Estimates how many nodes there are, for each family in which there is anybody, from how far the eight nearest to points drawn at random reach. The error is about
+    /// 75 % divided by the root of the number of lookups. All of them together take no longer than the patience; then fewer count.
+    ///
+    /// # Errors
+    /// Nobody answered, or the node was shut down.
+    pub async fn estimate(&self, lookups: u16) -> Result<Vec<Estimate>, Error> {
+        let start = Instant::now();
+        let mut census = [Census::default(), Census::default()];
+        let mut running = JoinSet::new();
+        let mut left = lookups;
+        loop {
+            let patience = self.patience();
+            let patience = patience.map(|patience| patience.saturating_sub(start.elapsed()));
+            let is_late = patience.is_some_and(|patience| patience.is_zero());
+            while running.len() < AT_ONCE && left > 0 && !is_late {
+                left -= 1;
+                let dht = self.dht.with_patience(patience);
+                let point: [u8; 20] = rand::random();
+                running.spawn(async move { (point, neighbourhood(&dht, point).await) });
+            }
+            let Some(Ok((point, report))) = running.join_next().await else {
+                break;
+            };
+            let report = report?;
+            // Of a lookup that was cut short the nearest are not the nearest.
+            if report.outcome != Outcome::Converged {
+                continue;
+            }
+            for (family, census) in Family::ALL.into_iter().zip(&mut census) {
+                let of_family = |node: &&NodeInfo| Family::of(&node.address) == family;
+                let closest: Vec<_> = report.closest.iter().filter(of_family).copied().collect();
+                census.add(&Id::new(point), &closest);
             }
         }
-        Err(Error::ShutDown)
+        let estimates = Family::ALL.into_iter().zip(&census);
+        let estimates: Vec<_> = estimates
+            .filter_map(|(family, census)| {
+                Some(Estimate {
+                    is_ipv6: family == Family::V6,
+                    size: census.estimate()?,
+                    neighbourhoods: census.neighbourhoods(),
+                    met: census.met(),
+                })
+            })
+            .collect();
+        if estimates.is_empty() {
+            let after = start.elapsed();
+            return Err(Error::Unanswered { after });
+        }
+        Ok(estimates)
     }
 
     /// Asks an address whether a DHT node is there.
@@ -194,7 +267,7 @@ impl Node {
             asked: address.to_string(),
             after: asked.elapsed(),
         };
-        let mut events = self.0.dht.probe(address);
+        let mut events = self.dht.probe(address);
         let event = timeout(patience, events.recv()).await;
         let event = event.map_err(|_| silent())?.ok_or(Error::ShutDown)?;
         let Event::Probed { outcome, .. } = event else {
@@ -221,7 +294,7 @@ impl Node {
     /// # Errors
     /// The node was shut down.
     pub async fn routing_table(&self) -> Result<Vec<TableView>, Error> {
-        let tables = self.0.dht.tables().await.ok_or(Error::ShutDown)?;
+        let tables = self.dht.tables().await.ok_or(Error::ShutDown)?;
         let tables = tables.into_iter().flat_map(|(id, tables)| {
             tables.into_iter().map(move |(family, buckets)| TableView {
                 id: *id.as_bytes(),
@@ -237,7 +310,18 @@ impl Node {
     /// Waits until the neighbourhood of our own id was found, and with it a routing table that is as good as it gets at once. Not for longer
     /// than the patience: then it is what it is.
     pub async fn settled(&self, patience: Duration) {
-        let mut entrance = self.0.dht.entrance();
+        let mut entrance = self.dht.entrance();
         let _ = timeout(patience, entrance.wait_for(|entrance| entrance.settled)).await;
     }
+}
+
+/// Finds the nodes nearest to a point.
+async fn neighbourhood(dht: &Dht, point: [u8; 20]) -> Result<LookupReport, Error> {
+    let mut events = dht.lookup(point, Goal::FindNode);
+    while let Some(event) = events.recv().await {
+        if let Event::LookupEnded { report, .. } = event {
+            return Ok(*report);
+        }
+    }
+    Err(Error::ShutDown)
 }

@@ -82,6 +82,23 @@ async fn what_one_node_announces_another_finds() {
 }
 
 #[tokio::test]
+async fn a_thousand_lookups_at_once_each_find_what_was_announced() {
+    let first = node(None).await;
+    let alice = node(Some(&first)).await;
+    within(alice.bootstrapped(PATIENCE)).await.unwrap();
+    let info_hash = UNKNOWN.parse().unwrap();
+    within(alice.announce(info_hash, Some(4711))).await.unwrap();
+
+    // None of them is begun before this task gives way to the node.
+    let lookups: Vec<_> = (0..1000).map(|_| alice.get_peers(info_hash)).collect();
+    for mut peers in lookups {
+        let peer = within(peers.next()).await;
+        assert_eq!(peer, Some("127.0.0.1:4711".parse().unwrap()));
+    }
+    assert_eq!(alice.dht_statistics().events_missed, 0);
+}
+
+#[tokio::test]
 async fn errors_are_values_that_say_what_happened() {
     let first = node(None).await;
     let nobody = node(None).await;

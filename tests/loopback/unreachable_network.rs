@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::support::{Conversation, Desk, FakeDhtNode, FakePeer, Gate, UNKNOWN};
+use crate::support::{Conversation, Desk, FakeDhtNode, FakePeer, Gate, Running, UNKNOWN};
 
 #[test]
 fn an_info_hash_with_a_typing_error_is_explained() {
@@ -59,6 +59,49 @@ fn a_bootstrap_node_that_does_not_answer_is_named() {
         desk.run(&[command, UNKNOWN, "--bootstrap", &address, "--timeout", "1"])
             .assert_refused(5, &["no DHT node answered", &address]);
     }
+}
+
+/// A way into the network that does not know the questions of its users.
+#[test]
+fn what_nobody_answers_ends_with_its_timeout() {
+    let desk = Desk::new();
+    let dht = FakeDhtNode::answering(|method, _| matches!(method, "ping" | "find_node"));
+    let address = dht.address();
+    desk.run(&["item", "key", "me.key"]).assert_code(0);
+    desk.write("hashes.txt", format!("{UNKNOWN}\n{}\n", "7".repeat(40)));
+    let key = "8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e";
+    let link = format!("magnet:?xs=urn:btpk:{key}");
+    let questions = [
+        &["lookup", UNKNOWN][..],
+        &["lookup", UNKNOWN, "--trace"],
+        &["lookup", "--batch", "hashes.txt"],
+        &["announce", UNKNOWN, "--port", "1", "--once"],
+        &["announce", "--batch", "hashes.txt", "--port", "1", "--once"],
+        &["scrape", UNKNOWN],
+        &["sample", UNKNOWN, "--within", "0"],
+        &["item", "get", UNKNOWN],
+        &["item", "get", "--public-key", key],
+        &["item", "put", "x"],
+        &["item", "put", "x", "--key", "me.key"],
+        &["item", "put", "x", "--key", "me.key", "--seq", "1"],
+        &["get", &link],
+    ];
+    let running = questions.map(|question| {
+        let how = ["--bootstrap", &address, "--timeout", "1"];
+        desk.start(&[question, &how].concat())
+    });
+    for ended in running.into_iter().map(Running::end) {
+        ended.assert_refused(5, &["no DHT node answered"]);
+    }
+}
+
+#[test]
+fn a_network_that_falls_silent_is_not_estimated() {
+    let desk = Desk::new();
+    let dht = FakeDhtNode::answering(|_, before| before == 0);
+    let bootstrap = ["--bootstrap", &dht.address(), "--timeout", "1"];
+    desk.run(&[&["estimate"], &bootstrap[..]].concat())
+        .assert_refused(5, &["no DHT node answered"]);
 }
 
 #[test]

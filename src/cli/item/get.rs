@@ -102,7 +102,10 @@ async fn search(node: &Node, arguments: &Arguments, output: &Output) -> Result<I
                     responded,
                     seconds: elapsed.as_secs_f64(),
                 });
-                let item = best.ok_or(Failure::NobodyHasItem { target, responded })?;
+                let item = best.ok_or_else(|| match responded {
+                    0 => trackless::Error::Unanswered { after: elapsed }.into(),
+                    _ => Failure::NobodyHasItem { target, responded },
+                })?;
                 output.note(note(&item, copies, elapsed));
                 return Ok(item);
             }

@@ -77,6 +77,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     let node = entrance.start(Role::Participant, output).await?;
     let keep = async {
         entrance.wait(&node).await?;
+        let node = node.with_patience(entrance.patience());
         wish.keep(&node, output).await
     };
     let result = tokio::select! {

@@ -36,7 +36,10 @@ impl Wish {
         while let Some(result) = kept.next().await {
             match result {
                 Ok(receipt) => self.say(&item, &receipt, output),
-                Err(error @ trackless::Error::NotStored { .. }) => {
+                Err(
+                    error @ (trackless::Error::NotStored { .. }
+                    | trackless::Error::Unanswered { .. }),
+                ) => {
                     output.note(format_args!("{error}; trying again"));
                 }
                 Err(error) => return Err(error.into()),

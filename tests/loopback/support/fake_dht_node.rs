@@ -1,4 +1,4 @@
-//! A DHT node that answers everything and remembers what it was asked. BEP 5.
+//! A DHT node that answers everything, or not, and remembers what it was asked. BEP 5.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,15 @@ pub(crate) struct Query {
 impl FakeDhtNode {
     /// Names these peers (IPv4 only) for every info-hash.
     pub(crate) fn naming(peers: &[SocketAddr]) -> Self {
+        Self::start(peers, |_, _| true)
+    }
+
+    /// Answers only those queries of which this is true, given the method and how many came before.
+    pub(crate) fn answering(wanted: fn(&str, usize) -> bool) -> Self {
+        Self::start(&[], wanted)
+    }
+
+    fn start(peers: &[SocketAddr], wanted: fn(&str, usize) -> bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         // Often enough to see that it is to end.
         socket
@@ -47,10 +56,15 @@ impl FakeDhtNode {
                 };
                 let answer = answer(&query, &transaction, &peers);
                 let (queries, arrived) = &*record;
-                queries.lock().unwrap().push(query);
+                let mut queries = queries.lock().unwrap();
+                let is_wanted = wanted(&query.method, queries.len());
+                queries.push(query);
+                drop(queries);
                 arrived.notify_all();
-                // Who asked may be gone.
-                let _ = socket.send_to(&answer, from);
+                if is_wanted {
+                    // Who asked may be gone.
+                    let _ = socket.send_to(&answer, from);
+                }
             }
         });
         Self {
