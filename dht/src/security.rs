@@ -6,6 +6,7 @@ use rand::{Rng, RngExt};
 
 use crate::address::{is_public, network};
 use crate::id::Id;
+use crate::message::NodeInfo;
 
 /// Leading bits of an id that its address decides.
 const BOUND_BITS: u32 = 21;
@@ -33,6 +34,12 @@ pub fn is_id_valid(id: &Id, ip: IpAddr) -> bool {
     let [first, second, third, fourth, .., seed] = *id.as_bytes();
     let found = u32::from_be_bytes([first, second, third, fourth]);
     !is_public(ip) || (found ^ prefix(ip, seed)).leading_zeros() >= BOUND_BITS
+}
+
+/// Whether a node has an id that does not follow from its address, and should. In IPv6 that says nothing: who has both families has one id, which
+/// follows from his IPv4 address.
+pub(crate) fn is_id_doubtful(node: &NodeInfo) -> bool {
+    node.address.is_ipv4() && !is_id_valid(&node.id, node.address.ip())
 }
 
 fn prefix(ip: IpAddr, seed: u8) -> u32 {

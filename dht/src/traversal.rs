@@ -4,6 +4,7 @@ use crate::address::same_host;
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::{NodeInfo, Token};
+use crate::security::is_id_doubtful;
 
 mod credit;
 mod detour;
@@ -15,13 +16,15 @@ use detour::Detour;
 const MAX_CANDIDATES: usize = 128;
 /// Nodes at most that an announce is sent to, those that did not acknowledge it included.
 const MAX_ANNOUNCES: usize = 3 * Config::K;
+/// Queries at most to one IP, each at the word of somebody else and after the one before brought nothing.
+const MAX_TRIES: usize = 3;
 
 /// The walk of one lookup through one family, closer and closer to its target. BEP 5, "Overview".
 ///
 /// It decides whom to ask next and when there is nobody left to ask; it sends nothing and knows no time.
 pub(crate) struct Traversal {
     target: Id,
-    /// Nearest first.
+    /// Nearest first. Of several addresses that are said to have one id those come first from which it may follow, then those that were named first.
     candidates: Vec<Candidate>,
     /// Addresses without an id, for those who know nobody yet.
     entrances: Vec<(SocketAddr, State)>,
@@ -35,7 +38,7 @@ struct Candidate {
     hops: u8,
     /// Who named it first; `None` if it stood in our table, or came by itself.
     namer: Option<SocketAddr>,
-    /// Somebody else named it, too.
+    /// Somebody else named it, too: the same id at the same address.
     is_seconded: bool,
     state: State,
     token: Option<Token>,
@@ -57,6 +60,22 @@ enum State {
     Failed,
 }
 
+impl Candidate {
+    fn is(&self, address: &SocketAddr, id: Option<&Id>) -> bool {
+        self.node.address == *address && Some(&self.node.id) == id
+    }
+
+    /// Those at the beginning of some that have its id.
+    fn namesakes<'a>(&self, of: impl Iterator<Item = &'a Self>) -> impl Iterator<Item = &'a Self> {
+        let id = self.node.id;
+        of.take_while(move |other| other.node.id == id)
+    }
+
+    fn may_be_told(&self) -> bool {
+        self.state == State::Answered && self.token.is_some()
+    }
+}
+
 impl Traversal {
     pub(crate) fn new(target: Id) -> Self {
         Self {
@@ -70,20 +89,25 @@ impl Traversal {
 
     /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it;
     /// `namer` is whose answer names it.
+    ///
+    /// It is known by id and address: who names somebody at a false address must not keep us from those who know the right one. Nobody names two
+    /// addresses for one id.
     pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) {
         let distance = node.id.distance(&self.target);
-        let place = self
-            .candidates
-            .binary_search_by_key(&distance, |candidate| {
-                candidate.node.id.distance(&self.target)
-            });
-        if let Ok(place) = place {
-            if let Some(known) = self.candidates.get_mut(place) {
+        let nearer = |candidate: &Candidate| candidate.node.id.distance(&self.target) < distance;
+        let nearer = self.candidates.partition_point(nearer);
+        let mut place = nearer;
+        let namesakes = self.candidates.iter_mut().skip(nearer);
+        let mut named_before = false;
+        for known in namesakes.take_while(|known| known.node.id == node.id) {
+            if known.node.address == node.address {
                 known.is_seconded |= namer.is_some() && namer != known.namer;
+                return;
             }
-        } else if let Err(place) = place
-            && place < MAX_CANDIDATES
-        {
+            named_before |= namer.is_some() && namer == known.namer;
+            place += usize::from(is_id_doubtful(&node) || !is_id_doubtful(&known.node));
+        }
+        if place < MAX_CANDIDATES && !named_before {
             self.candidates.truncate(MAX_CANDIDATES - 1);
             self.candidates.insert(
                 place,
@@ -129,15 +153,11 @@ impl Traversal {
         let mut alive = 0;
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
-            match candidate.state {
-                State::Asked => alive += usize::from(self.counts(candidate)),
-                State::Answered => alive += usize::from(self.is_found(candidate)),
-                State::Fresh if self.may_be_asked(candidate) => {
-                    next = Some(place);
-                    break;
-                }
-                State::Fresh | State::Stalled | State::Late | State::Failed => {}
+            if candidate.state == State::Fresh && self.may_be_asked(place, candidate) {
+                next = Some(place);
+                break;
             }
+            alive += usize::from(self.is_first(place, |candidate| self.is_hopeful(candidate)));
             if alive == self.wanted() {
                 break;
             }
@@ -162,18 +182,48 @@ impl Traversal {
         detour.is_none_or(|detour| detour.counts(distance))
     }
 
-    /// Whether a candidate that answered is one of those: who is to be told something has to have given a token.
+    /// Whether a candidate answered and is one of those: who is to be told something has to have given a token.
     fn is_found(&self, candidate: &Candidate) -> bool {
-        self.counts(candidate) && (candidate.token.is_some() || !self.announcing)
+        candidate.state == State::Answered
+            && self.counts(candidate)
+            && (candidate.token.is_some() || !self.announcing)
+    }
+
+    /// Whether a candidate is one of those, or may be in a moment.
+    fn is_hopeful(&self, candidate: &Candidate) -> bool {
+        self.is_found(candidate) || (candidate.state == State::Asked && self.counts(candidate))
+    }
+
+    /// Whether a candidate is the first with its id of whom something is true: an id is one node, however many addresses say that it is theirs.
+    fn is_first(&self, place: usize, is_true: impl Fn(&Candidate) -> bool) -> bool {
+        let Some((candidate, before)) = (self.candidates.get(..=place)).and_then(<[_]>::split_last)
+        else {
+            return false;
+        };
+        is_true(candidate) && !candidate.namesakes(before.iter().rev()).any(is_true)
     }
 
     /// Whether a candidate that was not asked yet may be.
-    fn may_be_asked(&self, candidate: &Candidate) -> bool {
+    fn may_be_asked(&self, place: usize, candidate: &Candidate) -> bool {
         let Candidate { node, .. } = candidate;
         let detour = self.detour.as_ref();
         detour.is_none_or(|detour| detour.admits(node, node.id.distance(&self.target)))
-            && !self.is_host_asked(&node.address)
+            && !self.is_represented(place, candidate)
+            && !self.is_host_asked(candidate)
             && self.is_believed(candidate)
+    }
+
+    /// Whether another address answers for the id of a candidate, or is asked whether it does. Not one from which the id does not follow, where it
+    /// follows from this one.
+    fn is_represented(&self, place: usize, candidate: &Candidate) -> bool {
+        let (before, after) = self.candidates.split_at(place.min(self.candidates.len()));
+        let mut namesakes = candidate
+            .namesakes(before.iter().rev())
+            .chain(candidate.namesakes(after.iter().skip(1)));
+        namesakes.any(|other| {
+            matches!(other.state, State::Asked | State::Answered)
+                && (is_id_doubtful(&candidate.node) || !is_id_doubtful(&other.node))
+        })
     }
 
     /// Whether somebody names it who is worth listening to: one who keeps naming dead nodes has no say alone.
@@ -187,10 +237,10 @@ impl Traversal {
     }
 
     /// Who named a candidate first.
-    pub(crate) fn namer(&self, address: &SocketAddr) -> Option<SocketAddr> {
+    pub(crate) fn namer(&self, address: &SocketAddr, id: Option<&Id>) -> Option<SocketAddr> {
         let mut candidates = self.candidates.iter();
         candidates
-            .find(|candidate| candidate.node.address == *address)?
+            .find(|candidate| candidate.is(address, id))?
             .namer
     }
 
@@ -239,16 +289,30 @@ impl Traversal {
         candidate.hops
     }
 
-    /// One query an IP a lookup: many ids behind one address have one say.
-    fn is_host_asked(&self, address: &SocketAddr) -> bool {
-        let asked = |state: State| !matches!(state, State::Fresh);
-        self.entrances
-            .iter()
-            .any(|(entrance, state)| asked(*state) && same_host(entrance, address))
-            || self
-                .candidates
-                .iter()
-                .any(|other| asked(other.state) && same_host(&other.node.address, address))
+    /// One answer an IP a lookup: many ids behind one address have one say. After a query that brought nothing another one may go there, at somebody
+    /// else's word, since the first may have named a false port or a false id.
+    fn is_host_asked(&self, candidate: &Candidate) -> bool {
+        let address = &candidate.node.address;
+        let mut entrances = self.entrances.iter();
+        if entrances.any(|(entrance, state)| *state != State::Fresh && same_host(entrance, address))
+        {
+            return true;
+        }
+        let others = self.candidates.iter();
+        let asked = others
+            .filter(|other| other.state != State::Fresh && same_host(&other.node.address, address));
+        let mut tries = 0;
+        for other in asked {
+            let is_same_word = other.namer == candidate.namer && !candidate.is_seconded;
+            tries += 1;
+            if matches!(other.state, State::Asked | State::Answered)
+                || is_same_word
+                || tries == MAX_TRIES
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// Queries that are waited for.
@@ -309,7 +373,7 @@ impl Traversal {
     fn find(&mut self, address: &SocketAddr, id: Option<&Id>) -> Option<&mut Candidate> {
         self.candidates
             .iter_mut()
-            .find(|candidate| candidate.node.address == *address && Some(&candidate.node.id) == id)
+            .find(|candidate| candidate.is(address, id))
     }
 
     /// Whether the k nearest living nodes have answered, or all there are; as far as can be known without waiting for those that stall.
@@ -329,13 +393,13 @@ impl Traversal {
             return false;
         }
         let mut answers = 0;
-        for candidate in &self.candidates {
+        for (place, candidate) in self.candidates.iter().enumerate() {
             let state = candidate.state;
-            let is_unasked = state == State::Fresh && self.may_be_asked(candidate);
+            let is_unasked = state == State::Fresh && self.may_be_asked(place, candidate);
             if is_unasked || awaited(state) || awaited(candidate.exploration) {
                 return false;
             }
-            answers += usize::from(state == State::Answered && self.is_found(candidate));
+            answers += usize::from(self.is_first(place, |candidate| self.is_found(candidate)));
             if answers == self.wanted() {
                 break;
             }
@@ -355,11 +419,10 @@ impl Traversal {
     }
 
     fn nearest_answered(&self) -> impl Iterator<Item = &Candidate> + '_ {
-        let answered = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.state == State::Answered);
-        answered.take(Config::K)
+        let has_answered = |candidate: &Candidate| candidate.state == State::Answered;
+        let candidates = self.candidates.iter().enumerate();
+        let answered = candidates.filter(move |(place, _)| self.is_first(*place, has_answered));
+        answered.map(|(_, candidate)| candidate).take(Config::K)
     }
 
     /// Turns from asking to telling.
@@ -380,7 +443,7 @@ impl Traversal {
         let (mut in_crowd, mut around) = (0, 0);
         let mut next = None;
         for (place, candidate) in self.candidates.iter().enumerate() {
-            if candidate.state != State::Answered || candidate.token.is_none() {
+            if !self.is_first(place, Candidate::may_be_told) {
                 continue;
             }
             let hopeful = if self.counts(candidate) {

@@ -193,7 +193,7 @@ impl Node {
                 break;
             }
             if let Some((address, id)) = traversal.next() {
-                let named_by = traversal.namer(&address);
+                let named_by = traversal.namer(&address, id.as_ref());
                 lookup.tally.asked += 1;
                 lookup.trace(address, id, Step::Asked { named_by }, context.out);
                 let method = lookup.method();

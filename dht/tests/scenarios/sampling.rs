@@ -155,7 +155,7 @@ fn a_survey_asks_nobody_twice_and_finds_every_torrent() {
         let (report, _) = result(&world, who);
         assert_eq!(report.outcome, Outcome::Converged);
         // One question a node tells of nearly everybody, and nobody fails to answer.
-        assert!(report.asked >= 57, "{report:?}");
+        assert!(report.asked >= 55, "{report:?}");
         assert_eq!(report.asked, report.answered);
         assert!(asked(&world, who).values().all(|&times| times == 1));
         let nearest = world.nearest(&hash(200), 9);

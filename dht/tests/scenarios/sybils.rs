@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use dht::{Config, Id, Input, Method};
+use dht::{Config, Id, Input, Method, NodeInfo};
 
 use crate::world::{World, public};
 use crate::{LOOKUP, SECOND, announce, contacts, ended, hash, message, result};
@@ -154,4 +155,80 @@ fn newcomers_in_any_number_do_not_surround_an_established_node() {
     // What it looks for, it finds.
     let info_hash = Id::random(world.rng());
     assert_eq!(found(&mut world, info_hash, 150, &[0]).0, 1);
+}
+
+/// How many of the eight nearest to an info-hash acknowledge what a node announces that first hears of them what somebody makes of them, and how long
+/// that takes.
+fn told_in_spite_of(lie: fn(NodeInfo) -> NodeInfo, copies: bool) -> (usize, Duration) {
+    let mut world = World::established(300, Config::default(), BTreeMap::new(), 55);
+    let all = world.nearest(&hash(1), 300);
+    let nearest = all[..8].to_vec();
+    let info = |world: &World, address| {
+        let id = world.nodes[&address].node.id();
+        NodeInfo { id, address }
+    };
+    // The liar is the nearest of those whom the newcomer knows, so he is asked first and answers first.
+    let liar = NodeInfo {
+        id: hash(1).random_at(3, world.rng()),
+        address: public(SYBILS),
+    };
+    world.sybils.insert(liar.address, liar.id);
+    world.liars.insert(liar.address, lie);
+    for &address in nearest.iter().filter(|_| copies) {
+        let copy = lie(info(&world, address));
+        world.sybils.insert(copy.address, copy.id);
+    }
+    let mut known = vec![(liar, world.now)];
+    known.extend(all[288..].iter().map(|&far| (info(&world, far), world.now)));
+    let me = public(900);
+    let id = dht::id_for(me.ip(), world.rng());
+    let (config, now) = (Config::default(), world.now);
+    let node = dht::Node::established(id, known, &config, now, world.rng());
+    world.place(me, node, Input::Timeout);
+    let took = announce(&mut world, me, hash(1)).unwrap();
+    let told = world.nodes[&me].events.iter();
+    let told = told.filter(|(_, event)| match event {
+        dht::Event::Announced { node, .. } => nearest.contains(&node.address),
+        _ => false,
+    });
+    (told.count(), took)
+}
+
+/// The same node where nobody is.
+fn elsewhere(node: NodeInfo) -> NodeInfo {
+    let port = node.address.port();
+    let mut octets = node.id.as_bytes().iter().copied();
+    let mut next = || octets.next().unwrap_or_default();
+    NodeInfo {
+        address: SocketAddr::from(([150, next(), next(), next()], port)),
+        ..node
+    }
+}
+
+#[test]
+fn one_who_names_the_nearest_where_they_are_not_does_not_hide_them() {
+    assert_eq!(told_in_spite_of(|node| node, false).0, 8, "the truth");
+    let (told, took) = told_in_spite_of(elsewhere, false);
+    assert_eq!(told, 8);
+    assert!(took <= 3 * SECOND, "{took:?}");
+    let false_port = |node: NodeInfo| {
+        let mut address = node.address;
+        address.set_port(address.port() + 1);
+        NodeInfo { address, ..node }
+    };
+    assert_eq!(told_in_spite_of(false_port, false).0, 8);
+    let false_name = |node: NodeInfo| {
+        let mut id: [u8; 20] = node.id.into();
+        id[19] ^= 1;
+        NodeInfo {
+            id: id.into(),
+            ..node
+        }
+    };
+    assert_eq!(told_in_spite_of(false_name, false).0, 8);
+}
+
+#[test]
+fn those_who_answer_with_the_ids_of_the_nearest_do_not_replace_them() {
+    assert_eq!(told_in_spite_of(elsewhere, true).0, 8);
 }

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) holes: BTreeMap<SocketAddr, BTreeMap<SocketAddr, Duration>>,
     /// Nodes that name one another, acknowledge what is announced to them, and keep nothing.
     pub(crate) sybils: BTreeMap<SocketAddr, Id>,
+    /// Those of them who tell another story: they name the nodes that are nearest indeed, but not as these are.
+    pub(crate) liars: BTreeMap<SocketAddr, fn(NodeInfo) -> NodeInfo>,
     /// The second addresses of nodes that have two, of either family, with the first one; and the other way round.
     pub(crate) homes: BTreeMap<SocketAddr, SocketAddr>,
     /// One datagram in so many gets lost.
@@ -97,6 +99,7 @@ impl World {
             silent: BTreeSet::new(),
             holes: BTreeMap::new(),
             sybils: BTreeMap::new(),
+            liars: BTreeMap::new(),
             homes: BTreeMap::new(),
             sent: 0,
             loss: None,
@@ -340,13 +343,11 @@ impl World {
             info_hash: target, ..
         } = &query.method
         {
-            let mut fellows: Vec<_> = self.sybils.iter().collect();
-            fellows.sort_by_key(|(_, id)| id.distance(target));
-            let named = fellows.into_iter().take(8);
-            let named = named.filter_map(|(address, &id)| match address {
+            let named = self.named_by_sybil(sybil, target);
+            let named = named.into_iter().filter_map(|node| match node.address {
                 SocketAddr::V4(address) => Some(NodeInfo {
-                    id,
-                    address: *address,
+                    id: node.id,
+                    address,
                 }),
                 SocketAddr::V6(_) => None,
             });
@@ -359,6 +360,27 @@ impl World {
             external: Some(asker),
             body: Body::Response(response),
         })
+    }
+
+    fn named_by_sybil(&self, sybil: SocketAddr, target: &Id) -> Vec<NodeInfo> {
+        if let Some(lie) = self.liars.get(&sybil) {
+            let nearest = self.nearest(target, 8).into_iter();
+            let id = |address| self.nodes[&address].node.id();
+            return nearest
+                .map(|address| {
+                    lie(NodeInfo {
+                        id: id(address),
+                        address,
+                    })
+                })
+                .collect();
+        }
+        let mut fellows: Vec<_> = self.sybils.iter().collect();
+        fellows.sort_by_key(|(_, id)| id.distance(target));
+        let named = fellows.into_iter().take(8);
+        named
+            .map(|(&address, &id)| NodeInfo { id, address })
+            .collect()
     }
 
     pub(crate) fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
