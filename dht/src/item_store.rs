@@ -7,11 +7,11 @@ use lru::LruCache;
 use rand::Rng;
 
 use crate::address::{host, is_public, network, scope};
+use crate::cell_rate::{Meter, nanos};
 use crate::config::Config;
 use crate::id::Id;
 use crate::item::{Item, Salt};
 use crate::keyed_hash::KeyedHash;
-use crate::limiter::Meter;
 use crate::message::{Holding, KrpcError, Put};
 use crate::stored::{StoredItem, left_until};
 
@@ -221,7 +221,7 @@ impl ItemStore {
             Some(network) => self.hash.hash_one(network),
             None => self.hash.hash_one(source),
         };
-        let now = now.as_nanos() as u64;
+        let now = nanos(now);
         let (of_network, of_all) = &mut self.verifications;
         if !of_network.admit(origin, 1, now) || !of_all.admit(0, 1, now) {
             return Err(KrpcError::new(

@@ -55,6 +55,7 @@
 
 mod address;
 mod bloom_filter;
+mod cell_rate;
 mod census;
 mod config;
 mod event;

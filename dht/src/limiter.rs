@@ -6,11 +6,16 @@ use rand::Rng;
 use siphasher::sip::SipHasher13;
 
 use crate::address::{is_public, network};
+use crate::cell_rate::{Meter, nanos};
+
+/// Bytes that count as one datagram: a question fits, a flood of large ones counts as what it is.
+const UNIT: u64 = 256;
 
 /// How much is read from whom. The default is what people run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Datagrams a second from one public IP, or from one IP and port of a local network.
+    /// Datagrams a second from one public IP, or from one IP and port of a local network. Each 256 bytes that one has begun count as a datagram,
+    /// here and in the next two.
     pub packets_per_host: u32,
     /// Who sends no more than so many datagrams a second is quiet: all others together have a quarter of [`Limits::bytes`], so that the quiet are
     /// heard among many who are loud.
@@ -73,26 +78,27 @@ impl Limiter {
     /// Whether a datagram of `length` bytes from `from` is to be read.
     #[must_use]
     pub fn admit(&mut self, from: SocketAddr, length: usize, now: Duration) -> bool {
-        let now = now.as_nanos() as u64;
+        let now = nanos(now);
         let is_within = self.is_within(from, length as u64, now);
         is_within || self.awaited.take(self.hash(from.ip(), from.port()))
     }
 
     fn is_within(&mut self, from: SocketAddr, length: u64, now: u64) -> bool {
         let public = is_public(from.ip());
+        let units = length.div_ceil(UNIT).max(1);
         let port = if public { 0 } else { from.port() };
         let host = self.hash(from.ip(), port);
-        if !self.hosts.admit(host, 1, now) {
+        if !self.hosts.admit(host, units, now) {
             return false;
         }
         if public {
             let mut hasher = SipHasher13::new_with_key(&self.key);
             hasher.write_u64(network(from.ip()));
-            if !self.networks.admit(hasher.finish(), 1, now) {
+            if !self.networks.admit(hasher.finish(), units, now) {
                 return false;
             }
         }
-        let is_quiet = self.quiet_hosts.admit(host, 1, now);
+        let is_quiet = self.quiet_hosts.admit(host, units, now);
         (is_quiet || self.loud.admit(0, length, now)) && self.everybody.admit(0, length, now)
     }
 
@@ -131,45 +137,6 @@ impl Awaited {
 
     fn place(&mut self, hash: u64) -> Option<&mut u64> {
         self.0.get_mut(hash as usize % Self::PLACES)
-    }
-}
-
-/// Counts by hash, in two rows of cells: who shares a cell in one row with a flood hardly does so in the other.
-///
-/// A cell holds the time at which all that it admitted is paid off at the allowed rate (the generic cell rate algorithm).
-pub(crate) struct Meter<const CELLS: usize> {
-    rows: [Box<[u64]>; 2],
-    nanos_per_unit: u64,
-    tolerance: u64,
-}
-
-impl<const CELLS: usize> Meter<CELLS> {
-    pub(crate) fn new(rate: u32, burst_seconds: u32) -> Self {
-        let row = || vec![0; CELLS].into_boxed_slice();
-        let second = 1_000_000_000;
-        Self {
-            rows: [row(), row()],
-            nanos_per_unit: second / u64::from(rate.max(1)),
-            tolerance: second * u64::from(burst_seconds),
-        }
-    }
-
-    pub(crate) fn admit(&mut self, hash: u64, units: u64, now: u64) -> bool {
-        let [first, second] = &mut self.rows;
-        let cells = first
-            .get_mut(hash as usize % CELLS)
-            .zip(second.get_mut((hash >> 32) as usize % CELLS));
-        let Some((first, second)) = cells else {
-            return false;
-        };
-        let paid = (*first).min(*second).max(now);
-        if paid > now.saturating_add(self.tolerance) {
-            return false;
-        }
-        let paid = paid.saturating_add(units.saturating_mul(self.nanos_per_unit));
-        *first = (*first).max(paid);
-        *second = (*second).max(paid);
-        true
     }
 }
 
@@ -296,6 +263,30 @@ mod tests {
         let (asked, answered) = heard(flood);
         assert!((30..=55).contains(&asked), "{asked}");
         assert_eq!(answered, 100);
+    }
+
+    #[test]
+    fn an_honest_node_is_heard_beside_three_networks_that_send_large_datagrams() {
+        let mut limiter = limiter(&Limits::default());
+        let (mut asked, mut read) = (0, 0);
+        // Each of the three sends as many as a network may, of 4 KiB; he sends twenty small ones a second, more than the quiet do.
+        for tick in 0..24_000u32 {
+            let now = Duration::from_secs(10) + Duration::from_micros(2500) * tick;
+            for network in 0..3 {
+                let from = host(0x0b00_0000 + network * 256 + tick % 256);
+                read += if limiter.admit(from, 4096, now) {
+                    4096
+                } else {
+                    0
+                };
+            }
+            if tick % 20 == 0 {
+                asked += u32::from(limiter.admit(host(0x0909_0909), 100, now));
+            }
+        }
+        assert_eq!(asked, 1200);
+        // Of the 4 MiB a second that are read from everybody, in a minute.
+        assert!(read < 60 * 350_000, "{read} bytes");
     }
 
     #[test]
