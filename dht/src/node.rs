@@ -281,7 +281,11 @@ impl Node {
             round_trip: context.now.saturating_sub(transaction.sent),
             is_visitor: transaction.purpose == Purpose::Meet,
         };
-        self.round_trips.record(answer.round_trip);
+        // Who is asked for anything else may have seen to it that he is.
+        if transaction.purpose.is_of_lookup() {
+            let from = &transaction.to;
+            self.round_trips.record(from, answer.round_trip);
+        }
         // Who was asked for somebody else was not chosen by us: it enters only in place of the contact that it was.
         let expected = transaction.id.map(|id| NodeInfo { id, ..node });
         let was_contact = expected.is_some_and(|node| self.tables.touch(&node, context.now));
