@@ -45,10 +45,20 @@ pub struct Config {
     pub region: usize,
     /// Queries in flight in all, stalled ones counted. Lookups wait for one another beyond it.
     pub max_in_flight: usize,
-    /// The pace of queries to the public network when lookups have much to ask: one in each of these, in the long run.
+    /// The pace at which lookups write to addresses of the public network that were not written to in the last half minute: one in each of these,
+    /// in the long run. Zero: as fast as they can.
     pub query_interval: Duration,
-    /// So many of them may go out at once.
+    /// So many of them may be written to at once.
     pub query_burst: u32,
+    /// Newcomers (who asked us, or were named by others, and have not answered us yet) that may be asked for a sign of life at the same time; one
+    /// a public IP.
+    pub max_newcomers_in_flight: usize,
+    /// The pace at which newcomers of the public network are asked: one in each of these, in the long run.
+    pub newcomer_interval: Duration,
+    /// So many of them may be asked at once.
+    pub newcomer_burst: u32,
+    /// How long a newcomer's answer is waited for.
+    pub newcomer_timeout: Duration,
     /// Nodes that answered a moment ago, remembered as a start for lookups, and with how fast they were. 0: each lookup starts from the routing table alone, as it may
     /// where lookups are few; a batch of them in key-space order saves most of the way. About 90 bytes each.
     pub recent_responders: usize,
@@ -124,6 +134,10 @@ impl Default for Config {
             max_in_flight: 256,
             query_interval: Duration::from_millis(10),
             query_burst: 500,
+            max_newcomers_in_flight: 32,
+            newcomer_interval: Duration::from_millis(40),
+            newcomer_burst: 32,
+            newcomer_timeout: Duration::from_secs(2),
             recent_responders: 0,
             min_stall: Duration::from_millis(150),
             max_stall: Duration::from_secs(2),

@@ -37,6 +37,7 @@ mod quarantine;
 mod server;
 mod surveys;
 
+use announces::Announces;
 use bootstrap::Bootstrap;
 use link::Links;
 use lookups::Lookups;
@@ -44,7 +45,7 @@ use maintenance::Maintenance;
 use quarantine::Quarantine;
 use surveys::Surveys;
 
-/// A node of the DHT. BEP 5, with BEP 32, 42 and 43.
+/// A node of the DHT. BEP 5, with BEP 32, 33, 42, 43, 44 and 51.
 ///
 /// It owns no socket, no clock and no source of randomness: see [`Node::handle`].
 pub struct Node {
@@ -56,6 +57,8 @@ pub struct Node {
     maintenance: Maintenance,
     quarantine: Quarantine,
     lookups: Lookups,
+    /// Made by the first announce.
+    announces: Option<Box<Announces>>,
     pace: Pace,
     tokens: TokenIssuer,
     /// Made by the first announce.
@@ -89,6 +92,7 @@ impl Node {
             maintenance: Maintenance::default(),
             quarantine: Quarantine::default(),
             lookups: Lookups::default(),
+            announces: None,
             pace: Pace::default(),
             tokens: TokenIssuer::new(rng),
             peers: None,
@@ -317,7 +321,7 @@ impl Node {
         match transaction.purpose {
             Purpose::Bootstrap => self.bootstrap_answered(node, response, context),
             // A probe was told who answered, and with what version, already.
-            Purpose::Verify | Purpose::Meet | Purpose::Probe(_) => {}
+            Purpose::Revisit | Purpose::Verify | Purpose::Meet | Purpose::Probe(_) => {}
             Purpose::Lookup(key) => self.lookup_answered(key, transaction, node, response, context),
             Purpose::Explore(key) => self.exploration_answered(key, node, response, context),
             Purpose::Announce(key) => self.announce_answered(key, node, context),
@@ -355,7 +359,12 @@ impl Node {
     ) {
         let (now, config, address) = (context.now, context.config, transaction.to);
         let family = Family::of(&address);
-        let says_something = self.links.timed_out(family, transaction.sent, now, config);
+        // Whoever has us ask strangers shall not make us believe that our link is down.
+        let says_something = if transaction.purpose.is_of_newcomer() {
+            !self.links.is_down(family, config)
+        } else {
+            self.links.timed_out(family, transaction.sent, now, config)
+        };
         if let Some(id) = transaction.id.filter(|_| says_something) {
             let node = NodeInfo { id, address };
             let pause = if self.tables.is_visitor(&node) {
@@ -439,9 +448,13 @@ impl Node {
         let patience = if purpose.is_of_lookup() {
             self.round_trips.patience(context.config)
         } else {
-            Patience::plain(context.config.query_timeout)
+            Patience::plain(if purpose.is_of_newcomer() {
+                context.config.newcomer_timeout
+            } else {
+                context.config.query_timeout
+            })
         };
-        self.pace.spend(&to, context.now, context.config);
+        self.pace.spend(&to, purpose, context.now, context.config);
         let transaction =
             self.transactions
                 .begin(to, id, purpose, context.now, patience, context.rng);

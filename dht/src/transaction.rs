@@ -43,7 +43,9 @@ pub(crate) enum Delay {
 pub(crate) enum Purpose {
     /// To enter the network, through an address that we were given.
     Bootstrap,
-    /// To learn whether a node lives: a newcomer, or a contact that was silent for long.
+    /// To learn whether one lives who answered us once: a contact that was silent for long, or a node of an earlier run.
+    Revisit,
+    /// To learn whether a newcomer lives whom others named.
     Verify,
     /// To learn whether a node that has just asked us lives.
     Meet,
@@ -64,8 +66,13 @@ impl Purpose {
     pub(crate) const fn is_of_lookup(self) -> bool {
         match self {
             Self::Lookup(_) | Self::Explore(_) | Self::Announce(_) | Self::Sample(_) => true,
-            Self::Bootstrap | Self::Verify | Self::Meet | Self::Probe(_) => false,
+            Self::Bootstrap | Self::Revisit | Self::Verify | Self::Meet | Self::Probe(_) => false,
         }
+    }
+
+    /// Whether it is somebody else's choice who is asked: who asks us, or names others to us.
+    pub(crate) const fn is_of_newcomer(self) -> bool {
+        matches!(self, Self::Verify | Self::Meet)
     }
 }
 
@@ -111,6 +118,12 @@ impl Transaction {
 impl Transactions {
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Newcomers that are asked right now.
+    pub(crate) fn newcomers(&self) -> usize {
+        let purposes = self.pending.iter().map(|transaction| transaction.purpose);
+        purposes.filter(|purpose| purpose.is_of_newcomer()).count()
     }
 
     /// Begins to load what [`finish`](Self::finish) will look at.

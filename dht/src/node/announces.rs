@@ -1,5 +1,6 @@
 //! The end of a lookup that tells the nearest nodes something: a peer (BEP 5, "`announce_peer`") or an item (BEP 44, "put message").
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use rand::Rng;
@@ -9,12 +10,23 @@ use crate::address::Family;
 use crate::event::{Event, Outbox};
 use crate::id::Id;
 use crate::lookup::Goal;
-use crate::message::NodeInfo;
+use crate::message::{NodeInfo, Token};
 use crate::transaction::Purpose;
 use crate::traversal::Traversal;
 
+/// What waits for its turn to be told, first come, first served; at most as much as all lookups in progress have to tell.
+#[derive(Default)]
+pub(super) struct Announces(VecDeque<Waiting>);
+
+struct Waiting {
+    /// Of the lookup.
+    key: u32,
+    node: NodeInfo,
+    token: Token,
+}
+
 impl Node {
-    /// Tells those nearest nodes that are to be told and were not yet.
+    /// Tells those nearest nodes that are to be told and were not yet, as soon as it is their turn.
     pub(super) fn announce<R: Rng, O: Outbox>(
         &mut self,
         key: u32,
@@ -30,19 +42,41 @@ impl Node {
                 .as_mut()
                 .and_then(Traversal::next_announce)
             else {
-                return;
+                break;
             };
-            let Some(method) = lookup.telling(&node.address, token) else {
-                return;
-            };
-            self.ask(
-                node.address,
-                Some(node.id),
-                Purpose::Announce(key),
-                method,
-                context,
-            );
+            let waiting = Waiting { key, node, token };
+            self.announces.get_or_insert_default().0.push_back(waiting);
         }
+        self.tell_waiting(context);
+    }
+
+    /// Tells as many as the common budget of queries has room for.
+    pub(super) fn tell_waiting<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) {
+        while self.tell_next(context) {}
+    }
+
+    /// Tells the one that has waited longest, if nobody else has to wait. Whether it did.
+    pub(super) fn tell_next<R: Rng, O: Outbox>(&mut self, context: &mut Context<'_, R, O>) -> bool {
+        if self.announces.is_none() || self.lookups.is_starved() {
+            return false;
+        }
+        if !self.has_room(context) {
+            self.lookups.starve();
+            return false;
+        }
+        let waiting = self.announces.as_mut();
+        let Some(Waiting { key, node, token }) = waiting.and_then(|waiting| waiting.0.pop_front())
+        else {
+            self.announces = None;
+            return false;
+        };
+        let lookup = self.lookups.get_mut(key);
+        // It may have been cancelled meanwhile.
+        if let Some(method) = lookup.and_then(|lookup| lookup.telling(&node.address, token)) {
+            let (to, id) = (node.address, Some(node.id));
+            self.ask(to, id, Purpose::Announce(key), method, context);
+        }
+        true
     }
 
     pub(super) fn announce_answered<R: Rng, O: Outbox>(

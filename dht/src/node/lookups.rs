@@ -51,6 +51,16 @@ impl Lookups {
         key
     }
 
+    /// Whether somebody who wants to ask or to tell may not do so out of turn.
+    pub(super) const fn is_starved(&self) -> bool {
+        self.starved
+    }
+
+    /// Somebody wants to ask or to tell and may not.
+    pub(super) const fn starve(&mut self) {
+        self.starved = true;
+    }
+
     fn position(&self, key: u32) -> Option<usize> {
         self.active.iter().position(|lookup| lookup.key == key)
     }
@@ -459,6 +469,7 @@ impl Node {
             (
                 Purpose::Announce(_)
                 | Purpose::Bootstrap
+                | Purpose::Revisit
                 | Purpose::Verify
                 | Purpose::Meet
                 | Purpose::Probe(_),
@@ -499,7 +510,7 @@ impl Node {
             }
             Purpose::Sample(key) => self.survey_failed(key, transaction, context),
             Purpose::Probe(key) => self.probe_failed(key, failure, context),
-            Purpose::Bootstrap | Purpose::Verify | Purpose::Meet => {}
+            Purpose::Bootstrap | Purpose::Revisit | Purpose::Verify | Purpose::Meet => {}
         }
     }
 
@@ -514,6 +525,7 @@ impl Node {
         let next = turns.iter().position(|key| *key > served);
         turns.rotate_left(next.unwrap_or_default());
         for key in turns {
+            self.tell_next(context);
             for family in Family::ALL {
                 self.advance(key, family, 1, context);
             }
@@ -522,5 +534,6 @@ impl Node {
             }
             self.lookups.served = key;
         }
+        self.tell_waiting(context);
     }
 }

@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::link::REVIEW_PAUSE;
 use super::{Context, Node};
-use crate::address::{Family, scope};
+use crate::address::{Family, same_host, scope};
 use crate::config::Config;
 use crate::event::Outbox;
 use crate::id::Id;
@@ -22,6 +22,8 @@ const MAX_RESTORED: usize = 256;
 const RESTORED_AT_ONCE: u32 = 16;
 /// The pause between so many and the next.
 const RESTORED_PAUSE: Duration = Duration::from_millis(250);
+/// How long a newcomer waits who came when there was no room.
+const NEWCOMER_PAUSE: Duration = Duration::from_millis(250);
 /// How often the pause between two rounds doubles before it is as long as it stays.
 const YOUTH: u8 = 4;
 /// With fewer contacts than this, everybody is verified at once.
@@ -70,7 +72,7 @@ impl Round {
 struct Newcomer {
     node: NodeInfo,
     due: Duration,
-    /// [`Purpose::Meet`] if it had asked us, else [`Purpose::Verify`].
+    /// [`Purpose::Meet`] if it had asked us, [`Purpose::Revisit`] if it answered in an earlier run, else [`Purpose::Verify`].
     purpose: Purpose,
 }
 
@@ -163,8 +165,8 @@ impl Node {
             let nearly_empty = self.tables.len(Family::of(&node.address)) < NEARLY_EMPTY;
             // Who looks for nodes near us relies on our knowing them all.
             let is_urgent = nearly_empty || self.tables.is_neighbour(&node);
-            // A flood of made-up askers leaves the budget of queries alone.
-            let delay = if is_urgent && self.transactions.len() < context.config.max_in_flight {
+            // The others wait, however many they are: newcomers have a budget of their own.
+            let delay = if is_urgent && self.has_room_for_newcomer(context) {
                 Duration::ZERO
             } else {
                 context.config.verification_delay
@@ -194,7 +196,8 @@ impl Node {
             && !self.tables.contains(&node)
             && !newcomers
                 .iter()
-                .any(|newcomer| newcomer.node.address == node.address)
+                .any(|newcomer| same_host(&newcomer.node.address, &node.address))
+            && !self.pace.has_met_another(&node.address)
             && !self.quarantine.holds(&node, now, config)
         {
             self.maintenance.queue(node, due, purpose);
@@ -215,9 +218,17 @@ impl Node {
         let pauses = (0u32..).map(|place| RESTORED_PAUSE * (place / RESTORED_AT_ONCE));
         for (&node, pause) in nodes.zip(pauses) {
             self.maintenance
-                .queue(node, context.now + pause, Purpose::Verify);
+                .queue(node, context.now + pause, Purpose::Revisit);
         }
         self.verify_newcomers(context);
+    }
+
+    /// Whether one more newcomer may be asked: they have a small share of the queries in flight, and a pace of their own, since it is others who
+    /// decide how many there are.
+    fn has_room_for_newcomer<R, O>(&self, context: &Context<'_, R, O>) -> bool {
+        self.pace.allows_newcomer(context.now, context.config)
+            && self.transactions.len() < context.config.max_in_flight
+            && self.transactions.newcomers() < context.config.max_newcomers_in_flight
     }
 
     /// Asks a node for a sign of life, and while the table is nearly empty for our neighbours.
@@ -303,6 +314,15 @@ impl Node {
         let is_due = |newcomer: &Newcomer| newcomer.due <= now;
         while self.maintenance.newcomers.first().is_some_and(is_due) {
             let Newcomer { node, purpose, .. } = self.maintenance.newcomers.remove(0);
+            let is_ours = !purpose.is_of_newcomer();
+            if !is_ours && self.pace.has_met_another(&node.address) {
+                continue;
+            }
+            if !is_ours && !self.has_room_for_newcomer(context) {
+                let due = now + NEWCOMER_PAUSE;
+                self.maintenance.queue(node, due, purpose);
+                continue;
+            }
             // What is known of it may have changed while it waited.
             if self.tables.has_room(&node, context.config)
                 && !self.tables.contains(&node)
@@ -353,7 +373,7 @@ impl Node {
             want: Want::UNSAID,
         };
         let (to, id) = (contact.address, Some(contact.id));
-        self.ask(to, id, Purpose::Verify, method, context);
+        self.ask(to, id, Purpose::Revisit, method, context);
     }
 
     /// Looks for nodes for the next bucket of the round that has room. Whether there was one.
@@ -384,7 +404,7 @@ impl Node {
                 self.ask(
                     nearest.address,
                     Some(nearest.id),
-                    Purpose::Verify,
+                    Purpose::Revisit,
                     method,
                     context,
                 );

@@ -289,30 +289,3 @@ fn a_young_network_finds_all_that_are_nearest() {
         }
     }
 }
-
-#[test]
-fn many_lookups_write_to_no_more_strangers_in_a_time_than_a_small_nat_remembers() {
-    let mut world = World::established(200, Config::default(), BTreeMap::new(), 44);
-    let me = public(1);
-    let before = world.nodes[&me].sent.len();
-    for number in 0..300 {
-        let info_hash = Id::random(world.rng());
-        let lookup = LookupId(number);
-        world.input(me, Input::GetPeers { lookup, info_hash });
-    }
-    world.run_for(5 * MINUTE);
-    assert_eq!(count(&world, me, ended), 300);
-
-    let times: Vec<_> = (world.nodes[&me].sent.iter().skip(before))
-        .filter(|(_, _, message)| matches!(message.body, Body::Query(_)))
-        .map(|(time, _, _)| *time)
-        .collect();
-    assert!(times.len() > 2000, "{} queries", times.len());
-    // Maintenance, announces and the like come on top of it, and are few.
-    for (number, start) in times.iter().enumerate() {
-        let end = *start + 10 * SECOND;
-        let sent = times.iter().skip(number).take_while(|time| **time < end);
-        let sent = sent.count();
-        assert!(sent <= 500 + 1000 + 50, "{sent} queries in ten seconds");
-    }
-}

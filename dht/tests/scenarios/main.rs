@@ -2,6 +2,7 @@
 
 mod batches;
 mod bootstrap;
+mod floods;
 mod items;
 mod keeping;
 mod links;
