@@ -7,7 +7,7 @@ use dht::Event;
 use tokio::sync::mpsc;
 use wire::InfoHash;
 
-use crate::dht_driver::{Dht, Goal};
+use crate::dht_driver::{Dht, Question};
 
 /// Stretches of the key space that are worked through at the same time, one lookup each. All of them stay within the queries that a node
 /// has in flight (`Config::max_in_flight`), and no two ask the same nodes in a network that is large.
@@ -32,7 +32,7 @@ pub struct BatchAnswer {
     /// Its peers, each once, at most 10,000.
     pub peers: Vec<SocketAddr>,
     /// Nodes that hold our announce, if it was one.
-    pub holders: usize,
+    pub holders: Vec<SocketAddr>,
     /// Nodes asked.
     pub queried: usize,
     /// Nodes that answered.
@@ -44,13 +44,13 @@ pub struct BatchAnswer {
 }
 
 impl Batch {
-    pub(crate) fn start(dht: &Dht, info_hashes: &[InfoHash], goal: Goal) -> Self {
+    pub(crate) fn start(dht: &Dht, info_hashes: &[InfoHash], question: Question) -> Self {
         let mut sorted = info_hashes.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
         let (sender, answers) = mpsc::channel(LANES);
         for lane in sorted.chunks(sorted.len().div_ceil(LANES).max(1)) {
-            tokio::spawn(walk(dht.clone(), lane.to_vec(), goal, sender.clone()));
+            tokio::spawn(walk(dht.clone(), lane.to_vec(), question, sender.clone()));
         }
         let len = sorted.len();
         Batch { answers, len }
@@ -73,10 +73,15 @@ impl Batch {
 }
 
 /// Works through neighbouring info-hashes.
-async fn walk(dht: Dht, lane: Vec<InfoHash>, goal: Goal, answers: mpsc::Sender<BatchAnswer>) {
+async fn walk(
+    dht: Dht,
+    lane: Vec<InfoHash>,
+    question: Question,
+    answers: mpsc::Sender<BatchAnswer>,
+) {
     for info_hash in lane {
         let answer = tokio::select! {
-            answer = ask(&dht, info_hash, goal) => answer,
+            answer = ask(&dht, info_hash, question) => answer,
             () = answers.closed() => return,
         };
         let Some(answer) = answer else { return };
@@ -87,13 +92,13 @@ async fn walk(dht: Dht, lane: Vec<InfoHash>, goal: Goal, answers: mpsc::Sender<B
 }
 
 /// `None` if the node has shut down.
-async fn ask(dht: &Dht, info_hash: InfoHash, goal: Goal) -> Option<BatchAnswer> {
-    let mut events = dht.lookup(*info_hash.as_bytes(), goal);
-    let (mut found, mut holders) = (Vec::new(), 0);
+async fn ask(dht: &Dht, info_hash: InfoHash, question: Question) -> Option<BatchAnswer> {
+    let mut events = dht.lookup(*info_hash.as_bytes(), question);
+    let (mut found, mut holders) = (Vec::new(), Vec::new());
     loop {
         match events.recv().await? {
             Event::Peers { peers, .. } => found.extend(peers),
-            Event::Announced { .. } => holders += 1,
+            Event::Announced { node, .. } => holders.push(node.address),
             Event::LookupEnded { report, .. } => {
                 return Some(BatchAnswer {
                     info_hash,

@@ -12,6 +12,7 @@ mod slumber;
 mod sockets;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ const COMMANDS: usize = 256;
 
 /// What somebody asks of the DHT.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Goal {
+pub(crate) enum Question {
     GetPeers,
     /// To this TCP port, or to the port that our datagrams come from; as one who has all of it, or not.
     Announce {
@@ -47,7 +48,7 @@ pub(crate) enum Goal {
 enum Command {
     Lookup {
         target: Id,
-        goal: Goal,
+        question: Question,
         events: mpsc::Sender<Event>,
         until: Option<Instant>,
     },
@@ -103,7 +104,7 @@ pub struct DhtStatistics {
 /// A handle on the node's DHT.
 #[derive(Debug, Clone)]
 pub(crate) struct Dht {
-    /// One for each address of a family. The id and the contacts of the first are kept between runs.
+    /// One for each address of a family.
     identities: Arc<[Identity]>,
     entrance: watch::Receiver<Entrance>,
     /// How long a question asked by this handle may take.
@@ -116,6 +117,8 @@ pub(crate) struct Setup {
     pub(crate) bootstrap: Vec<String>,
     pub(crate) no_limits: bool,
     pub(crate) read_only: bool,
+    /// Queries of lookups to the public network, a second.
+    pub(crate) pace: Option<NonZeroU16>,
     pub(crate) state: Option<Arc<StateDir>>,
     /// What is stored for others is part of it.
     pub(crate) keep_stored: bool,
@@ -128,17 +131,25 @@ impl Dht {
     /// # Panics
     /// Without a socket.
     pub(crate) fn start(sockets: Vec<UdpSocket>, setup: &Setup) -> Self {
-        let saved = setup.state.as_ref().and_then(|state| state.load_node());
-        let saved = saved.unwrap_or_default();
+        let load = |place| {
+            setup
+                .state
+                .as_ref()
+                .and_then(|state| state.load_node(place))
+        };
+        let saved = load(0).unwrap_or_default();
         let is_v6 = |socket: &UdpSocket| socket.local_addr().is_ok_and(|own| own.is_ipv6());
         let (v6, v4): (Vec<_>, Vec<_>) = sockets.into_iter().partition(is_v6);
         let count = v4.len().max(v6.len());
         let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
         let identities: Arc<[_]> = (0..count)
             .map(|place| {
+                let own = (place > 0).then(|| load(place)).flatten();
+                let id = own.as_ref().and_then(|own| own.id).map(Id::new);
                 // Nobody is asked by all of them at once.
-                let contacts = saved.contacts.iter().skip(place).step_by(count);
-                let contacts = contacts.map(|contact| NodeInfo {
+                let shared = saved.contacts.iter().skip(place).step_by(count);
+                let own = own.iter().flat_map(|own| &own.contacts);
+                let contacts = own.chain(shared).map(|contact| NodeInfo {
                     id: contact.id.into(),
                     address: contact.address,
                 });
@@ -147,12 +158,11 @@ impl Dht {
                     bootstrap: setup.bootstrap.clone(),
                     no_limits: setup.no_limits,
                     read_only: setup.read_only,
-                    id: saved.id.map(|id| distant(id, place)),
+                    id: id.or_else(|| saved.id.map(|id| distant(id, place))),
                     contacts: contacts.collect(),
-                    state: state.filter(|_| place == 0).cloned(),
-                    stored: state
-                        .filter(|_| setup.keep_stored)
-                        .map(|state| (Arc::clone(state), place)),
+                    state: state.map(|state| (Arc::clone(state), place)),
+                    keep_stored: setup.keep_stored,
+                    pace: setup.pace,
                 };
                 let sockets = v4.next().into_iter().chain(v6.next());
                 Identity::start(sockets.collect(), setup)
@@ -187,13 +197,13 @@ impl Dht {
 
     /// Starts a lookup; its events end with [`Event::LookupEnded`]. Dropping the receiver cancels it. An announce goes out from every address, one after
     /// the other.
-    pub(crate) fn lookup(&self, target: [u8; 20], goal: Goal) -> mpsc::Receiver<Event> {
+    pub(crate) fn lookup(&self, target: [u8; 20], question: Question) -> mpsc::Receiver<Event> {
         let is_ready = self.identities.iter().any(Identity::is_ready);
-        match goal {
-            Goal::Announce { port, seed } if is_ready && self.identities.len() > 1 => {
+        match question {
+            Question::Announce { port, seed } if is_ready && self.identities.len() > 1 => {
                 announcement::from_all(self.identities.to_vec(), target, port, seed, self.until())
             }
-            _ => self.asker(&target).lookup(target, goal, self.until()),
+            _ => self.asker(&target).lookup(target, question, self.until()),
         }
     }
 
@@ -309,7 +319,7 @@ impl Dht {
     }
 }
 
-/// The id for another address: far from the first, and as far as can be from one another. BEP 45, "Mandatory".
+/// The id that another address begins with: far from the first, and as far as can be from one another. BEP 45, "Mandatory".
 fn distant(id: [u8; 20], place: usize) -> Id {
     let flips = (place as u16).reverse_bits().to_be_bytes();
     let mut id = id;

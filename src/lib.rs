@@ -48,6 +48,7 @@ mod peer_driver;
 mod piece_hash;
 mod platform;
 mod publisher;
+mod receipt;
 mod session;
 mod sockets;
 mod state;
@@ -62,12 +63,13 @@ pub use error::Error;
 pub use event::{Event, Finished, Phase, Progress};
 pub use following::{Following, Publication};
 pub use item::{ItemEvent, ItemSearch, KeptItem, Receipt};
-pub use lookup::{Lookup, LookupEvent, Peers};
+pub use lookup::{Lookup, LookupEvent, LookupFailure, Peers};
 pub use node::{
     Builder, Estimate, GetOptions, Node, NodeSample, Pong, Samples, Scraped, Source, SurveySummary,
     TableView,
 };
 pub use publisher::{Publisher, PublisherError};
+pub use receipt::{AnnounceReceipt, Holder, KeptAnnounce, Testimony};
 pub use state::default_state_dir;
 pub use storage::StorageError;
 pub use torrent::Torrent;

@@ -33,10 +33,12 @@ pub enum LookupEvent {
         /// Its address.
         node: SocketAddr,
     },
-    /// A node did not answer, refused, or is not who it was said to be.
+    /// A query came to nothing.
     Failed {
-        /// Its address.
+        /// The address that was asked.
         node: SocketAddr,
+        /// Why.
+        why: LookupFailure,
     },
     /// Peers that were not known before.
     Peers {
@@ -54,7 +56,7 @@ pub enum LookupEvent {
     },
     /// The last event.
     Ended {
-        /// Nodes asked.
+        /// Queries sent. Some of them look for nodes that others may hide, and are no steps.
         queried: usize,
         /// Nodes that answered.
         responded: usize,
@@ -64,6 +66,23 @@ pub enum LookupEvent {
         peers: usize,
         /// How long it took.
         elapsed: Duration,
+    },
+}
+
+/// Why a query of a lookup came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookupFailure {
+    /// It was never answered.
+    TimedOut,
+    /// Another node answered than the one that was said to be there.
+    Impostor {
+        /// The id that it has.
+        id: [u8; 20],
+    },
+    /// It was answered with an error.
+    Refused {
+        /// The code of BEP 5, "Errors".
+        code: i64,
     },
 }
 
@@ -104,9 +123,18 @@ impl Lookup {
                             peers,
                         },
                         Step::Stalled => LookupEvent::Stalled { node },
-                        Step::TimedOut | Step::Impostor { .. } | Step::Refused { .. } => {
-                            LookupEvent::Failed { node }
-                        }
+                        Step::TimedOut => LookupEvent::Failed {
+                            node,
+                            why: LookupFailure::TimedOut,
+                        },
+                        Step::Impostor { id } => LookupEvent::Failed {
+                            node,
+                            why: LookupFailure::Impostor { id: *id.as_bytes() },
+                        },
+                        Step::Refused { code } => LookupEvent::Failed {
+                            node,
+                            why: LookupFailure::Refused { code },
+                        },
                     });
                 }
                 Event::Peers { from, peers, .. } => {

@@ -1,6 +1,7 @@
 //! The node: one DHT, one listening port, any number of torrents.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +14,13 @@ use tokio::time::{Instant, timeout};
 use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserved};
 
 use crate::batch::Batch;
-use crate::dht_driver::{Dht, DhtStatistics, Goal, Setup};
+use crate::dht_driver::{Dht, DhtStatistics, Question, Setup};
 use crate::following::Following;
 use crate::item::{self, ItemSearch, KeptItem, Receipt};
 use crate::lookup::{Lookup, LookupEvent, Peers};
 use crate::peer_driver::{Door, Doors, listen};
 use crate::publisher::Publisher;
+use crate::receipt::{AnnounceReceipt, Announcer, KeptAnnounce};
 use crate::session::{Begin, Command, INBOX, Opening, Session};
 use crate::sockets;
 use crate::state::StateDir;
@@ -81,6 +83,7 @@ pub struct Builder {
     no_limits: bool,
     read_only: bool,
     keep_stored: bool,
+    pace: Option<NonZeroU16>,
 }
 
 impl Builder {
@@ -122,6 +125,13 @@ impl Builder {
         self
     }
 
+    /// Sends the public network so many queries of lookups a second, in the long run: 100 if nothing is said, which the NATs of small routers bear.
+    #[must_use]
+    pub fn pace(mut self, queries: NonZeroU16) -> Self {
+        self.pace = Some(queries);
+        self
+    }
+
     /// Asks the DHT without being part of it. BEP 43.
     #[must_use]
     pub fn read_only(mut self) -> Self {
@@ -143,6 +153,12 @@ impl Builder {
     )]
     pub async fn start(self) -> Result<Node, Error> {
         let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
+        let is_taken = state.as_ref().is_some_and(|state| state.is_taken());
+        if is_taken && !self.read_only {
+            tracing::warn!(
+                "another process uses the state directory: this node has an id of its own for this time, and what it learns is not kept"
+            );
+        }
         let pairs = sockets::open(&self.listen)?;
         let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
         let doors = Doors::default();
@@ -158,6 +174,7 @@ impl Builder {
                 bootstrap: self.bootstrap,
                 no_limits: self.no_limits,
                 read_only: self.read_only,
+                pace: self.pace,
                 state: state.clone(),
                 keep_stored: self.keep_stored,
             },
@@ -280,7 +297,7 @@ impl Node {
 
     /// The same, with every step on the way.
     pub fn lookup(&self, info_hash: InfoHash) -> Lookup {
-        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), Goal::GetPeers))
+        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), Question::GetPeers))
     }
 
     /// Announces a TCP port for an info-hash, once, as one who has not all of it; without a port, the one we listen on. It holds for 30 to 45 minutes.
@@ -303,13 +320,39 @@ impl Node {
 
     /// The same, with every step on the way: [`LookupEvent::Announced`] names each node that holds it.
     pub fn announcement(&self, info_hash: InfoHash, port: Option<u16>) -> Lookup {
-        let goal = self.announcing(port);
-        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), goal))
+        let question = self.announcing(port);
+        Lookup::new(self.dht.lookup(*info_hash.as_bytes(), question))
+    }
+
+    /// Announces it once, and asks each node that acknowledged that whether it names us.
+    ///
+    /// # Errors
+    /// Nobody answered, or the node was shut down.
+    pub async fn announce_with_receipt(
+        &self,
+        info_hash: InfoHash,
+        port: Option<u16>,
+    ) -> Result<AnnounceReceipt, Error> {
+        self.announcer(info_hash, port).announce().await
+    }
+
+    /// Announces it with a receipt, and goes on doing so every 15 minutes for as long as what this returns lives.
+    pub fn keep_announced(&self, info_hash: InfoHash, port: Option<u16>) -> KeptAnnounce {
+        KeptAnnounce::start(self.announcer(info_hash, port))
+    }
+
+    fn announcer(&self, info_hash: InfoHash, port: Option<u16>) -> Announcer {
+        Announcer {
+            dht: self.dht.clone(),
+            addresses: self.inner.addresses.clone(),
+            info_hash,
+            port: self.announced(port),
+        }
     }
 
     /// Looks for peers of many info-hashes, each once, with a few queries each. Returns at once.
     pub fn look_up_all(&self, info_hashes: &[InfoHash]) -> Batch {
-        Batch::start(&self.dht, info_hashes, Goal::GetPeers)
+        Batch::start(&self.dht, info_hashes, Question::GetPeers)
     }
 
     /// Announces many info-hashes, as [`Node::announce`] does one.
@@ -317,12 +360,16 @@ impl Node {
         Batch::start(&self.dht, info_hashes, self.announcing(port))
     }
 
-    fn announcing(&self, port: Option<u16>) -> Goal {
-        let port = port.map_or(
+    fn announcing(&self, port: Option<u16>) -> Question {
+        let port = self.announced(port);
+        Question::Announce { port, seed: false }
+    }
+
+    fn announced(&self, port: Option<u16>) -> AnnouncedPort {
+        port.map_or(
             AnnouncedPort::Implied(self.local_address().port()),
             AnnouncedPort::Given,
-        );
-        Goal::Announce { port, seed: false }
+        )
     }
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.

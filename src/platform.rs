@@ -2,7 +2,7 @@
 //!
 //! Linux is the one that is measured. Elsewhere each function has a plainer way to the same result.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::Path;
 
@@ -68,6 +68,40 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     {
         Ok((offset < file.metadata()?.len()).then_some(offset))
     }
+}
+
+/// Creates a directory that is nobody else's to look into, and those above it if they are missing; one that is there stays as it is.
+pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
+/// Opens a file for writing that nobody else may open, and creates it if it is missing.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        // It may be there with other permissions.
+        let metadata = file.metadata()?;
+        if is_own(&metadata) {
+            let mut permissions = metadata.permissions();
+            std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+            file.set_permissions(permissions)?;
+        }
+    }
+    Ok(file)
 }
 
 /// Whether a file belongs to the user whose process this is, as far as the system tells.

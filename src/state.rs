@@ -70,14 +70,10 @@ pub fn default_state_dir() -> Option<PathBuf> {
 }
 
 impl StateDir {
-    /// Uses a directory, and creates it if it is missing.
+    /// Uses a directory, and creates it if it is missing. It and its lock are for their owner alone: whoever may open the lock may hold it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
-        let lock = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join(NODE_LOCK))?;
+        platform::create_private_dir(path)?;
+        let lock = platform::open_private(&path.join(NODE_LOCK))?;
         let identity = match lock.try_lock() {
             Ok(()) => Some(lock),
             // Without locks nobody can tell; most often there is one process.
@@ -93,9 +89,14 @@ impl StateDir {
         })
     }
 
-    /// The node of the last run, if there was one.
-    pub(crate) fn load_node(&self) -> Option<SavedNode> {
-        let path = self.path.join(NODE);
+    /// Whether another process uses the directory: nothing of this one's node is kept then, and it has another id.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.identity.is_none()
+    }
+
+    /// The node on the address number `place` of the last run, if there was one.
+    pub(crate) fn load_node(&self, place: usize) -> Option<SavedNode> {
+        let path = self.node_path(place);
         let bytes = read(&path)?;
         let node = node_file::decode(&bytes)
             .map_err(|why| set_aside(&path, &why))
@@ -108,12 +109,17 @@ impl StateDir {
 
     /// Keeps a node for the next run, with at most 512 of its contacts. Does nothing in a process that shares the
     /// directory with the one whose node is kept.
-    pub(crate) fn save_node(&self, id: [u8; 20], contacts: Vec<SavedContact>) -> io::Result<()> {
-        if self.identity.is_none() {
+    pub(crate) fn save_node(
+        &self,
+        place: usize,
+        id: [u8; 20],
+        contacts: Vec<SavedContact>,
+    ) -> io::Result<()> {
+        if self.is_taken() {
             return Ok(());
         }
         let bytes = node_file::encode(id, contacts).map_err(io::Error::other)?;
-        self.replace(&self.path.join(NODE), &bytes)
+        self.replace(&self.node_path(place), &bytes)
     }
 
     /// What the node on the address number `place` stored for others when it last ran, less what has outlived itself by `now`. `None` in a process that shares the directory with
@@ -159,6 +165,13 @@ impl StateDir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn node_path(&self, place: usize) -> PathBuf {
+        self.path.join(match place {
+            0 => NODE.to_owned(),
+            _ => format!("node-{place}.benc"),
+        })
     }
 
     fn stored_path(&self, place: usize) -> PathBuf {
@@ -264,35 +277,66 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/state");
         let state = StateDir::open(&path).unwrap();
-        assert_eq!(state.load_node(), None);
-        state.save_node([7; 20], contacts()).unwrap();
+        assert_eq!(state.load_node(0), None);
+        state.save_node(0, [7; 20], contacts()).unwrap();
         drop(state);
 
         let expected = SavedNode {
             id: Some([7; 20]),
             contacts: contacts(),
         };
-        assert_eq!(StateDir::open(&path).unwrap().load_node(), Some(expected));
+        assert_eq!(StateDir::open(&path).unwrap().load_node(0), Some(expected));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_other_user_may_look_into_the_directory_or_hold_its_lock() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/state");
+        let state = StateDir::open(&path).unwrap();
+        state.save_node(0, [7; 20], contacts()).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        for file in [NODE_LOCK, NODE] {
+            assert_eq!(mode(&path.join(file)), 0o600, "{file}");
+        }
+        drop(state);
+        // One that an earlier version has left.
+        let lock = path.join(NODE_LOCK);
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(!StateDir::open(&path).unwrap().is_taken());
+        assert_eq!(mode(&lock), 0o600);
+    }
+
+    #[test]
+    fn each_address_has_a_node_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        state.save_node(0, [7; 20], contacts()).unwrap();
+        state.save_node(1, [9; 20], Vec::new()).unwrap();
+        let ids = [0, 1, 2].map(|place| state.load_node(place).and_then(|node| node.id));
+        assert_eq!(ids, [Some([7; 20]), Some([9; 20]), None]);
     }
 
     #[test]
     fn a_second_process_gets_the_contacts_but_neither_uses_nor_replaces_the_id() {
         let directory = tempfile::tempdir().unwrap();
         let first = StateDir::open(directory.path()).unwrap();
-        first.save_node([7; 20], contacts()).unwrap();
+        first.save_node(0, [7; 20], contacts()).unwrap();
         let second = StateDir::open(directory.path()).unwrap();
 
-        let seen = second.load_node().unwrap();
+        let seen = second.load_node(0).unwrap();
         assert_eq!((seen.id, seen.contacts), (None, contacts()));
-        second.save_node([9; 20], Vec::new()).unwrap();
-        assert_eq!(first.load_node().unwrap().id, Some([7; 20]));
+        second.save_node(0, [9; 20], Vec::new()).unwrap();
+        assert_eq!(first.load_node(0).unwrap().id, Some([7; 20]));
     }
 
     #[test]
     fn a_damaged_node_is_set_aside_and_the_next_one_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
-        state.save_node([7; 20], contacts()).unwrap();
+        state.save_node(0, [7; 20], contacts()).unwrap();
         let path = directory.path().join(NODE);
         let whole = fs::read(&path).unwrap();
         for damaged in [
@@ -302,12 +346,12 @@ mod tests {
             &whole[..whole.len() / 2],
         ] {
             fs::write(&path, damaged).unwrap();
-            assert_eq!(state.load_node(), None);
+            assert_eq!(state.load_node(0), None);
             assert!(directory.path().join("node.benc.damaged").exists());
             assert!(!path.exists());
         }
-        state.save_node([7; 20], Vec::new()).unwrap();
-        assert!(state.load_node().is_some());
+        state.save_node(0, [7; 20], Vec::new()).unwrap();
+        assert!(state.load_node(0).is_some());
     }
 
     #[test]
@@ -321,8 +365,8 @@ mod tests {
             silent_for: Duration::from_secs(second.into()),
             round_trip: None,
         });
-        state.save_node([7; 20], many.collect()).unwrap();
-        let saved = state.load_node().unwrap().contacts;
+        state.save_node(0, [7; 20], many.collect()).unwrap();
+        let saved = state.load_node(0).unwrap().contacts;
         let ages: Vec<_> = saved
             .iter()
             .map(|contact| contact.silent_for.as_secs())
@@ -350,8 +394,8 @@ mod tests {
         let mut shuffled = by_promise;
         shuffled.reverse();
         shuffled.swap(1, 3);
-        state.save_node([7; 20], shuffled.to_vec()).unwrap();
-        assert_eq!(state.load_node().unwrap().contacts, by_promise);
+        state.save_node(0, [7; 20], shuffled.to_vec()).unwrap();
+        assert_eq!(state.load_node(0).unwrap().contacts, by_promise);
     }
 
     #[test]
@@ -364,7 +408,7 @@ mod tests {
         file.extend([1; 20]);
         file.extend(b"\xc0\0\x02\x01\x1a\xe16:nodes60:e");
         fs::write(directory.path().join(NODE), file).unwrap();
-        let node = state.load_node().unwrap();
+        let node = state.load_node(0).unwrap();
         assert_eq!(node.id, Some([7; 20]));
         let [contact] = node.contacts[..] else {
             panic!("{node:?}")
@@ -378,13 +422,13 @@ mod tests {
         let state = StateDir::open(directory.path()).unwrap();
         let (path, newer) = (directory.path().join(NODE), b"d4:mind5:blown7:versioni3ee");
         fs::write(&path, newer).unwrap();
-        assert_eq!(state.load_node(), None);
-        state.save_node([7; 20], Vec::new()).unwrap();
+        assert_eq!(state.load_node(0), None);
+        state.save_node(0, [7; 20], Vec::new()).unwrap();
         assert_eq!(
             fs::read(directory.path().join("node.benc.newer")).unwrap(),
             newer
         );
-        assert_eq!(state.load_node().unwrap().id, Some([7; 20]));
+        assert_eq!(state.load_node(0).unwrap().id, Some([7; 20]));
     }
 
     #[cfg(unix)]
@@ -394,7 +438,7 @@ mod tests {
 
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
-        state.save_node([7; 20], contacts()).unwrap();
+        state.save_node(0, [7; 20], contacts()).unwrap();
         let path = directory.path().join(NODE);
         // Who may not give a file away shows one that is the system's.
         if chown(&path, Some(12345), None).is_err() {
@@ -402,8 +446,8 @@ mod tests {
             symlink("/etc/passwd", &path).unwrap();
         }
         let before = fs::read(&path).unwrap();
-        assert_eq!(state.load_node(), None);
-        state.save_node([9; 20], Vec::new()).unwrap();
+        assert_eq!(state.load_node(0), None);
+        state.save_node(0, [9; 20], Vec::new()).unwrap();
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 
@@ -439,7 +483,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
         for _ in 0..3 {
-            state.save_node([7; 20], contacts()).unwrap();
+            state.save_node(0, [7; 20], contacts()).unwrap();
         }
         let names: Vec<_> = fs::read_dir(directory.path())
             .unwrap()

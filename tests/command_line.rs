@@ -335,6 +335,26 @@ fn the_environment_sets_flags_and_the_command_line_overrides_it() {
 }
 
 #[test]
+fn what_a_command_is_about_stands_on_the_command_line_alone() {
+    let directory = content();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trackless"));
+    command.current_dir(directory.path()).env_clear();
+    for name in ["FILE", "SALT", "SEQ", "CAS", "BATCH", "PUBLIC_KEY"] {
+        command.env(format!("TRACKLESS_{name}"), "7");
+    }
+    let refused = command
+        .args(["item", "put", "x", "--key", "gone.key"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&refused), 2, "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("cannot read gone.key"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
 fn results_go_to_standard_output_and_colours_only_to_terminals() {
     let directory = content();
     let made = trackless(directory.path(), &["create", "äpfel", "--quiet"]);

@@ -1,13 +1,11 @@
 //! `trackless announce`: tell the DHT that somebody here has a torrent, and show who took note.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::{LookupEvent, Node};
+use trackless::{AnnounceReceipt, KeptAnnounce, Node, Testimony};
 use wire::InfoHash;
 
 use super::batch::{self, Subject, SubjectArguments};
@@ -20,16 +18,13 @@ use super::report::Report;
 use super::style::{BAD, FAINT, GOOD, paint};
 use super::units;
 
-/// Nodes forget an announce after 30 to 45 minutes: it is renewed well before.
-const RENEWAL: Duration = Duration::from_secs(15 * 60);
-
-/// How soon an announce that nobody took is repeated.
-const RETRY: Duration = Duration::from_secs(10);
+/// Some nodes have forgotten an announce by then.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 60);
 
 /// Tell the DHT that a torrent is to be had here, or many.
 ///
 /// For a client that has no DHT of its own, or a service that is found by an info-hash. Prints a receipt: each node that
-/// holds the announce, and then, asked once more, whether it names peers for it. The announce is renewed every 15 minutes
+/// holds the announce, and whether it names this machine and the port when it is asked from elsewhere. The announce is renewed every 15 minutes
 /// until Ctrl-C. With --batch many are announced, in key-space order, so that each costs a few queries.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -83,44 +78,102 @@ async fn announce(
         }
     });
     let node = &node.with_patience(left);
-    loop {
-        let start = tokio::time::Instant::now();
-        let told = match subject {
-            Subject::One(info_hash) => tell_one(node, *info_hash, arguments.port, output).await,
-            Subject::Many(info_hashes) => tell_all(node, info_hashes, arguments.port, output).await,
-        };
-        let pause = match told {
-            Err(
-                Failure::NobodyTookIt { .. }
-                | Failure::NobodyTookAny { .. }
-                | Failure::Node(trackless::Error::Unanswered { .. }),
-            ) if !arguments.once => RETRY,
-            Ok(()) if !arguments.once => RENEWAL,
-            told => return told,
-        };
-        output.note(format_args!(
-            "announced again in {}; Ctrl-C ends it",
-            units::time(pause)
-        ));
-        tokio::time::sleep_until(start + pause).await;
+    let port = arguments.port;
+    match subject {
+        Subject::One(info_hash) if arguments.once => {
+            let receipt = node
+                .announce_with_receipt(*info_hash, Some(port.get()))
+                .await?;
+            tell(&receipt, port, output)
+        }
+        Subject::One(info_hash) => keep_one(node, *info_hash, port, output).await,
+        Subject::Many(info_hashes) if arguments.once => {
+            announce_all(node, info_hashes, port, output).await
+        }
+        Subject::Many(info_hashes) => keep_all(node, info_hashes, port, output).await,
     }
 }
 
-/// Announces it, and asks who names peers for it then.
-async fn tell_one(
+/// Ends by a failure alone.
+async fn keep_one(
     node: &Node,
     info_hash: InfoHash,
     port: NonZeroU16,
     output: &Output,
 ) -> Result<(), Failure> {
-    let holders = tell(node, info_hash, port, output).await?;
-    if holders.is_empty() {
-        return Err(Failure::NobodyTookIt { info_hash });
+    let mut kept = node.keep_announced(info_hash, Some(port.get()));
+    while let Some(result) = kept.next().await {
+        let told = match result {
+            Ok(receipt) => tell(&receipt, port, output),
+            Err(error) => Err(error.into()),
+        };
+        let pause = pause(told, output)?;
+        again(pause, output);
     }
-    confirm(node, info_hash, &holders, output).await
+    Err(trackless::Error::ShutDown.into())
 }
 
-async fn tell_all(
+/// Goes round and round, so that each is announced again when its time has come: a round begins so long after the one before did, or as soon as that is done. Ends by a
+/// failure alone.
+async fn keep_all(
+    node: &Node,
+    info_hashes: &[InfoHash],
+    port: NonZeroU16,
+    output: &Output,
+) -> Result<(), Failure> {
+    loop {
+        let start = Instant::now();
+        let told = announce_all(node, info_hashes, port, output).await;
+        let pause = pause(told, output)?;
+        let round = start.elapsed();
+        if round > FORGOTTEN {
+            output.warning(overdue(info_hashes.len(), round));
+        }
+        let left = pause.saturating_sub(round);
+        again(left, output);
+        tokio::time::sleep(left).await;
+    }
+}
+
+/// How long after the beginning of an announce the next one begins, unless it failed for good.
+fn pause(told: Result<(), Failure>, output: &Output) -> Result<Duration, Failure> {
+    match told {
+        Ok(()) => Ok(KeptAnnounce::RENEWAL),
+        Err(
+            failure @ (Failure::NobodyTookIt { .. }
+            | Failure::NobodyTookAny { .. }
+            | Failure::Node(trackless::Error::Unanswered { .. })),
+        ) => {
+            output.warning(failure.sentence());
+            Ok(KeptAnnounce::RETRY)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn again(pause: Duration, output: &Output) {
+    if pause.is_zero() {
+        output.note("announced again at once; Ctrl-C ends it");
+    } else {
+        output.note(format_args!(
+            "announced again in {}; Ctrl-C ends it",
+            units::time(pause)
+        ));
+    }
+}
+
+/// That more is announced than nodes remember until its turn comes again.
+fn overdue(all: usize, round: Duration) -> String {
+    let held = all as f64 * FORGOTTEN.as_secs_f64() / round.as_secs_f64();
+    format!(
+        "{} take {} at this pace, and nodes forget an announce after 30 to 45 minutes: about {held:.0} of them are to be found at a time; \
+         --pace asks more in a second, if your router bears it",
+        batch::hashes(all),
+        units::time(round),
+    )
+}
+
+async fn announce_all(
     node: &Node,
     info_hashes: &[InfoHash],
     port: NonZeroU16,
@@ -129,17 +182,18 @@ async fn tell_all(
     let all = node.announce_all(info_hashes, Some(port.get()));
     let tally = batch::follow(all, node.patience(), "announce", output, |answer| {
         let info_hash = answer.info_hash.to_string();
-        let nodes = units::count(answer.holders, "node");
+        let nodes = units::count(answer.holders.len(), "node");
         output.result(format_args!("{info_hash}  held by {nodes}"));
         output.event(&Report::BatchAnnounced {
             info_hash,
-            nodes: answer.holders,
+            nodes: answer.holders.len(),
+            holders: &answer.holders,
             queried: answer.queried,
             responded: answer.responded,
             failed: answer.failed,
             seconds: answer.elapsed.as_secs_f64(),
         });
-        answer.holders > 0
+        !answer.holders.is_empty()
     });
     match tally.await?.successes {
         0 => Err(Failure::NobodyTookAny {
@@ -149,83 +203,91 @@ async fn tell_all(
     }
 }
 
-/// Announces it; the nodes that acknowledged that.
-async fn tell(
-    node: &Node,
-    info_hash: InfoHash,
-    port: NonZeroU16,
-    output: &Output,
-) -> Result<BTreeSet<SocketAddr>, Failure> {
-    let start = Instant::now();
-    let mut holders = BTreeSet::new();
-    let mut lookup = node.announcement(info_hash, Some(port.get()));
-    while let Some(event) = lookup.next().await {
-        match event {
-            LookupEvent::Announced { node, id } => {
-                holders.insert(node);
-                let seconds = start.elapsed().as_secs_f64();
-                let id = hex::encode(id);
-                output.result(format_args!(
-                    "{:>9}  {}  {:<21}  {}",
-                    units::time(start.elapsed()),
-                    paint(GOOD, "holds it"),
-                    node.to_string(),
-                    paint(FAINT, &id)
-                ));
-                output.event(&Report::Holder { node, id, seconds });
+/// Shows who holds an announce, and who of these says so.
+fn tell(receipt: &AnnounceReceipt, port: NonZeroU16, output: &Output) -> Result<(), Failure> {
+    let holders = &receipt.holders;
+    for holder in holders {
+        let id = hex::encode(holder.id);
+        let (colour, testimony) = match holder.testimony {
+            Testimony::NamesUs => (GOOD, "names it when asked".to_owned()),
+            Testimony::NamesOthers { peers } => {
+                (FAINT, format!("names {} when asked", others(peers)))
             }
-            LookupEvent::Ended {
-                responded: 0,
-                elapsed: after,
-                ..
-            } if holders.is_empty() => return Err(trackless::Error::Unanswered { after }.into()),
-            LookupEvent::Ended { elapsed, .. } => {
-                output.event(&Report::Announced {
-                    nodes: holders.len(),
-                });
-                output.note(format_args!(
-                    "announced to {} in {}",
-                    units::count(holders.len(), "node"),
-                    units::time(elapsed)
-                ));
-                return Ok(holders);
-            }
-            _ => {}
-        }
+            Testimony::NamesNobody => (BAD, "names nobody when asked".to_owned()),
+            Testimony::Silent => (BAD, "does not answer when asked".to_owned()),
+        };
+        output.result(format_args!(
+            "{:>9}  {}  {:<21}  {}  {}",
+            units::time(holder.after),
+            paint(GOOD, "holds it"),
+            holder.node.to_string(),
+            paint(FAINT, &id),
+            paint(colour, testimony),
+        ));
+        output.event(&Report::Holder {
+            node: holder.node,
+            id,
+            testimony: word(holder.testimony),
+            seconds: holder.after.as_secs_f64(),
+        });
     }
-    Err(trackless::Error::ShutDown.into())
+    output.event(&Report::Announced {
+        nodes: holders.len(),
+    });
+    if holders.is_empty() {
+        return Err(Failure::NobodyTookIt {
+            info_hash: receipt.info_hash,
+        });
+    }
+    output.note(format_args!(
+        "announced to {} in {}",
+        units::count(holders.len(), "node"),
+        units::time(receipt.elapsed)
+    ));
+    let confirmed = receipt.confirmed();
+    output.event(&Report::Confirmed {
+        nodes: confirmed,
+        of: holders.len(),
+    });
+    let all = confirmed == holders.len();
+    output.result(format_args!(
+        "{}  {confirmed} of {} name port {port} of this machine when they are asked",
+        paint(if all { GOOD } else { BAD }, "confirmed"),
+        units::count(holders.len(), "node")
+    ));
+    if holders
+        .iter()
+        .any(|holder| matches!(holder.testimony, Testimony::NamesOthers { .. }))
+    {
+        output
+            .note("of many peers a node names a sample: who names others may hold it all the same");
+    }
+    Ok(())
 }
 
-/// Asks once more, as anybody would, and tells who of the holders names peers.
-async fn confirm(
-    node: &Node,
-    info_hash: InfoHash,
-    holders: &BTreeSet<SocketAddr>,
-    output: &Output,
-) -> Result<(), Failure> {
-    let mut confirmed = BTreeSet::new();
-    let mut lookup = node.lookup(info_hash);
-    while let Some(event) = lookup.next().await {
-        match event {
-            LookupEvent::Answered { node, peers, .. } if peers > 0 && holders.contains(&node) => {
-                confirmed.insert(node);
-            }
-            LookupEvent::Ended { .. } => {
-                output.event(&Report::Confirmed {
-                    nodes: confirmed.len(),
-                    of: holders.len(),
-                });
-                let all = confirmed.len() == holders.len();
-                output.result(format_args!(
-                    "{}  {} of {} name peers for it when they are asked",
-                    paint(if all { GOOD } else { BAD }, "confirmed"),
-                    confirmed.len(),
-                    units::count(holders.len(), "node")
-                ));
-                return Ok(());
-            }
-            _ => {}
-        }
+/// `1 other`, `3 others`.
+fn others(number: usize) -> String {
+    units::count(number, "other")
+}
+
+/// What a holder says, for programs.
+fn word(testimony: Testimony) -> &'static str {
+    match testimony {
+        Testimony::NamesUs => "names_us",
+        Testimony::NamesOthers { .. } => "names_others",
+        Testimony::NamesNobody => "names_nobody",
+        Testimony::Silent => "silent",
     }
-    Err(trackless::Error::ShutDown.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_nodes_remember_until_its_turn_comes_is_said() {
+        let sentence = overdue(100_000, Duration::from_secs(5 * 60 * 60));
+        assert!(sentence.contains("about 10000 of them"), "{sentence}");
+        assert!(sentence.contains("--pace"), "{sentence}");
+    }
 }

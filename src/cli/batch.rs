@@ -26,12 +26,7 @@ pub(crate) struct SubjectArguments {
     #[arg(value_name = "INFOHASH")]
     info_hash: Option<String>,
     /// Many of them: a file with one a line, or - for standard input. Empty lines and those that begin with # are left out.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TRACKLESS_BATCH",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
 }
 
@@ -120,7 +115,7 @@ impl Tally {
         self.answers += 1;
         self.successes += usize::from(is_success);
         self.peers += answer.peers.len();
-        self.holders += answer.holders;
+        self.holders += answer.holders.len();
         self.queries += answer.queried;
     }
 }

@@ -11,11 +11,11 @@ use wire::{HostPort, MAX_PIECE_LENGTH, Metainfo};
 use super::date;
 use super::failure::Failure;
 use super::output::{Output, field, printable};
-use super::pace::Pace;
 use super::report::Report;
 use super::show;
 use super::status_line::StatusLine;
 use super::style::{FAINT, paint};
+use super::throughput::Throughput;
 use super::units;
 use super::whole_file;
 
@@ -169,7 +169,7 @@ fn hash_noting(
 ) -> Result<Metainfo, Failure> {
     let status = StatusLine::new(output);
     status.label("hash");
-    let pace = Pace::start();
+    let throughput = Throughput::start();
     let mut untold = 0;
     let mut note = |left: LeftOut| {
         let entry = LeftOutEntry::from(&left);
@@ -186,7 +186,7 @@ fn hash_noting(
         left_out.push(entry);
     };
     let metainfo = trackless::create_noting(path, options, &mut note, &|hashed, total| {
-        status.show(hashed, total, || pace.figures(hashed, total));
+        status.show(hashed, total, || throughput.figures(hashed, total));
     });
     if untold > 0 {
         let rest = format_args!("{untold} more left out; --json names them all");

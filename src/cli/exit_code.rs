@@ -35,9 +35,11 @@ Exit codes:
     7  unfinished: pieces are missing or wrong; the same `get` resumes
   130  interrupted; what was fetched or simulated is kept
 
-Every flag has an environment variable: --listen is TRACKLESS_LISTEN, --state-dir is
+Every flag has an environment variable, but for those that say what a command is about
+(such as --batch, --key, --salt): --listen is TRACKLESS_LISTEN, --state-dir is
 TRACKLESS_STATE_DIR; --output is TRACKLESS_OUTPUT for `get`, which wants a directory, and
-TRACKLESS_TORRENT_FILE for `create` and `edit`. NO_COLOR=1 switches colours off.";
+TRACKLESS_TORRENT_FILE for `create` and `edit`; --timeout is TRACKLESS_TIMEOUT, and
+TRACKLESS_GET_TIMEOUT for `get`. NO_COLOR=1 switches colours off.";
 
 impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {

@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         value_name = "SECS",
-        env = "TRACKLESS_TIMEOUT",
+        env = "TRACKLESS_GET_TIMEOUT",
         hide_env_values = true,
         default_value = "120",
         allow_negative_numbers = true
@@ -87,7 +87,6 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         value_name = "SECS",
-        requires = "follow",
         env = "TRACKLESS_EVERY",
         hide_env_values = true,
         default_value = "300",

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use trackless::{LookupEvent, Node};
+use trackless::{LookupEvent, LookupFailure, Node};
 use wire::InfoHash;
 
 use super::batch::{self, Subject, SubjectArguments};
 use super::entrance::EntranceArguments;
 use super::failure::Failure;
 use super::output::Output;
-use super::report::{Report, Step};
+use super::report::{Report, Step, Why};
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
 use super::units;
 use tree::Tree;
@@ -169,14 +169,14 @@ impl Trace<'_> {
                     },
                 );
             }
-            LookupEvent::Failed { node } => {
-                self.step(
-                    row(now, paint(BAD, "failed  "), node, ""),
-                    Step::Failed {
-                        node: *node,
-                        seconds,
-                    },
-                );
+            LookupEvent::Failed { node, why } => {
+                let step = Step::Failed {
+                    node: *node,
+                    why: Why::from(*why),
+                    seconds,
+                };
+                let line = row(now, paint(BAD, "failed  "), node, reason(*why));
+                self.step(line, step);
             }
             LookupEvent::Peers { from, peers } => {
                 let source = from.map_or("announced itself to us".to_owned(), |node| {
@@ -208,9 +208,10 @@ impl Trace<'_> {
                 });
                 if self.steps {
                     self.output.result("");
-                    for line in self.tree.lines() {
+                    for line in self.tree.lines(*queried) {
                         self.output.result(line);
                     }
+                    self.output.event(&self.tree.report(*queried));
                 }
                 self.output.note(format_args!(
                     "{} in {}: {} asked, {responded} answered, {failed} failed",
@@ -228,6 +229,15 @@ impl Trace<'_> {
             self.output.result(line);
             self.output.event(&Report::Lookup(step));
         }
+    }
+}
+
+/// Why a query came to nothing, in words.
+fn reason(why: LookupFailure) -> String {
+    match why {
+        LookupFailure::TimedOut => "no answer".to_owned(),
+        LookupFailure::Impostor { id } => format!("is another node: {}", hex::encode(id)),
+        LookupFailure::Refused { code } => format!("refused with error {code}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the commands that open a socket have in common: the flags, and how a node comes of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -78,6 +79,10 @@ pub(crate) struct NetworkArguments {
         hide_env_values = true
     )]
     state_dir: Option<PathBuf>,
+    /// Send the public network so many queries of lookups a second in the long run. More than the default may be more than the NAT of a small router bears.
+    /// [default: 100]
+    #[arg(long, value_name = "QUERIES", env = "TRACKLESS_PACE", hide_env_values = true, value_parser = clap::value_parser!(u16).range(20..))]
+    pace: Option<u16>,
     /// Lift the limits per source address: for benchmarks and closed networks.
     #[arg(long, env = "TRACKLESS_NO_LIMITS", hide_env_values = true, value_parser = FalseyValueParser::new())]
     no_limits: bool,
@@ -135,6 +140,9 @@ impl NetworkArguments {
         }
         if let Some(path) = self.state_dir() {
             builder = builder.state_dir(path);
+        }
+        if let Some(pace) = self.pace.and_then(NonZeroU16::new) {
+            builder = builder.pace(pace);
         }
         if self.no_limits {
             builder = builder.no_limits();

@@ -34,12 +34,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Which of your publications it is; at most 64 bytes.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "TRACKLESS_SALT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
     #[command(flatten)]
     network: NetworkArguments,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use simulations::{Cost, Figures, Plan};
-use trackless::{Phase, Progress};
+use trackless::{LookupFailure, Phase, Progress};
 use wire::Info;
 
 use super::simulate::State;
@@ -84,6 +84,8 @@ pub(crate) enum Report<'a> {
     },
     /// A step of a lookup, with `--trace`.
     Lookup(Step),
+    /// Who led to whom in a lookup, with `--trace`; so many queries more looked for nodes that others may hide.
+    Tree { nodes: Vec<Branch>, explored: usize },
     /// The end of a lookup.
     LookupEnded {
         queried: usize,
@@ -105,6 +107,7 @@ pub(crate) enum Report<'a> {
     BatchAnnounced {
         info_hash: String,
         nodes: usize,
+        holders: &'a [SocketAddr],
         queried: usize,
         responded: usize,
         failed: usize,
@@ -164,9 +167,11 @@ pub(crate) enum Report<'a> {
     Holder {
         node: SocketAddr,
         id: String,
+        /// `names_us`, `names_others`, `names_nobody` or `silent`, when it was asked.
+        testimony: &'static str,
         seconds: f64,
     },
-    /// Of the nodes that hold an announce so many name peers for it.
+    /// Of the nodes that hold an announce so many name our address and port when they are asked.
     Confirmed { nodes: usize, of: usize },
     /// A torrent file was written.
     Created {
@@ -346,8 +351,66 @@ pub(crate) enum Step {
     },
     Failed {
         node: SocketAddr,
+        #[serde(flatten)]
+        why: Why,
         seconds: f64,
     },
+}
+
+/// Why a query of a lookup came to nothing.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub(crate) enum Why {
+    TimedOut,
+    /// Another node answered than the one that was said to be there.
+    Impostor {
+        node_id: String,
+    },
+    Refused {
+        code: i64,
+    },
+}
+
+impl From<LookupFailure> for Why {
+    fn from(failure: LookupFailure) -> Self {
+        match failure {
+            LookupFailure::TimedOut => Why::TimedOut,
+            LookupFailure::Impostor { id } => Why::Impostor {
+                node_id: hex::encode(id),
+            },
+            LookupFailure::Refused { code } => Why::Refused { code },
+        }
+    }
+}
+
+/// One who was asked in a lookup, and what became of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Branch {
+    pub(crate) node: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) named_by: Option<SocketAddr>,
+    #[serde(flatten)]
+    pub(crate) fate: Fate,
+    /// Of those whom it named and who were asked, so many did not answer.
+    pub(crate) named_dead: usize,
+    /// And at so many addresses was another node.
+    pub(crate) named_false: usize,
+}
+
+/// What became of the question.
+#[derive(Debug, Serialize)]
+#[serde(tag = "fate", rename_all = "snake_case")]
+pub(crate) enum Fate {
+    Answered {
+        milliseconds: f64,
+        nodes: usize,
+        peers: usize,
+    },
+    /// It was slow, and no answer had come when the lookup ended.
+    Stalled,
+    /// The lookup ended soon after.
+    Unknown,
+    Failed(Why),
 }
 
 impl<'a> Report<'a> {

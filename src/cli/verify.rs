@@ -10,12 +10,12 @@ use wire::{Bitfield, Info};
 use super::content;
 use super::failure::Failure;
 use super::output::{Output, printable};
-use super::pace::Pace;
 use super::report::Report;
 use super::show;
 use super::source;
 use super::status_line::StatusLine;
 use super::style::{BAD, GOOD, paint};
+use super::throughput::Throughput;
 use super::units;
 
 /// Check content against a torrent file.
@@ -81,11 +81,11 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
 fn check(info: &Arc<Info>, path: &Path, output: &Output) -> Result<Bitfield, Failure> {
     let status = StatusLine::new(output);
     status.label("verify");
-    let pace = Pace::start();
+    let throughput = Throughput::start();
     let (piece_length, total) = (info.geometry().full_piece_length(), info.total_length());
     let have = trackless::verify(Arc::clone(info), path, &|pieces| {
         let checked = total.min(u64::from(pieces) * u64::from(piece_length));
-        status.show(checked, total, || pace.figures(checked, total));
+        status.show(checked, total, || throughput.figures(checked, total));
     });
     have.map_err(|error| Failure::Node(error.into()))
 }

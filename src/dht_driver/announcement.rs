@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::identity::Identity;
-use super::{Goal, LOOKUP_EVENTS};
+use super::{LOOKUP_EVENTS, Question};
 
 /// How long one that nobody has answered yet is waited for; an address that nobody can be reached from is no reason not to announce the others.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub(super) fn from_all(
                 (AnnouncedPort::Implied(_), Some(own)) => AnnouncedPort::Implied(own),
                 (port, _) => port,
             };
-            let mut one = identity.lookup(target, Goal::Announce { port, seed }, until);
+            let mut one = identity.lookup(target, Question::Announce { port, seed }, until);
             loop {
                 let event = tokio::select! {
                     event = one.recv() => event,

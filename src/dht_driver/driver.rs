@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::desk::Desk;
 use super::keeping::Keeping;
 use super::slumber::Slumber;
-use super::{Command, DhtStatistics, Entrance, Goal};
+use super::{Command, DhtStatistics, Entrance, Question};
 use crate::platform::Arrivals;
 use crate::state::{SavedContact, StateDir};
 
@@ -45,7 +45,8 @@ pub(super) struct Driver {
     pub(super) missed: u64,
     pub(super) entrance: watch::Sender<Entrance>,
     pub(super) statistics: Arc<Mutex<(Id, DhtStatistics)>>,
-    pub(super) state: Option<Arc<StateDir>>,
+    /// Where id and contacts are kept, and as whose.
+    pub(super) state: Option<(Arc<StateDir>, usize)>,
     pub(super) keeping: Option<Keeping>,
 }
 
@@ -115,23 +116,23 @@ impl Driver {
         match command {
             Command::Lookup {
                 target,
-                goal,
+                question,
                 events,
                 until,
             } => {
                 let lookup = self.enrol(events, until);
                 let info_hash = target;
-                self.handle(match goal {
-                    Goal::GetPeers => Input::GetPeers { lookup, info_hash },
-                    Goal::Announce { port, seed } => Input::Announce {
+                self.handle(match question {
+                    Question::GetPeers => Input::GetPeers { lookup, info_hash },
+                    Question::Announce { port, seed } => Input::Announce {
                         lookup,
                         info_hash,
                         port,
                         seed,
                     },
-                    Goal::FindNode => Input::FindNode { lookup, target },
-                    Goal::Scrape => Input::Scrape { lookup, info_hash },
-                    Goal::Sample => Input::Sample { lookup, target },
+                    Question::FindNode => Input::FindNode { lookup, target },
+                    Question::Scrape => Input::Scrape { lookup, info_hash },
+                    Question::Sample => Input::Sample { lookup, target },
                 });
             }
             Command::GetItem {
@@ -390,7 +391,7 @@ impl Driver {
     }
 
     fn save(&self) {
-        let Some(state) = &self.state else {
+        let Some((state, place)) = &self.state else {
             return;
         };
         let (now, config) = (self.epoch.elapsed(), &self.config);
@@ -403,7 +404,8 @@ impl Driver {
             silent_for: contact.silent_for,
             round_trip: self.node.round_trip(&contact.node.address),
         });
-        if let Err(error) = state.save_node(*self.node.id().as_bytes(), contacts.collect()) {
+        if let Err(error) = state.save_node(*place, *self.node.id().as_bytes(), contacts.collect())
+        {
             tracing::warn!(%error, "could not save the routing table");
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dht::{Config, Event, Family, Id, Input, Item, Limiter, Limits, Node, NodeInfo, Salt};
 use rand::SeedableRng;
@@ -18,7 +20,9 @@ use super::desk::Desk;
 use super::driver::Driver;
 use super::keeping::Keeping;
 use super::sockets::Sockets;
-use super::{COMMANDS, Command, DhtStatistics, Entrance, Goal, LOOKUP_EVENTS, Tables, bootstrap};
+use super::{
+    COMMANDS, Command, DhtStatistics, Entrance, LOOKUP_EVENTS, Question, Tables, bootstrap,
+};
 use crate::state::StateDir;
 
 /// Room for those whom the lookups of a batch met last, in every stretch of the key space that is worked through, and for all contacts: 90 KiB.
@@ -47,10 +51,12 @@ pub(super) struct Setup {
     pub(super) id: Option<Id>,
     /// Nodes that an earlier run knew.
     pub(super) contacts: Vec<NodeInfo>,
-    /// Where id and contacts are kept.
-    pub(super) state: Option<Arc<StateDir>>,
-    /// Where what others store is kept, and as whose.
-    pub(super) stored: Option<(Arc<StateDir>, usize)>,
+    /// Where id and contacts are kept, and as whose.
+    pub(super) state: Option<(Arc<StateDir>, usize)>,
+    /// What others store is kept there, too.
+    pub(super) keep_stored: bool,
+    /// Queries of lookups to the public network, a second.
+    pub(super) pace: Option<NonZeroU16>,
 }
 
 impl Identity {
@@ -78,16 +84,12 @@ impl Identity {
             addresses: addresses.into(),
         };
         let limiter = (!setup.no_limits).then(|| Limiter::new(&Limits::default(), &mut rng));
-        let keeping = setup
-            .stored
+        let stored = setup.state.clone().filter(|_| setup.keep_stored);
+        let keeping = stored
             .map(|(state, place)| Keeping::start(state, place, identity.commands.downgrade()));
         let mut driver = Driver {
             node,
-            config: Config {
-                read_only: setup.read_only,
-                recent_responders: RECENT_RESPONDERS,
-                ..Config::default()
-            },
+            config: config(setup.read_only, setup.pace),
             rng,
             epoch: Instant::now(),
             deadline: None,
@@ -112,13 +114,13 @@ impl Identity {
     pub(super) fn lookup(
         &self,
         target: [u8; 20],
-        goal: Goal,
+        question: Question,
         until: Option<Instant>,
     ) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::Lookup {
             target: Id::new(target),
-            goal,
+            question,
             events,
             until,
         });
@@ -252,5 +254,35 @@ impl Identity {
             .statistics
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The numbers that a node of this program lives by.
+fn config(read_only: bool, pace: Option<NonZeroU16>) -> Config {
+    let mut config = Config {
+        read_only,
+        recent_responders: RECENT_RESPONDERS,
+        ..Config::default()
+    };
+    if let Some(pace) = pace {
+        // As many at once as in as much time as without a wish.
+        let at_once = config.query_interval * config.query_burst;
+        config.query_interval = Duration::from_secs(1) / u32::from(pace.get());
+        let burst = at_once.as_secs_f64() * f64::from(pace.get());
+        config.query_burst = burst as u32;
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_faster_pace_has_a_larger_burst() {
+        let usual = config(false, None);
+        let faster = config(false, NonZeroU16::new(1000));
+        assert_eq!(usual.query_interval, 10 * faster.query_interval);
+        assert_eq!(10 * usual.query_burst, faster.query_burst);
     }
 }

@@ -14,7 +14,7 @@ use wire::InfoHash;
 
 use super::Node;
 use crate::Error;
-use crate::dht_driver::{Dht, Goal};
+use crate::dht_driver::{Dht, Question};
 
 /// The samples of a survey, as they come. Dropping it ends the survey.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Node {
     /// before the time that he named is over. BEP 51.
     pub fn sample(&self, point: [u8; 20]) -> Samples {
         Samples {
-            events: self.dht.lookup(point, Goal::Sample),
+            events: self.dht.lookup(point, Question::Sample),
             summary: None,
         }
     }
@@ -168,7 +168,7 @@ impl Node {
     /// # Errors
     /// The node was shut down.
     pub async fn scrape(&self, info_hash: InfoHash) -> Result<Scraped, Error> {
-        let mut events = self.dht.lookup(*info_hash.as_bytes(), Goal::Scrape);
+        let mut events = self.dht.lookup(*info_hash.as_bytes(), Question::Scrape);
         let mut counted = ScrapeCount::default();
         while let Some(event) = events.recv().await {
             match event {
@@ -317,7 +317,7 @@ impl Node {
 
 /// Finds the nodes nearest to a point.
 async fn neighbourhood(dht: &Dht, point: [u8; 20]) -> Result<LookupReport, Error> {
-    let mut events = dht.lookup(point, Goal::FindNode);
+    let mut events = dht.lookup(point, Question::FindNode);
     while let Some(event) = events.recv().await {
         if let Event::LookupEnded { report, .. } = event {
             return Ok(*report);

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use wire::InfoHash;
 
-use crate::dht_driver::{Dht, Entrance, Goal};
+use crate::dht_driver::{Dht, Entrance, Question};
 
 /// An announce holds for 45 minutes at most nodes, 30 at some.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(15 * 60);
@@ -88,12 +88,12 @@ impl Discovery {
     /// Asks for more peers, unless that is under way.
     pub(super) fn ask(&mut self) {
         if self.lookup.is_none() {
-            self.look_up(Goal::GetPeers);
+            self.look_up(Question::GetPeers);
         }
     }
 
-    fn look_up(&mut self, goal: Goal) {
-        let events = self.dht.lookup(*self.info_hash.as_bytes(), goal);
+    fn look_up(&mut self, question: Question) {
+        let events = self.dht.lookup(*self.info_hash.as_bytes(), question);
         self.lookup = Some(events);
     }
 
@@ -132,15 +132,15 @@ impl Discovery {
                 }
                 () = due(self.due), if self.lookup.is_none() => {
                     let now = Instant::now();
-                    let (goal, again) = if self.announcing {
+                    let (question, again) = if self.announcing {
                         let port = AnnouncedPort::Implied(self.port);
                         let seed = self.seeding;
-                        (Goal::Announce { port, seed }, Some(now + RETRY))
+                        (Question::Announce { port, seed }, Some(now + RETRY))
                     } else {
-                        (Goal::GetPeers, None)
+                        (Question::GetPeers, None)
                     };
                     self.due = again;
-                    self.look_up(goal);
+                    self.look_up(question);
                 }
             }
         }

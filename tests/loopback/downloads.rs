@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Desk, Running, assert_same, noise};
+use crate::support::{Desk, FakeDhtNode, Running, UNKNOWN, assert_same, noise};
 
 /// A DHT node that is up.
 fn node(desk: &Desk, arguments: &[&str]) -> (Running, String) {
@@ -279,6 +279,23 @@ fn a_lookup_names_those_who_have_it() {
     assert_eq!(lookup.event("peers")["peers"][0], seed.address());
     let asked = |event: &&serde_json::Value| event["step"] == "asked";
     assert!(lookup.events.iter().any(|event| asked(&event)), "{lookup}");
+}
+
+/// For a popular torrent every node names somebody: that says nothing of our announce.
+#[test]
+fn a_holder_that_names_others_only_confirms_nothing() {
+    let desk = Desk::new();
+    let dht = FakeDhtNode::naming(&["192.0.2.1:4711".parse().unwrap()]);
+    let announce = ["announce", UNKNOWN, "--port", "4711", "--once"];
+    let announced = desk.run(&[&announce[..], &["--bootstrap", &dht.address()]].concat());
+    announced.assert_code(0);
+    let holder = announced.event("holder");
+    assert_eq!(holder["testimony"], "names_others", "{announced}");
+    let confirmed = announced.event("confirmed");
+    assert_eq!(
+        (&confirmed["nodes"], &confirmed["of"]),
+        (&0.into(), &1.into())
+    );
 }
 
 #[test]

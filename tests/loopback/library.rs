@@ -82,6 +82,24 @@ async fn what_one_node_announces_another_finds() {
 }
 
 #[tokio::test]
+async fn an_announce_is_kept_and_those_who_hold_it_say_so() {
+    let first = node(None).await;
+    let alice = node(Some(&first)).await;
+    within(alice.bootstrapped(PATIENCE)).await.unwrap();
+    let info_hash = UNKNOWN.parse().unwrap();
+    let mut kept = alice.keep_announced(info_hash, Some(4711));
+    let receipt = within(kept.next()).await.unwrap().unwrap();
+    assert_eq!((receipt.holders.len(), receipt.confirmed()), (1, 1));
+    assert_eq!(receipt.holders[0].node, first.local_address());
+
+    let implied = within(alice.announce_with_receipt([7; 20].into(), None)).await;
+    assert_eq!(implied.unwrap().confirmed(), 1);
+    let mut batch = alice.announce_all(&[info_hash], None);
+    let answer = within(batch.next()).await.unwrap();
+    assert_eq!(answer.holders, [first.local_address()]);
+}
+
+#[tokio::test]
 async fn a_thousand_lookups_at_once_each_find_what_was_announced() {
     let first = node(None).await;
     let alice = node(Some(&first)).await;

@@ -21,7 +21,7 @@ fn who_has_the_link_gets_what_was_published_last() {
     let got = desk.run(&["get", &link, "-o", "one", "--bootstrap", &address]);
     got.assert_done();
     assert_eq!(got.event("newest")["info_hash"], seeded);
-    assert_eq!(got.event("newest")["seq"], 1);
+    let version = got.event("newest")["seq"].as_i64();
     assert_same(&desk.path("site"), &desk.path("one/site"));
     publisher.signal("TERM");
     publisher.end().assert_code(0);
@@ -31,7 +31,7 @@ fn who_has_the_link_gets_what_was_published_last() {
     assert_eq!(same_link, link);
     let got = desk.run(&["get", &link, "-o", "two", "--bootstrap", &address]);
     got.assert_done();
-    assert_eq!(got.event("newest")["seq"], 2);
+    assert!(got.event("newest")["seq"].as_i64() > version, "{got}");
     assert_same(&desk.path("site"), &desk.path("two/site"));
 }
 
@@ -53,10 +53,11 @@ fn who_follows_gets_what_is_published_next_and_serves_it() {
     let (mut publisher, same_link) = publish(&desk, &address, "tuesday");
     assert_eq!(same_link, link);
     let second = publisher.seeding();
+    let older = follower.wait_for("newest")["seq"].as_i64();
     let newer = follower.wait_until("a newer version", |event| {
-        event["event"] == "newest" && event["seq"] == 2
+        event["event"] == "newest" && event["info_hash"] == *second
     });
-    assert_eq!(newer["info_hash"], second);
+    assert!(newer["seq"].as_i64() > older, "{newer}");
     follower.wait_until("that it is there", |event| {
         event["event"] == "done" && event["path"].as_str().unwrap().ends_with("tuesday")
     });

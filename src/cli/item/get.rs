@@ -26,29 +26,13 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TARGET", required_unless_present = "public_key")]
     target: Option<Id>,
     /// The value of this key: 64 hexadecimal digits.
-    #[arg(
-        long,
-        value_name = "KEY",
-        conflicts_with = "target",
-        env = "TRACKLESS_PUBLIC_KEY",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "KEY", conflicts_with = "target")]
     public_key: Option<PublicKey>,
     /// Which of the values of that key; a TARGET of a value with a salt needs it too.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "TRACKLESS_SALT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
     /// Write the value to this file, over what is there.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TRACKLESS_SAVE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     #[command(flatten)]
     entrance: EntranceArguments,

@@ -25,39 +25,22 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TEXT", required_unless_present = "file")]
     text: Option<String>,
     /// The value: the content of this file, as it is.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "text",
-        env = "TRACKLESS_FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// The value is bencoded already: a list, a dictionary, a number.
-    #[arg(long, env = "TRACKLESS_BENCODED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long)]
     bencoded: bool,
     /// Sign it with this key, so that it can be replaced. `item key` makes one.
-    #[arg(
-        long,
-        value_name = "KEYFILE",
-        env = "TRACKLESS_KEY",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "KEYFILE")]
     key: Option<PathBuf>,
     /// Which of the values of that key it is; at most 64 bytes.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "key",
-        env = "TRACKLESS_SALT",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "TEXT", requires = "key")]
     salt: Option<String>,
-    /// The version. [default: the one after the newest that is found]
-    #[arg(long, value_name = "N", requires = "key", env = "TRACKLESS_SEQ", hide_env_values = true, value_parser = clap::value_parser!(i64).range(0..))]
+    /// The version. [default: the seconds since 1970, or the one after the newest that is found]
+    #[arg(long, value_name = "N", requires = "key", value_parser = clap::value_parser!(i64).range(0..))]
     seq: Option<i64>,
     /// Replace this version only: nodes that hold another one keep it.
-    #[arg(long, value_name = "N", requires = "key", env = "TRACKLESS_CAS", hide_env_values = true, value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", requires = "key", value_parser = clap::value_parser!(i64).range(0..))]
     cas: Option<i64>,
     /// Stay, and put it again about once an hour until Ctrl-C.
     #[arg(long, conflicts_with = "cas", env = "TRACKLESS_STAY", hide_env_values = true, value_parser = FalseyValueParser::new())]

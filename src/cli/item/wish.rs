@@ -1,5 +1,7 @@
 //! Putting a value, once or for as long as the command runs.
 
+use std::time::SystemTime;
+
 use dht::{Item, ItemValue, MutableItem, Salt, SecretKey};
 use trackless::{Node, Receipt};
 
@@ -15,10 +17,18 @@ pub(crate) struct Wish {
     pub(crate) salt: Salt,
     /// Without one the value is named by its hash.
     pub(crate) key: Option<SecretKey>,
-    /// The version; `None` is the next one.
+    /// The version; `None` is one that is newer than any before.
     pub(crate) seq: Option<i64>,
     /// The version to be replaced.
     pub(crate) cas: Option<i64>,
+}
+
+/// Seconds since 1970. What they number is newer than what was published earlier, though nobody may have kept that: who followed the publisher still knows its
+/// number, and takes nothing lower.
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 impl Wish {
@@ -66,14 +76,15 @@ impl Wish {
         let newest = node.get_item(target, &self.salt).best().await?;
         let Some((seq, newest)) = newest.as_ref().and_then(|item| item.seq().zip(Some(item)))
         else {
-            return Ok(1);
+            return Ok(clock());
         };
         if *newest.value() == self.value {
             return Ok(seq);
         }
-        seq.checked_add(1).ok_or_else(|| {
+        let next = seq.checked_add(1).ok_or_else(|| {
             Failure::Usage("this key has used up its versions: take another salt".to_owned())
-        })
+        })?;
+        Ok(next.max(clock()))
     }
 
     fn say(&self, item: &Item, receipt: &Receipt, output: &Output) {

@@ -9,9 +9,9 @@ const MEASURABLE: Duration = Duration::from_millis(500);
 
 /// Work that is measured in bytes, from its beginning.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace(Instant);
+pub(crate) struct Throughput(Instant);
 
-impl Pace {
+impl Throughput {
     /// The work begins now.
     pub(crate) fn start() -> Self {
         Self(Instant::now())
