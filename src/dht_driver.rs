@@ -117,7 +117,7 @@ pub(crate) struct Setup {
     pub(crate) bootstrap: Vec<String>,
     pub(crate) no_limits: bool,
     pub(crate) read_only: bool,
-    /// Queries of lookups to the public network, a second.
+    /// New addresses of the public network that lookups write to, a second.
     pub(crate) pace: Option<NonZeroU16>,
     pub(crate) state: Option<Arc<StateDir>>,
     /// What is stored for others is part of it.

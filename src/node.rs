@@ -125,10 +125,11 @@ impl Builder {
         self
     }
 
-    /// Sends the public network so many queries of lookups a second, in the long run: 100 if nothing is said, which the NATs of small routers bear.
+    /// Lets lookups write to so many addresses of the public network a second, in the long run, that were not written to lately: 100 if nothing is said, which the
+    /// NATs of small routers bear.
     #[must_use]
-    pub fn pace(mut self, queries: NonZeroU16) -> Self {
-        self.pace = Some(queries);
+    pub fn pace(mut self, addresses: NonZeroU16) -> Self {
+        self.pace = Some(addresses);
         self
     }
 

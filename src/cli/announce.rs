@@ -167,7 +167,7 @@ fn overdue(all: usize, round: Duration) -> String {
     let held = all as f64 * FORGOTTEN.as_secs_f64() / round.as_secs_f64();
     format!(
         "{} take {} at this pace, and nodes forget an announce after 30 to 45 minutes: about {held:.0} of them are to be found at a time; \
-         --pace asks more in a second, if your router bears it",
+         --pace writes to more nodes in a second, if your router bears it",
         batch::hashes(all),
         units::time(round),
     )

@@ -79,9 +79,9 @@ pub(crate) struct NetworkArguments {
         hide_env_values = true
     )]
     state_dir: Option<PathBuf>,
-    /// Send the public network so many queries of lookups a second in the long run. More than the default may be more than the NAT of a small router bears.
+    /// Let lookups write to so many new addresses of the public network a second in the long run. More than the default may be more than the NAT of a small router bears.
     /// [default: 100]
-    #[arg(long, value_name = "QUERIES", env = "TRACKLESS_PACE", hide_env_values = true, value_parser = clap::value_parser!(u16).range(20..))]
+    #[arg(long, value_name = "ADDRESSES", env = "TRACKLESS_PACE", hide_env_values = true, value_parser = clap::value_parser!(u16).range(20..))]
     pace: Option<u16>,
     /// Lift the limits per source address: for benchmarks and closed networks.
     #[arg(long, env = "TRACKLESS_NO_LIMITS", hide_env_values = true, value_parser = FalseyValueParser::new())]

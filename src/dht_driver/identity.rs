@@ -55,7 +55,7 @@ pub(super) struct Setup {
     pub(super) state: Option<(Arc<StateDir>, usize)>,
     /// What others store is kept there, too.
     pub(super) keep_stored: bool,
-    /// Queries of lookups to the public network, a second.
+    /// New addresses of the public network that lookups write to, a second.
     pub(super) pace: Option<NonZeroU16>,
 }
 
