@@ -173,6 +173,8 @@ impl Session {
                 Wake::Tick => {
                     let figures = self.engine.progress(self.epoch.elapsed());
                     self.standing.report(figures);
+                    let entrance = self.opening.dht.entrance();
+                    self.config.external.clone_from(&entrance.borrow().external);
                     self.lose_patience()?;
                 }
                 Wake::Deadline => self.handle(Input::Timeout),

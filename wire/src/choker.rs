@@ -13,6 +13,9 @@ pub(crate) const ROUND: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(30);
 /// A newly connected peer is this many times as likely to be unchoked optimistically. BEP 3.
 const NEWCOMER_WEIGHT: u32 = 3;
+/// The n-th fastest of those who are served has to take n times as many bytes a second for one more to be served: 4 peers at 1 MB/s in all, 8 at
+/// 4 MB/s, 40 at 100 MB/s.
+const SLOT_RATE: u64 = 64 << 10;
 
 /// An interested peer, as the choker sees it.
 #[derive(Debug, Clone, Copy)]
@@ -27,96 +30,110 @@ pub(crate) struct Candidate {
     pub(crate) rate: u64,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Choker {
-    optimistic: Option<(Link, Duration)>,
+impl Candidate {
+    fn is_in_its_turn(&self, now: Duration) -> bool {
+        self.unchoked && now.saturating_sub(self.since) < TURN
+    }
 }
 
-impl Choker {
-    /// The peers to serve from now on, at most `slots`, while fetching: the ones that give most, and one more as a chance.
-    pub(crate) fn while_fetching(
-        &mut self,
-        now: Duration,
-        slots: usize,
-        mut candidates: Vec<Candidate>,
-        rng: &mut dyn Rng,
-    ) -> Vec<Link> {
-        candidates
-            .sort_by_key(|candidate| (Reverse(candidate.rate), candidate.since, candidate.link));
-        if candidates.len() <= slots {
-            return candidates.iter().map(|candidate| candidate.link).collect();
-        }
-        let optimistic = self.optimistic(now, &candidates, slots, rng);
-        let regular = candidates
-            .iter()
-            .map(|candidate| candidate.link)
-            .filter(|&link| Some(link) != optimistic);
-        let mut served: Vec<Link> = regular
-            .take(slots - usize::from(optimistic.is_some()))
-            .collect();
-        served.extend(optimistic);
-        served
-    }
+/// How many to serve at once, from `least` to `most`, by what those who are served take: many slow ones where few leave a part of the way out unused,
+/// few fast ones where it is shared by all.
+pub(crate) fn slots(least: usize, most: usize, mut rates: Vec<u64>) -> usize {
+    rates.sort_unstable_by_key(|&rate| Reverse(rate));
+    let busy = (1..)
+        .zip(&rates)
+        .take_while(|&(slot, &rate)| rate >= slot * SLOT_RATE)
+        .count();
+    (busy + usize::from(busy > 0)).min(most).max(least)
+}
 
-    /// The peers to serve from now on, at most `slots`, while seeding: each its turn, the one that takes fastest first.
-    pub(crate) fn while_seeding(
-        now: Duration,
-        slots: usize,
-        mut candidates: Vec<Candidate>,
-    ) -> Vec<Link> {
-        candidates.sort_by_key(|candidate| {
-            let in_its_turn = candidate.unchoked && now.saturating_sub(candidate.since) < TURN;
-            (
-                !in_its_turn,
-                candidate.unchoked,
-                candidate.since,
-                Reverse(candidate.rate),
-                candidate.link,
-            )
-        });
-        candidates
-            .iter()
-            .take(slots)
-            .map(|candidate| candidate.link)
-            .collect()
+/// The peers to serve from now on, at most `slots`, while fetching: the ones that give most, and at least one more as a chance.
+///
+/// Whoever gives nothing has no more than a chance, so that where most of the others have snubbed us many get one.
+pub(crate) fn while_fetching(
+    now: Duration,
+    slots: usize,
+    mut candidates: Vec<Candidate>,
+    rng: &mut dyn Rng,
+) -> Vec<Link> {
+    candidates.sort_by_key(|candidate| (Reverse(candidate.rate), candidate.since, candidate.link));
+    if candidates.len() <= slots {
+        return candidates.iter().map(|candidate| candidate.link).collect();
     }
+    let givers = candidates
+        .iter()
+        .take(slots.saturating_sub(1))
+        .take_while(|candidate| candidate.rate > 0)
+        .count();
+    let others = candidates.split_off(givers);
+    let chances = slots.saturating_sub(givers);
+    let mut served: Vec<Link> = candidates.iter().map(|giver| giver.link).collect();
+    served.extend(optimistic(now, chances, others, rng));
+    served
+}
 
-    /// The peer that is served as a chance: the same for half a minute, unless it earns its place.
-    fn optimistic(
-        &mut self,
-        now: Duration,
-        by_rate: &[Candidate],
-        slots: usize,
-        rng: &mut dyn Rng,
-    ) -> Option<Link> {
-        if slots == 0 {
-            return None;
-        }
-        let others = by_rate.get(slots - 1..).unwrap_or_default();
-        if let Some((link, since)) = self.optimistic {
-            let valid =
-                others.iter().any(|other| other.link == link) && now.saturating_sub(since) < TURN;
-            if valid {
-                return Some(link);
-            }
-        }
-        let weight = |other: &Candidate| match (other.unchoked, other.newcomer) {
-            (true, _) => 0,
-            (false, true) => NEWCOMER_WEIGHT,
-            (false, false) => 1,
-        };
-        let total: u32 = others.iter().map(weight).sum();
-        let mut drawn = rng.random_range(0..total.max(1));
-        let chosen = others.iter().find(|other| {
-            let weight = weight(other);
-            let hit = drawn < weight;
-            drawn = drawn.saturating_sub(weight);
-            hit
-        });
-        let chosen = chosen.or(others.first())?.link;
-        self.optimistic = Some((chosen, now));
-        Some(chosen)
+/// The peers to serve from now on, at most `slots`, while seeding: each its turn, the one that takes fastest first.
+pub(crate) fn while_seeding(
+    now: Duration,
+    slots: usize,
+    mut candidates: Vec<Candidate>,
+) -> Vec<Link> {
+    candidates.sort_by_key(|candidate| {
+        (
+            !candidate.is_in_its_turn(now),
+            candidate.unchoked,
+            candidate.since,
+            Reverse(candidate.rate),
+            candidate.link,
+        )
+    });
+    candidates
+        .iter()
+        .take(slots)
+        .map(|candidate| candidate.link)
+        .collect()
+}
+
+/// The peers that are served as a chance: each for half a minute, unless it earns its place meanwhile. The next one is drawn.
+fn optimistic(
+    now: Duration,
+    places: usize,
+    candidates: Vec<Candidate>,
+    rng: &mut dyn Rng,
+) -> Vec<Link> {
+    let (in_turn, others): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|candidate| candidate.is_in_its_turn(now));
+    let (over, mut waiting): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|candidate| candidate.unchoked);
+    let mut served: Vec<Link> = in_turn.iter().map(|candidate| candidate.link).collect();
+    while served.len() < places && !waiting.is_empty() {
+        let chosen = waiting.swap_remove(draw(&waiting, rng));
+        served.push(chosen.link);
     }
+    served.extend(over.iter().map(|candidate| candidate.link));
+    served.truncate(places);
+    served
+}
+
+/// The index of one of them, which are some, newcomers more likely than others.
+fn draw(waiting: &[Candidate], rng: &mut dyn Rng) -> usize {
+    let weight = |candidate: &Candidate| {
+        if candidate.newcomer {
+            NEWCOMER_WEIGHT
+        } else {
+            1
+        }
+    };
+    let total: u32 = waiting.iter().map(weight).sum();
+    let mut drawn = rng.random_range(0..total.max(1));
+    let hit = waiting.iter().position(|candidate| {
+        let weight = weight(candidate);
+        let is_hit = drawn < weight;
+        drawn = drawn.saturating_sub(weight);
+        is_hit
+    });
+    hit.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,39 +152,88 @@ mod tests {
         }
     }
 
+    /// Serves these and nobody else from `now` on.
+    fn serve(now: Duration, candidates: &mut [Candidate], served: &[Link]) {
+        for candidate in candidates {
+            let unchoked = served.contains(&candidate.link);
+            if unchoked != candidate.unchoked {
+                (candidate.unchoked, candidate.since) = (unchoked, now);
+            }
+        }
+    }
+
+    /// How many rounds of `rounds` each of them is served in.
+    fn rounds_served(rounds: u32, slots: usize, candidates: &mut [Candidate]) -> Vec<u32> {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut served_rounds = vec![0; candidates.len()];
+        for round in 0..rounds {
+            let now = ROUND * round;
+            let served = while_fetching(now, slots, candidates.to_vec(), &mut rng);
+            assert_eq!(served.len(), slots);
+            serve(now, candidates, &served);
+            for link in served {
+                served_rounds[link.0 as usize] += 1;
+            }
+        }
+        served_rounds
+    }
+
     #[test]
     fn those_who_give_most_are_served_and_everybody_gets_a_chance() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mut choker = Choker::default();
-        let mut chances = [0; 10];
-        for round in 0..600 {
-            let candidates: Vec<_> = (0..10)
-                .map(|link| candidate(link, if link < 3 { 1000 } else { 0 }))
-                .collect();
-            let served = choker.while_fetching(ROUND * round, 4, candidates, &mut rng);
-            assert_eq!(served.len(), 4);
-            assert!(
-                (0..3).all(|link| served.contains(&Link(link))),
-                "a giver is not served: {served:?}"
-            );
-            chances[served[3].0 as usize] += 1;
-        }
+        let mut peers: Vec<_> = (0..10)
+            .map(|link| candidate(link, if link < 3 { 1000 } else { 0 }))
+            .collect();
+        let rounds = rounds_served(600, 4, &mut peers);
         assert!(
-            chances[3..].iter().all(|&rounds| rounds >= 30),
-            "somebody never got a chance: {chances:?}"
+            rounds[..3].iter().all(|&rounds| rounds == 600),
+            "a giver is not always served: {rounds:?}"
+        );
+        assert!(
+            rounds[3..].iter().all(|&rounds| rounds >= 30),
+            "somebody never got a chance: {rounds:?}"
+        );
+    }
+
+    #[test]
+    fn who_is_snubbed_by_most_gives_several_a_chance_and_none_a_place_for_good() {
+        let mut peers: Vec<_> = (0..16).map(|link| candidate(link, 0)).collect();
+        peers[0].rate = 1000;
+        let rounds = rounds_served(600, 4, &mut peers);
+        assert_eq!(rounds[0], 600);
+        assert!(
+            rounds[1..]
+                .iter()
+                .all(|&rounds| (60..=180).contains(&rounds)),
+            "three chances for fifteen: {rounds:?}"
         );
     }
 
     #[test]
     fn an_optimistic_unchoke_lasts_three_rounds() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
-        let mut choker = Choker::default();
-        let candidates: Vec<_> = (0..50).map(|link| candidate(link, 0)).collect();
-        let chances: Vec<_> = (0..3)
-            .map(|round| choker.while_fetching(ROUND * round, 1, candidates.clone(), &mut rng))
+        let mut peers: Vec<_> = (0..50).map(|link| candidate(link, 0)).collect();
+        let chances: Vec<_> = (0..4)
+            .map(|round| {
+                let now = ROUND * round;
+                let served = while_fetching(now, 1, peers.clone(), &mut rng);
+                serve(now, &mut peers, &served);
+                served
+            })
             .collect();
         assert_eq!(chances[0], chances[1]);
         assert_eq!(chances[1], chances[2]);
+        assert_ne!(chances[2], chances[3]);
+    }
+
+    #[test]
+    fn a_newcomer_is_three_times_as_likely_to_get_a_chance() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+        let mut peers: Vec<_> = (0..4).map(|link| candidate(link, 0)).collect();
+        peers[3].newcomer = true;
+        let hits = (0..3000)
+            .filter(|_| while_fetching(ROUND, 1, peers.clone(), &mut rng) == [Link(3)])
+            .count();
+        assert!((1350..1650).contains(&hits), "{hits} of 3000, not half");
     }
 
     #[test]
@@ -176,13 +242,10 @@ mod tests {
         let mut served_rounds = [0u32; 9];
         for round in 0..90 {
             let now = ROUND * round;
-            let served = Choker::while_seeding(now, 3, peers.clone());
-            for peer in &mut peers {
-                let unchoked = served.contains(&peer.link);
-                if unchoked != peer.unchoked {
-                    (peer.unchoked, peer.since) = (unchoked, now);
-                }
-                served_rounds[peer.link.0 as usize] += u32::from(unchoked);
+            let served = while_seeding(now, 3, peers.clone());
+            serve(now, &mut peers, &served);
+            for link in served {
+                served_rounds[link.0 as usize] += 1;
             }
         }
         assert!(
@@ -191,5 +254,18 @@ mod tests {
                 .all(|&rounds| (24..=36).contains(&rounds)),
             "unfair: {served_rounds:?}"
         );
+    }
+
+    #[test]
+    fn slots_open_while_those_who_are_served_take_much_and_close_again() {
+        let shared = |capacity: u64, peers: u64| vec![capacity / peers; peers as usize];
+        assert_eq!(slots(8, 64, Vec::new()), 8);
+        assert_eq!(slots(8, 64, shared(100_000, 8)), 8);
+        assert_eq!(slots(8, 64, shared(4_000_000, 8)), 8);
+        assert_eq!(slots(8, 64, shared(100_000_000, 8)), 9);
+        assert_eq!(slots(8, 64, shared(100_000_000, 39)), 40);
+        assert_eq!(slots(8, 64, shared(100_000_000, 60)), 26);
+        assert_eq!(slots(8, 64, shared(10_000_000_000, 64)), 64);
+        assert_eq!(slots(0, 64, Vec::new()), 0);
     }
 }

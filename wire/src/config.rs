@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What a torrent may use, and what it tells its peers.
@@ -9,8 +10,10 @@ pub struct Config {
     pub max_dials: usize,
     /// Addresses remembered to be dialled.
     pub max_known_peers: usize,
-    /// Peers served at once.
+    /// Peers served at once, at least.
     pub unchoke_slots: usize,
+    /// Peers served at once, at most, where `unchoke_slots` of them leave a part of the way out unused.
+    pub max_unchoke_slots: usize,
     /// Requests in flight to one peer, at most; the pipeline decides how many below that.
     pub max_outstanding: u32,
     /// Requests of one peer that wait to be served, at most. Advertised to it (`reqq`); what is above is rejected.
@@ -25,6 +28,8 @@ pub struct Config {
     pub dht_port: Option<u16>,
     /// The TCP port that we listen on, told to peers.
     pub listen_port: Option<u16>,
+    /// Our addresses as others see them, at most one a family counts. The connections to keep when there are too many follow from them (BEP 40).
+    pub external: Vec<IpAddr>,
     /// The name that peers show to their users.
     pub client: String,
 }
@@ -36,6 +41,7 @@ impl Default for Config {
             max_dials: 30,
             max_known_peers: 2000,
             unchoke_slots: 8,
+            max_unchoke_slots: 64,
             max_outstanding: 512,
             max_queued_uploads: 1000,
             request_timeout: Duration::from_secs(20),
@@ -43,6 +49,7 @@ impl Default for Config {
             keep_alive: Duration::from_secs(110),
             dht_port: None,
             listen_port: None,
+            external: Vec::new(),
             client: concat!("trackless ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

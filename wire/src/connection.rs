@@ -49,6 +49,8 @@ pub(crate) enum Pieces {
 pub(crate) struct Connection {
     pub(crate) address: SocketAddr,
     pub(crate) direction: Direction,
+    /// The address in our list at which it was dialled, by this connection or by one that gave way to it.
+    pub(crate) dialled: Option<SocketAddr>,
     pub(crate) peer_id: PeerId,
     /// When it was established.
     pub(crate) since: Duration,
@@ -130,6 +132,7 @@ impl Connection {
         Self {
             address,
             direction,
+            dialled: (direction == Direction::Outgoing).then_some(address),
             peer_id: handshake.peer_id,
             since: now,
             reserved: handshake.reserved,
@@ -230,6 +233,16 @@ impl Connection {
         }
     }
 
+    /// Whether it lets us request anything.
+    pub(crate) fn takes_requests(&self) -> bool {
+        !self.theirs.choking || !self.allowed.is_empty()
+    }
+
+    /// Whether it lets us request this piece.
+    pub(crate) fn takes_requests_for(&self, piece: u32) -> bool {
+        !self.theirs.choking || self.allowed.contains(&piece)
+    }
+
     /// The peer lets us request the piece while choked.
     pub(crate) fn allow(&mut self, piece: u32) {
         if self.allowed.len() < MAX_ALLOWED_FAST && !self.allowed.contains(&piece) {
@@ -264,6 +277,13 @@ impl Connection {
         self.rejects = 0;
         if self.requests.is_empty() {
             self.pipeline.idle();
+        }
+    }
+
+    /// The peer delivered what it was not waited for any more: it can be asked again, if it has not refused to be.
+    pub(crate) fn delivered_late(&mut self, now: Duration) {
+        if self.pipeline.is_snubbed() && self.rejects == 0 {
+            self.paused_until = self.paused_until.min(now);
         }
     }
 

@@ -35,6 +35,8 @@ pub struct ExtensionIds {
     pub ut_metadata: Option<u8>,
     /// Peer exchange. BEP 11.
     pub ut_pex: Option<u8>,
+    /// Pieces that the sender has no more. BEP 54.
+    pub lt_donthave: Option<u8>,
 }
 
 impl ExtensionIds {
@@ -42,6 +44,7 @@ impl ExtensionIds {
     pub fn update(&mut self, later: Self) {
         self.ut_metadata = later.ut_metadata.or(self.ut_metadata);
         self.ut_pex = later.ut_pex.or(self.ut_pex);
+        self.lt_donthave = later.lt_donthave.or(self.lt_donthave);
     }
 }
 
@@ -75,6 +78,7 @@ impl ExtensionHandshake {
             .map_or_else(ExtensionIds::default, |ids| ExtensionIds {
                 ut_metadata: number(ids, b"ut_metadata"),
                 ut_pex: number(ids, b"ut_pex"),
+                lt_donthave: number(ids, b"lt_donthave"),
             });
         Ok(Self {
             ids,
@@ -100,6 +104,7 @@ impl ExtensionHandshake {
         };
         Encoder::new(&mut payload).dict(|dict| {
             dict.dict(b"m", |ids| {
+                integer(ids, b"lt_donthave", self.ids.lt_donthave.map(u32::from));
                 integer(ids, b"ut_metadata", self.ids.ut_metadata.map(u32::from));
                 integer(ids, b"ut_pex", self.ids.ut_pex.map(u32::from));
             });
@@ -143,8 +148,8 @@ mod tests {
         let payload = b"d1:md11:LT_metadatai1e6:ut_pexi2ee1:pi6881e1:v13:\xc2\xb5Torrent 1.2e";
         let expected = ExtensionHandshake {
             ids: ExtensionIds {
-                ut_metadata: None,
                 ut_pex: Some(2),
+                ..ExtensionIds::default()
             },
             listen_port: Some(6881),
             client: Some("µTorrent 1.2".into()),
@@ -185,6 +190,7 @@ mod tests {
         let mut ids = ExtensionIds {
             ut_metadata: Some(1),
             ut_pex: Some(2),
+            ..ExtensionIds::default()
         };
         ids.update(
             ExtensionHandshake::decode(b"d1:md6:ut_pexi0eee")
@@ -199,6 +205,7 @@ mod tests {
         fn a_handshake_reads_back_as_it_was_written(
             ut_metadata: Option<u8>,
             ut_pex: Option<u8>,
+            lt_donthave: Option<u8>,
             metadata_size in prop::option::of(1u32..),
             listen_port in prop::option::of(1u16..),
             request_queue: Option<u32>,
@@ -207,7 +214,7 @@ mod tests {
             your_ip: Option<IpAddr>,
         ) {
             let handshake = ExtensionHandshake {
-                ids: ExtensionIds { ut_metadata, ut_pex },
+                ids: ExtensionIds { ut_metadata, ut_pex, lt_donthave },
                 metadata_size,
                 listen_port,
                 request_queue,

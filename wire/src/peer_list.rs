@@ -12,7 +12,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
 /// A dial without any answer counts as failed after this long, in case the driver forgot it.
 const DIAL_LIFETIME: Duration = Duration::from_secs(60);
-/// Addresses given up after so many failed dials in a row, unless the user named them.
+/// Addresses may be forgotten after so many failed dials in a row, unless the user named them: within eleven minutes.
 const MAX_FAILURES: u32 = 6;
 const MAX_BANS: usize = 4096;
 /// Addresses remembered of one host of the public network, unless the user named them.
@@ -148,18 +148,29 @@ impl PeerList {
         let Some(known) = self.known.get_mut(&address) else {
             return;
         };
-        known.failures += 1;
-        if known.failures > MAX_FAILURES && known.source != Source::User {
+        known.failures = known.failures.saturating_add(1);
+        let failures = known.failures;
+        let is_doubtful = failures > MAX_FAILURES && known.source != Source::User;
+        if is_doubtful && self.knows_better() {
             self.forget(address);
             return;
         }
-        let pause = FIRST_BACKOFF * (1 << (known.failures - 1).min(16));
+        let pause = FIRST_BACKOFF * (1 << (failures - 1).min(16));
         self.set(
             address,
             State::Waiting {
                 not_before: now + pause.min(LONGEST_BACKOFF),
             },
         );
+    }
+
+    /// Whether there is somebody whom we have reached, or have not tried to reach. If all fail, the fault is most likely on our side.
+    fn knows_better(&self) -> bool {
+        !self.connected.is_empty()
+            || self.queue.iter().any(|(_, _, address)| {
+                let known = self.known.get(address);
+                known.is_some_and(|known| known.failures == 0)
+            })
     }
 
     pub(crate) fn connected(&mut self, address: SocketAddr) {
@@ -347,6 +358,37 @@ mod tests {
             now = next;
         }
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
+    }
+
+    #[test]
+    fn nobody_is_forgotten_while_nobody_can_be_reached() {
+        let mut list = PeerList::default();
+        for last in 1..=5 {
+            list.add(NOW, address(last), Source::Dht, 10);
+        }
+        let mut now = NOW;
+        for _ in 0..5 * 20 {
+            let dialled = list.dial(now).expect("somebody is due");
+            list.failed(now, dialled);
+            now = now.max(list.next_dial().expect("it is tried again"));
+        }
+        assert_eq!(list.prospects(), 5, "the line was down for hours");
+    }
+
+    #[test]
+    fn who_cannot_be_reached_is_forgotten_when_somebody_else_can() {
+        let mut list = PeerList::default();
+        list.add(NOW, address(1), Source::Dht, 10);
+        list.add(NOW, address(2), Source::Dht, 10);
+        list.dial(NOW);
+        list.connected(address(1));
+        let mut now = NOW;
+        while list.dial(now).is_some() {
+            list.failed(now, address(2));
+            now = list.next_dial().unwrap_or(now);
+        }
+        assert_eq!(list.prospects(), 1);
+        assert!(now > NOW + Duration::from_secs(300), "that was too soon");
     }
 
     #[test]

@@ -151,6 +151,13 @@ impl PiecePicker {
         }
     }
 
+    /// A peer that is there, and does not count as a seed, has lost a piece.
+    pub(crate) fn peer_lost(&mut self, piece: u32) {
+        if piece < self.geometry.pieces() {
+            self.availability.decrement(piece);
+        }
+    }
+
     /// Requests up to `wanted` blocks. `current` is the piece that the peer is at.
     pub(crate) fn pick(
         &mut self,

@@ -18,6 +18,10 @@ const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 /// After this long the shortest delay is measured afresh: the path may have changed.
 const DELAY_LIFETIME: Duration = Duration::from_secs(20);
 const SAMPLES: usize = 8;
+/// How long a peer that has not delivered yet may take for its first block.
+const FIRST_ANSWER: Duration = Duration::from_secs(6);
+/// How long the way to a peer may stand still, beside what is usual for it: TCP repeats what was lost within that time.
+const STANDSTILL: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -39,7 +43,9 @@ pub(crate) struct Pipeline {
     window: u32,
     delay: Option<Duration>,
     delay_measured: Duration,
-    latest: Duration,
+    /// What a request takes, and by how much that differs from time to time. RFC 6298, section 2.
+    usual: Duration,
+    variation: Duration,
     sample: Option<Sample>,
     /// Bytes a second, the newest [`SAMPLES`], as a ring.
     rates: [u64; SAMPLES],
@@ -59,7 +65,8 @@ impl Pipeline {
             window: START,
             delay: None,
             delay_measured: Duration::ZERO,
-            latest: Duration::ZERO,
+            usual: Duration::ZERO,
+            variation: Duration::ZERO,
             sample: None,
             rates: [0; SAMPLES],
             sampled: 0,
@@ -84,7 +91,7 @@ impl Pipeline {
     /// A block of `length` bytes came that was requested at `sent`.
     pub(crate) fn delivered(&mut self, now: Duration, sent: Duration, length: u32, limit: u32) {
         let delay = now.saturating_sub(sent);
-        self.latest = delay;
+        self.measure_usual(delay);
         self.measure_delay(now, sent, delay);
         let shortest = self.delay.unwrap_or(delay);
         let sampled = self.measure_rate(now, length, shortest);
@@ -121,12 +128,24 @@ impl Pipeline {
         self.phase == Phase::Snubbed
     }
 
-    /// How long the peer may send nothing while requests are in flight, at most `longest`.
+    /// How long the peer may send nothing while requests are in flight: by its pace, and at most `longest`, which is what one that was snubbed
+    /// has for the request that it has kept.
     pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        let patience = match (self.phase, self.delay) {
+            (Phase::Snubbed, _) => longest,
+            (_, None) => FIRST_ANSWER,
+            (_, Some(_)) => self.usual + self.variation * 4 + STANDSTILL,
+        };
+        patience.min(longest)
+    }
+
+    fn measure_usual(&mut self, delay: Duration) {
         if self.delay.is_none() {
-            return longest;
+            (self.usual, self.variation) = (delay, delay / 2);
+        } else {
+            self.variation = (self.variation * 3 + self.usual.abs_diff(delay)) / 4;
+            self.usual = (self.usual * 7 + delay) / 8;
         }
-        (self.latest * 4 + Duration::from_secs(3)).min(longest)
     }
 
     fn measure_delay(&mut self, now: Duration, sent: Duration, delay: Duration) {

@@ -7,6 +7,7 @@ mod metadata_exchange;
 mod peers;
 mod progress;
 mod receiving;
+mod timers;
 mod uploading;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,6 @@ use rand::Rng;
 
 pub use self::progress::{LinkView, Progress};
 use crate::blame::Blame;
-use crate::choker::Choker;
 use crate::connection::{Connection, Meter};
 use crate::peer_list::PeerList;
 use crate::piece_picker::PiecePicker;
@@ -26,6 +26,7 @@ use crate::{
     Bitfield, Block, Config, Info, InfoHash, Input, Link, MetadataAssembly, Outbox, PeerId,
 };
 use context::Context;
+use timers::Timers;
 
 /// The engine of one torrent: fetching and serving are the same machine.
 ///
@@ -43,9 +44,14 @@ pub struct Torrent {
     connections: BTreeMap<Link, Connection>,
     peers: PeerList,
     blame: Blame,
-    choker: Choker,
-    /// When the choker decides next.
+    /// When each connection is to be looked after.
+    timers: Timers,
+    /// When it may be decided anew whom to serve.
     next_round: Duration,
+    /// More want to be served than can be.
+    is_contended: bool,
+    /// Peers served at once, as the last round found it right.
+    slots: usize,
     /// When the driver may be asked for peers again.
     next_need: Option<Duration>,
     pressure: bool,
@@ -75,8 +81,10 @@ impl Torrent {
             connections: BTreeMap::new(),
             peers: PeerList::default(),
             blame: Blame::default(),
-            choker: Choker::default(),
+            timers: Timers::default(),
             next_round: Duration::ZERO,
+            is_contended: false,
+            slots: 0,
             next_need: None,
             pressure: false,
             stirred: false,
@@ -124,10 +132,7 @@ impl Torrent {
             Input::Closed { link } => self.disconnected(context, link),
             Input::Start { have } => self.start(context, have),
             Input::PieceChecked { piece, valid } => self.piece_checked(context, piece, valid),
-            Input::Pressure(pressure) => {
-                self.pressure = pressure;
-                self.stirred |= !pressure;
-            }
+            Input::Pressure(pressure) => self.pressed(context, pressure),
             Input::Timeout => {}
         }
         if self.stirred {
@@ -166,6 +171,12 @@ impl Torrent {
     /// All pieces are there.
     fn is_finished(&self) -> bool {
         self.picker.as_ref().is_some_and(PiecePicker::is_finished)
+    }
+
+    /// Something is due at `at` with one connection.
+    fn wake_link_by(&mut self, link: Link, at: Duration) {
+        self.timers.wake_by(link, at);
+        self.wake_by(at);
     }
 
     /// Something is due at `at`.

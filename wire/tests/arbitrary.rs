@@ -80,6 +80,7 @@ enum Words {
     Metadata {
         genuine: bool,
     },
+    DontHave(u32),
     Extended(u8, Vec<u8>),
 }
 
@@ -120,6 +121,7 @@ fn words() -> impl Strategy<Value = Words> {
             .prop_map(|(metadata, requests, upload_only)| Words::Handshake { metadata, requests, upload_only }),
         1 => (0..3u32).prop_map(Words::MetadataRequest),
         2 => prop::bool::weighted(0.8).prop_map(|genuine| Words::Metadata { genuine }),
+        1 => piece().prop_map(Words::DontHave),
         1 => (0..3u8, prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(id, payload)| Words::Extended(id, payload)),
     ]
 }
@@ -481,6 +483,13 @@ impl World {
                     payload: &payload,
                 }
             }
+            Words::DontHave(piece) => {
+                payload = piece.to_be_bytes().to_vec();
+                Message::Extended {
+                    id: 3,
+                    payload: &payload,
+                }
+            }
             Words::Extended(id, payload) => Message::Extended { id: *id, payload },
         };
         let asked = self.model.asked.entry(link).or_default();
@@ -488,6 +497,10 @@ impl World {
             // Without the fast extension, a choke takes all requests back.
             Message::Choke if !self.model.fast.contains(&link) => asked.clear(),
             Message::Reject(block) => asked.retain(|&asked| asked != block),
+            // And so does the loss of a piece, of all requests for that.
+            Message::Extended { id: 3, payload } if !self.model.fast.contains(&link) => {
+                asked.retain(|asked| asked.piece.to_be_bytes() != payload);
+            }
             _ => {}
         }
         self.input(Input::Received { link, message });

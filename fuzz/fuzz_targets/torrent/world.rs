@@ -241,7 +241,7 @@ impl World {
         let greeting = ExtensionHandshake {
             ids: ExtensionIds {
                 ut_metadata: Some(THEIR_METADATA_ID),
-                ut_pex: None,
+                ..ExtensionIds::default()
             },
             metadata_size: Some(self.truth.raw().len() as u32),
             ..ExtensionHandshake::default()
@@ -485,7 +485,7 @@ fn extended(script: &mut Unstructured<'_>, truth: &Info) -> Result<Vec<u8>> {
         0 | 1 => ExtensionHandshake {
             ids: ExtensionIds {
                 ut_metadata: script.arbitrary()?,
-                ut_pex: None,
+                ..ExtensionIds::default()
             },
             metadata_size: Some(size),
             request_queue: script.arbitrary()?,

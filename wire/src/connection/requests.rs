@@ -82,6 +82,17 @@ impl Requests {
         withdrawn
     }
 
+    /// Withdraws the requests of one piece.
+    pub(crate) fn withdraw_piece(&mut self, piece: u32) -> Vec<Block> {
+        let withdrawn: Vec<_> = self.iter().filter(|block| block.piece == piece).collect();
+        self.in_flight
+            .retain(|request| request.block.piece != piece);
+        for &block in &withdrawn {
+            self.remember(block);
+        }
+        withdrawn
+    }
+
     fn remember(&mut self, block: Block) {
         if self.withdrawn.len() >= MAX_WITHDRAWN {
             self.withdrawn.pop_front();

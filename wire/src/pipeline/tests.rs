@@ -102,3 +102,25 @@ fn a_snubbed_peer_gets_one_request_until_it_delivers() {
     assert!(!pipeline.is_snubbed());
     assert_eq!(pipeline.target(512), FLOOR);
 }
+
+#[test]
+fn patience_follows_the_pace_of_the_peer() {
+    let longest = Duration::from_secs(20);
+    let unknown = Pipeline::new();
+    assert_eq!(unknown.patience(longest), FIRST_ANSWER);
+    let path = |bytes_per_second| Path {
+        bytes_per_second,
+        round_trip: Duration::from_millis(20),
+    };
+    let minute = Duration::from_secs(60);
+    let (fast, ..) = run(&path(10e6), minute, 512);
+    let (slow, waited, _) = run(&path(10e3), minute, 512);
+    assert!(fast.patience(longest) < STANDSTILL * 2);
+    assert!(
+        slow.patience(longest) > waited,
+        "{waited:?} is usual for it"
+    );
+    let mut snubbed = fast;
+    snubbed.snub();
+    assert_eq!(snubbed.patience(longest), longest);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Torrent};
 use crate::blame::Verdict;
-use crate::connection::{Pieces, Statement};
+use crate::connection::{Connection, Pieces, Statement};
 use crate::piece_picker::{Asker, PiecePicker, Receipt};
 use crate::rate::ROLLING;
 use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
@@ -126,16 +126,68 @@ impl Torrent {
                 }
             }
         }
+        let mut is_of_use = false;
         if let Some(picker) = &mut self.picker {
             picker.peer_has(piece);
             if !picker.have().get(piece) {
                 connection.wanted += 1;
                 connection.searched = None;
+                is_of_use = connection.takes_requests_for(piece);
             }
         }
         self.close_if_useless(link)?;
         self.express_interest_to(context, link);
-        self.refill(context, link);
+        if is_of_use {
+            self.refill(context, link);
+        }
+        Ok(())
+    }
+
+    /// A peer has one piece fewer. BEP 54, "receiver operation".
+    pub(super) fn peer_lost(
+        &mut self,
+        context: &mut Context<'_>,
+        link: Link,
+        piece: u32,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Ok(());
+        };
+        let speaks_fast = connection.speaks_fast();
+        // Before the metadata is known it is enough that the peer will not send the piece.
+        let Pieces::Known(bitfield) = &mut connection.pieces else {
+            return Ok(());
+        };
+        if piece >= bitfield.len() {
+            return Err(CloseReason::NoSuchPiece {
+                piece,
+                pieces: bitfield.len(),
+            });
+        }
+        if !bitfield.clear(piece) {
+            return Ok(());
+        }
+        let Some(picker) = &mut self.picker else {
+            return Ok(());
+        };
+        if connection.counted_as_seed {
+            picker.peer_left(&Bitfield::full(bitfield.len()), true);
+            connection.counted_as_seed = picker.peer_joined(bitfield);
+        } else {
+            picker.peer_lost(piece);
+        }
+        if !picker.have().get(piece) {
+            connection.wanted = connection.wanted.saturating_sub(1);
+        }
+        // With BEP 6 it rejects them one by one.
+        if !speaks_fast {
+            for block in connection.requests.withdraw_piece(piece) {
+                picker.release(block, context.rng);
+            }
+            self.stirred = true;
+        }
+        picker.disown_piece(link, piece);
+        express_interest(context, link, connection);
         Ok(())
     }
 
@@ -219,7 +271,8 @@ impl Torrent {
         let resume = connection.paused_until;
         // Rejects come in swarms: the others are looked at once for many.
         let stir = *self.stir_at.get_or_insert(context.now + REJECTS_GATHER);
-        self.wake_by(resume.min(stir));
+        self.wake_by(stir);
+        self.wake_link_by(link, resume);
         Ok(())
     }
 
@@ -243,7 +296,9 @@ impl Torrent {
         let sent = connection.requests.answered(block);
         match sent {
             Some(sent) => connection.delivered(context.config, context.now, sent, block),
-            None if connection.requests.was_withdrawn(block) => {}
+            None if connection.requests.was_withdrawn(block) => {
+                connection.delivered_late(context.now);
+            }
             None => return connection.requests.unexpected(),
         }
         match picker.received(block, link, connection.address) {
@@ -331,16 +386,7 @@ impl Torrent {
     /// Tells all peers whether they have something for us.
     fn express_interest(&mut self, context: &mut Context<'_>) {
         for (&link, connection) in &mut self.connections {
-            let interested = connection.is_interesting();
-            if interested != connection.ours.interested {
-                connection.ours.interested = interested;
-                let message = if interested {
-                    Message::Interested
-                } else {
-                    Message::NotInterested
-                };
-                context.send(link, connection, message);
-            }
+            express_interest(context, link, connection);
         }
     }
 
@@ -371,7 +417,8 @@ impl Torrent {
         else {
             return;
         };
-        if self.pressure || connection.wanted == 0 || context.now < connection.paused_until {
+        let is_idle = connection.wanted == 0 || !connection.takes_requests();
+        if self.pressure || is_idle || context.now < connection.paused_until {
             return;
         }
         let target = connection
@@ -423,10 +470,22 @@ impl Torrent {
             context.out.send(link, Message::Request(block));
         }
         self.stirred |= picker.stage() != stage;
-        if in_flight == 0
-            && let Some(due) = connection.answer_due(context.config)
-        {
-            self.wake_by(due);
+        if let Some(due) = connection.answer_due(context.config) {
+            self.wake_link_by(link, due);
         }
+    }
+}
+
+/// Tells a peer whether it has something for us, if that is news.
+fn express_interest(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
+    let interested = connection.is_interesting();
+    if interested != connection.ours.interested {
+        connection.ours.interested = interested;
+        let message = if interested {
+            Message::Interested
+        } else {
+            Message::NotInterested
+        };
+        context.send(link, connection, message);
     }
 }

@@ -18,12 +18,15 @@ impl Torrent {
     pub(super) fn keep_house(&mut self, context: &mut Context<'_>) {
         self.deadline = None;
         self.peers.expire(context.now);
-        let links: Vec<_> = self.connections.keys().copied().collect();
-        for link in links {
+        for link in self.timers.take_due(context.now) {
             self.look_after(context, link);
         }
-        if self.has_waiting() {
+        // What one peer leaves unanswered is for all others to answer.
+        self.request_metadata_of_all(context);
+        if self.is_contended {
             self.choke_round(context);
+        }
+        if self.is_contended {
             self.wake_by(self.next_round);
         }
         self.dial(context);
@@ -39,6 +42,9 @@ impl Torrent {
         if self.stirred {
             self.stirred = false;
             self.refill_all(context);
+        }
+        if let Some(next) = self.timers.next() {
+            self.wake_by(next);
         }
         self.deadline = self
             .deadline
@@ -66,9 +72,8 @@ impl Torrent {
         }
         let silent = connection.last_received + config.idle_timeout;
         let quiet = connection.last_sent + config.keep_alive;
-        self.wake_by(silent.min(quiet));
+        self.wake_link_by(link, silent.min(quiet));
         self.look_after_requests(context, link);
-        self.request_metadata(context, link);
         self.send_metadata(context, link);
     }
 
@@ -105,8 +110,19 @@ impl Torrent {
             self.refill(context, link);
         }
         for at in due.into_iter().chain(resume) {
-            self.wake_by(at);
+            self.wake_link_by(link, at);
         }
+    }
+
+    /// The driver's buffers are full, or not any more.
+    pub(super) fn pressed(&mut self, context: &Context<'_>, pressure: bool) {
+        if self.pressure && !pressure {
+            for connection in self.connections.values_mut() {
+                connection.waiting_since = context.now;
+            }
+            self.stirred = true;
+        }
+        self.pressure = pressure;
     }
 
     /// Says that the DHT should be asked again, when there is nobody to dial and few are connected.

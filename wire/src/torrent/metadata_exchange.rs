@@ -91,7 +91,11 @@ impl Torrent {
         Ok(())
     }
 
+    /// Asks every peer for metadata that it can be asked for, if we lack it.
     pub(super) fn request_metadata_of_all(&mut self, context: &mut Context<'_>) {
+        if self.metadata.is_none() {
+            return;
+        }
         let links: Vec<_> = self.connections.keys().copied().collect();
         for link in links {
             self.request_metadata(context, link);
@@ -228,7 +232,7 @@ impl Torrent {
             context.send(link, connection, Message::Extended { id, payload });
         }
         if let Some(at) = connection.metadata.batch_due() {
-            self.wake_by(at);
+            self.wake_link_by(link, at);
         }
     }
 }

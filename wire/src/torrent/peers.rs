@@ -4,16 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::metadata_exchange::METADATA_ID;
+use super::receiving::DONT_HAVE_ID;
 use super::{Context, Torrent};
 use crate::connection::Connection;
 use crate::culprit::Culprit;
 use crate::{
-    Bitfield, CloseReason, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake, Link,
-    Message, Source,
+    Bitfield, CloseReason, Config, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake,
+    Link, Message, Source, peer_priority,
 };
-
-/// Two connections to one peer that are no further apart than this were dialled by both sides at once.
-const SIMULTANEOUS: Duration = Duration::from_secs(10);
 
 /// Connections to one host of the public network; several of its users may share it.
 const MAX_OF_ONE_HOST: usize = 4;
@@ -39,7 +37,7 @@ impl Torrent {
         self.dial(context);
     }
 
-    /// Dials as many addresses as the limits allow. A torrent that has everything waits to be dialled.
+    /// Dials as many addresses as the limits allow, whether we fetch or serve: who sits behind a NAT reaches others only by this.
     pub(super) fn dial(&mut self, context: &mut Context<'_>) {
         while self.may_dial(context)
             && let Some(address) = self.peers.dial(context.now)
@@ -58,7 +56,6 @@ impl Torrent {
 
     pub(super) fn may_dial(&self, context: &Context<'_>) -> bool {
         !self.is_checking()
-            && !self.is_finished()
             && self.peers.dialling() < context.config.max_dials
             && self.connections.len() + self.peers.dialling() < context.config.max_connections
     }
@@ -75,24 +72,29 @@ impl Torrent {
         if direction == Direction::Outgoing {
             self.peers.connected(address);
         }
-        if let Err(reason) = self.admit(context, address, direction, handshake) {
-            if direction == Direction::Outgoing {
-                self.turned_away(address, &reason);
-                self.peers.disconnected(context.now, address, false);
+        let dialled = match self.admit(context, address, direction, handshake) {
+            Ok(dialled) => dialled,
+            Err(reason) => {
+                if direction == Direction::Outgoing && !self.is_connected_at(address) {
+                    self.turned_away(address, &reason);
+                    self.peers.disconnected(context.now, address, false);
+                }
+                context.out.close(link, &reason);
+                self.dial(context);
+                return;
             }
-            context.out.close(link, &reason);
-            self.dial(context);
-            return;
-        }
+        };
         let pieces = self.info.as_ref().map(|info| info.geometry().pieces());
         let mut connection = Connection::new(context.now, address, direction, handshake, pieces);
+        connection.dialled = connection.dialled.or(dialled);
         if let (Some(picker), Some(bitfield)) = (&mut self.picker, connection.bitfield()) {
             connection.counted_as_seed = picker.peer_joined(bitfield);
         }
         self.greet(context, link, &mut connection);
         self.connections.insert(link, connection);
         context.out.event(Event::PeerConnected { link, address });
-        self.wake_by(context.now + context.config.keep_alive.min(context.config.idle_timeout));
+        let first = context.config.keep_alive.min(context.config.idle_timeout);
+        self.wake_link_by(link, context.now + first);
     }
 
     /// Forgets a connection that is gone.
@@ -100,6 +102,7 @@ impl Torrent {
         let Some(mut connection) = self.connections.remove(&link) else {
             return;
         };
+        self.timers.forget(link);
         if let Some(picker) = &mut self.picker {
             for block in connection.requests.withdraw_all_but(0) {
                 picker.release(block, context.rng);
@@ -110,10 +113,9 @@ impl Torrent {
             }
         }
         // An incoming connection says nothing about a dial to the address that it came from.
-        if connection.direction == Direction::Outgoing {
+        if let Some(address) = connection.dialled {
             let useful = connection.downloaded.total > 0 || connection.uploaded.total > 0;
-            self.peers
-                .disconnected(context.now, connection.address, useful);
+            self.peers.disconnected(context.now, address, useful);
         }
         self.stirred = true;
         self.fill_slots(context);
@@ -125,8 +127,7 @@ impl Torrent {
         let Some(connection) = self.connections.get(&link) else {
             return;
         };
-        if connection.direction == Direction::Outgoing {
-            let address = connection.address;
+        if let Some(address) = connection.dialled {
             self.turned_away(address, reason);
         }
         context.out.close(link, reason);
@@ -199,33 +200,22 @@ impl Torrent {
         }
     }
 
-    /// Whether the connection may stay. A connection that has to make room for it is closed.
+    /// Whether the connection may stay. A connection that has to make room for it is closed. Returns where that one was dialled, if it led to the same
+    /// peer.
     fn admit(
         &mut self,
         context: &mut Context<'_>,
         address: SocketAddr,
         direction: Direction,
         handshake: &Handshake,
-    ) -> Result<(), CloseReason> {
+    ) -> Result<Option<SocketAddr>, CloseReason> {
         if handshake.peer_id == self.peer_id {
             return Err(CloseReason::Ourselves);
         }
         if self.peers.is_banned(address) {
             return Err(CloseReason::Banned);
         }
-        let same = self.connections.iter().find(|(_, connection)| {
-            // Anybody can take on a name, and so it takes the same host as well.
-            connection.peer_id == handshake.peer_id && connection.address.ip() == address.ip()
-        });
-        if let Some((&older, connection)) = same {
-            let gives_way = connection.direction != direction
-                && context.now.saturating_sub(connection.since) < SIMULTANEOUS
-                && self.keeps(direction, handshake);
-            if !gives_way {
-                return Err(CloseReason::Duplicate);
-            }
-            self.close(context, older, &CloseReason::Duplicate);
-        }
+        let dialled = self.settle_duplicate(context, address, direction, handshake)?;
         let culprit = Culprit::at(address);
         let same_host = self
             .connections
@@ -235,13 +225,52 @@ impl Torrent {
         if same_host >= MAX_OF_ONE_HOST {
             return Err(CloseReason::TooManyConnections);
         }
-        self.make_room(context, direction)
+        self.make_room(context, address, direction)?;
+        Ok(dialled)
     }
 
-    /// Sees to a place for a new connection: if there is none, the one that has exchanged nothing for the longest goes.
+    /// Of two connections to one peer, of which each side has dialled one, both sides keep the one that the greater peer id has dialled, whichever
+    /// came first. Of two that were dialled by the same side the older one stays.
+    fn settle_duplicate(
+        &mut self,
+        context: &mut Context<'_>,
+        address: SocketAddr,
+        direction: Direction,
+        handshake: &Handshake,
+    ) -> Result<Option<SocketAddr>, CloseReason> {
+        let keeps_new = self.keeps(direction, handshake);
+        let same = self.connections.iter_mut().find(|(_, connection)| {
+            // Anybody can take on a name, and so it takes the same host as well.
+            connection.peer_id == handshake.peer_id && connection.address.ip() == address.ip()
+        });
+        let Some((&older, connection)) = same else {
+            return Ok(None);
+        };
+        if connection.direction == direction || !keeps_new {
+            if direction == Direction::Outgoing && connection.dialled.is_none() {
+                // We know now where it listens, and that there is nobody else.
+                connection.dialled = Some(address);
+            }
+            return Err(CloseReason::Duplicate);
+        }
+        let dialled = connection.dialled.take();
+        self.close(context, older, &CloseReason::Duplicate);
+        Ok(dialled)
+    }
+
+    /// Whether a connection stands that was dialled at this address, or replaces one that was.
+    fn is_connected_at(&self, address: SocketAddr) -> bool {
+        self.connections
+            .values()
+            .any(|connection| connection.dialled == Some(address))
+    }
+
+    /// Sees to a place for a new connection. Of those that have exchanged nothing for long, one in which nobody is interested goes first, else the
+    /// one of the lowest priority (BEP 40), if the new one's is higher; while our own address is unknown, the one that has been idle for the longest.
     fn make_room(
         &mut self,
         context: &mut Context<'_>,
+        address: SocketAddr,
         direction: Direction,
     ) -> Result<(), CloseReason> {
         let most = context.config.max_connections;
@@ -256,19 +285,29 @@ impl Torrent {
         if self.connections.len() < most && !is_crowded {
             return Ok(());
         }
-        let idlest = self
+        let is_wanted =
+            |connection: &Connection| connection.ours.interested || connection.theirs.interested;
+        let priority = |address| priority(context.config, address);
+        let (&least, connection) = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.direction == direction)
-            .min_by_key(|(_, connection)| connection.last_exchange)
-            .filter(|(_, connection)| context.now >= connection.last_exchange + IDLE)
-            .map(|(&link, _)| link);
-        let idlest = idlest.ok_or(CloseReason::TooManyConnections)?;
-        self.close(context, idlest, &CloseReason::TooManyConnections);
+            .filter(|(_, connection)| {
+                connection.direction == direction && context.now >= connection.last_exchange + IDLE
+            })
+            .min_by_key(|(_, connection)| {
+                let priority = priority(connection.address);
+                (is_wanted(connection), priority, connection.last_exchange)
+            })
+            .ok_or(CloseReason::TooManyConnections)?;
+        let rank = priority(connection.address);
+        if is_wanted(connection) && rank.is_some() && rank >= priority(address) {
+            return Err(CloseReason::TooManyConnections);
+        }
+        self.close(context, least, &CloseReason::TooManyConnections);
         Ok(())
     }
 
-    /// Of two connections that were dialled by both sides at once, both sides keep the one of the greater peer id.
+    /// Whether of two connections, of which each side has dialled one, the one of this direction stays.
     fn keeps(&self, direction: Direction, handshake: &Handshake) -> bool {
         let ours_is_greater = self.peer_id.as_bytes() > handshake.peer_id.as_bytes();
         ours_is_greater == (direction == Direction::Outgoing)
@@ -324,6 +363,7 @@ impl Torrent {
             ids: ExtensionIds {
                 ut_metadata: Some(METADATA_ID),
                 ut_pex: None,
+                lt_donthave: Some(DONT_HAVE_ID),
             },
             metadata_size: self.info.as_ref().map(|info| info.raw().len() as u32),
             request_queue: Some(context.config.max_queued_uploads as u32),
@@ -333,4 +373,14 @@ impl Torrent {
             upload_only: self.is_finished().then_some(true),
         }
     }
+}
+
+/// How much a peer and we are meant to be connected. `None` while we do not know how it sees us. BEP 40.
+fn priority(config: &Config, peer: SocketAddr) -> Option<u32> {
+    let ours = config
+        .external
+        .iter()
+        .find(|ip| ip.is_ipv4() == peer.is_ipv4())?;
+    let port = config.listen_port.unwrap_or_default();
+    Some(peer_priority(SocketAddr::new(*ours, port), peer))
 }

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use super::metadata_exchange::METADATA_ID;
 use super::{Context, Torrent};
 use crate::connection::Statement;
-use crate::{CloseReason, Event, ExtensionHandshake, Link, Message};
+use crate::{CloseReason, Event, ExtensionError, ExtensionHandshake, Link, Message};
+
+/// What we call messages of BEP 54.
+pub(super) const DONT_HAVE_ID: u8 = 3;
 
 impl Torrent {
     pub(super) fn received(&mut self, context: &mut Context<'_>, link: Link, message: Message<'_>) {
@@ -51,6 +54,15 @@ impl Torrent {
                 id: METADATA_ID,
                 payload,
             } => self.metadata_message(context, link, payload)?,
+            Message::Extended {
+                id: DONT_HAVE_ID,
+                payload,
+            } => {
+                let piece = payload
+                    .first_chunk()
+                    .ok_or(ExtensionError::Field("index"))?;
+                self.peer_lost(context, link, u32::from_be_bytes(*piece))?;
+            }
             // A block's payload comes as an input of its own.
             Message::KeepAlive
             | Message::Suggest(_)

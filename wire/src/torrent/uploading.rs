@@ -1,9 +1,10 @@
 //! What is served to peers.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{Context, Torrent};
-use crate::choker::{Candidate, Choker, ROUND};
+use crate::choker::{self, Candidate, ROUND};
 use crate::connection::Connection;
 use crate::rate::ROLLING;
 use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
@@ -53,19 +54,21 @@ impl Torrent {
             .map(|(&link, connection)| (connection.choke_changed, link))
             .collect();
         waiting.sort_unstable();
-        let free = context.config.unchoke_slots.saturating_sub(served);
+        let slots = self.slots.max(context.config.unchoke_slots);
+        let free = slots.saturating_sub(served);
         for &(_, link) in waiting.iter().take(free) {
             if let Some(connection) = self.connections.get_mut(&link) {
                 unchoke(context, link, connection);
             }
         }
-        if waiting.len() > free {
+        self.is_contended = waiting.len() > free;
+        if self.is_contended {
             self.next_round = self.next_round.max(context.now);
-            self.wake_by(self.next_round.max(context.now));
+            self.wake_by(self.next_round);
         }
     }
 
-    /// Decides anew whom to serve, if it is time and more want to be served than can be. Returns when to decide next.
+    /// Decides anew whom to serve, and how many at once, if it is time.
     pub(super) fn choke_round(&mut self, context: &mut Context<'_>) {
         if self.picker.is_none() || context.now < self.next_round {
             return;
@@ -78,12 +81,15 @@ impl Torrent {
             .filter(|(_, connection)| connection.theirs.interested)
             .map(|(&link, connection)| candidate(context, link, connection, seeding))
             .collect();
-        let slots = context.config.unchoke_slots;
+        self.slots = choker::slots(
+            context.config.unchoke_slots,
+            context.config.max_unchoke_slots,
+            self.upload_rates(context.now),
+        );
         let served = if seeding {
-            Choker::while_seeding(context.now, slots, candidates)
+            choker::while_seeding(context.now, self.slots, candidates)
         } else {
-            self.choker
-                .while_fetching(context.now, slots, candidates, context.rng)
+            choker::while_fetching(context.now, self.slots, candidates, context.rng)
         };
         for (&link, connection) in &mut self.connections {
             match (served.contains(&link), connection.ours.choking) {
@@ -92,15 +98,19 @@ impl Torrent {
                 _ => {}
             }
         }
+        self.is_contended = self
+            .connections
+            .values()
+            .any(|connection| connection.ours.choking && connection.theirs.interested);
     }
 
-    /// Whether more peers want to be served than can be.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.picker.is_some()
-            && self
-                .connections
-                .values()
-                .any(|connection| connection.ours.choking && connection.theirs.interested)
+    /// What each of those who are served takes.
+    fn upload_rates(&self, now: Duration) -> Vec<u64> {
+        self.connections
+            .values()
+            .filter(|connection| !connection.ours.choking)
+            .map(|connection| connection.uploaded.rate.per_second(now, ROLLING))
+            .collect()
     }
 
     pub(super) fn requested(

@@ -1,8 +1,8 @@
 //! Connections as a whole: dials, duplicates, silence.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use wire::{CloseReason, Direction, Event, Handshake, Input, Link, Message, Source};
+use wire::{CloseReason, Direction, Event, Handshake, Input, Link, Message, Source, peer_priority};
 
 use crate::engine::{ALL, Engine, LINK, PLAIN, Said, address, block, only, peer_id, seconds};
 
@@ -192,6 +192,143 @@ fn the_idlest_connection_makes_room() {
             .any(|view| view.link == LINK),
         "the one that is served had to go"
     );
+}
+
+/// A connection to the peer of this name at `address`, dialled by us or by it.
+fn meet(
+    engine: &mut Engine,
+    link: u32,
+    address: SocketAddr,
+    direction: Direction,
+    name: u8,
+) -> Vec<(Link, Said)> {
+    let handshake = Handshake {
+        reserved: PLAIN,
+        info_hash: engine.info.hash(),
+        peer_id: peer_id(name),
+    };
+    engine.input(Input::Connected {
+        link: Link(link),
+        address,
+        direction,
+        handshake: &handshake,
+    })
+}
+
+#[test]
+fn of_a_connection_dialled_by_each_side_the_one_of_the_greater_id_stays() {
+    use Direction::{Incoming, Outgoing};
+    let theirs = SocketAddr::new(address(1).ip(), 50_000);
+    // Our own name is 100.
+    for (name, stays) in [(1, Outgoing), (200, Incoming)] {
+        for (first, second) in [(Outgoing, Incoming), (Incoming, Outgoing)] {
+            for pause in [0, 5, 60] {
+                let mut engine = Engine::leecher();
+                engine.input(Input::Candidates(&[address(1)], Source::Dht));
+                let from = |direction| match direction {
+                    Incoming => theirs,
+                    Outgoing => address(1),
+                };
+                assert_eq!(meet(&mut engine, 1, from(first), first, name), []);
+                engine.wait(seconds(pause));
+                let said = meet(&mut engine, 2, from(second), second, name);
+                let ends = if second == stays { Link(1) } else { Link(2) };
+                assert!(said.contains(&(ends, Said::Close(CloseReason::Duplicate))));
+                let left: Vec<_> = engine.torrent.links(engine.now).collect();
+                assert_eq!(left.len(), 1);
+                assert_eq!(left[0].direction, stays, "{first:?} first, {pause} s");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_a_connected_peer_listens_is_dialled_again_only_after_it_has_gone() {
+    let mut engine = Engine::leecher();
+    let theirs = SocketAddr::new(address(1).ip(), 50_000);
+    meet(&mut engine, 1, theirs, Direction::Incoming, 200);
+    engine.input(Input::Candidates(&[address(1)], Source::Dht));
+    assert_eq!(engine.record.dialled, [address(1)]);
+    meet(&mut engine, 2, address(1), Direction::Outgoing, 200);
+    for _ in 0..10 {
+        engine.wait(seconds(100));
+        engine.hear(Message::KeepAlive);
+    }
+    assert_eq!(engine.connected(), 1);
+    assert_eq!(engine.record.dialled, [address(1)], "it is connected");
+    engine.input(Input::Closed { link: LINK });
+    engine.wait(seconds(10));
+    assert_eq!(engine.record.dialled, [address(1), address(1)]);
+}
+
+#[test]
+fn a_seed_dials_whom_it_finds_and_other_seeds_once() {
+    let mut engine = Engine::seed();
+    engine.input(Input::Candidates(&[address(1), address(2)], Source::Dht));
+    assert_eq!(engine.record.dialled, [address(1), address(2)]);
+    meet(&mut engine, 1, address(1), Direction::Outgoing, 1);
+    let all = wire::Bitfield::full(crate::engine::PIECES);
+    let said = engine.hear(Message::Bitfield(all.as_bytes()));
+    assert_eq!(said, [Said::Close(CloseReason::NothingToExchange)]);
+    engine.input(Input::Candidates(&[address(1)], Source::Dht));
+    engine.input(Input::ConnectFailed {
+        address: address(2),
+    });
+    engine.wait(seconds(100));
+    let again = |which| {
+        let dialled = engine.record.dialled.iter();
+        dialled.filter(|&&dialled| dialled == which).count()
+    };
+    assert_eq!(again(address(1)), 1, "a seed stays a seed");
+    assert!(again(address(2)) > 1, "who was not there may come");
+}
+
+/// Peers in different networks, those to whom a connection is worth least first.
+fn twenty_by_priority(ours: SocketAddr) -> Vec<SocketAddr> {
+    let mut peers: Vec<_> = (1..=20)
+        .map(|network| SocketAddr::from(([40 + network, 0, 113, 1], 6881)))
+        .collect();
+    peers.sort_by_key(|&peer| peer_priority(ours, peer));
+    peers
+}
+
+#[test]
+fn of_those_who_wait_the_ones_of_the_highest_priority_stay() {
+    let ours = SocketAddr::from(([198, 51, 100, 7], 6881));
+    let by_priority = twenty_by_priority(ours);
+    let mut engine = Engine::seed();
+    engine.config.max_connections = 3;
+    engine.config.external = vec![IpAddr::from([0u16; 8]), ours.ip()];
+    engine.config.listen_port = Some(ours.port());
+    let mut comers = (1..).zip([5, 15, 10].map(|rank: usize| by_priority[rank]));
+    for (link, peer) in comers.by_ref() {
+        assert!(comes(&mut engine, link, peer));
+        let message = Message::Interested;
+        let link = Link(link);
+        engine.input(Input::Received { link, message });
+    }
+    assert!(
+        !comes(&mut engine, 4, by_priority[19]),
+        "nobody is idle yet"
+    );
+    engine.wait(seconds(70));
+    assert!(!comes(&mut engine, 5, by_priority[4]), "all are worth more");
+    assert!(comes(&mut engine, 6, by_priority[6]));
+    let left: Vec<_> = engine.torrent.links(engine.now).collect();
+    assert!(left.iter().all(|view| view.address != by_priority[5]));
+}
+
+#[test]
+fn who_wants_nothing_makes_room_for_anybody() {
+    let ours = SocketAddr::from(([198, 51, 100, 7], 6881));
+    let by_priority = twenty_by_priority(ours);
+    let mut engine = Engine::seed();
+    engine.config.max_connections = 1;
+    engine.config.external = vec![ours.ip()];
+    engine.config.listen_port = Some(ours.port());
+    assert!(comes(&mut engine, 1, by_priority[19]));
+    engine.wait(seconds(70));
+    assert!(comes(&mut engine, 2, by_priority[0]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What we request of a peer.
 
-use wire::{Bitfield, Block, CloseReason, ExtensionHandshake, Input, Link, Message};
+use wire::{Bitfield, Block, CloseReason, ExtensionHandshake, Input, Link, Message, Reserved};
 
 use crate::engine::{
     ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, milliseconds, only, requests, seconds,
@@ -181,7 +181,7 @@ fn a_choked_peer_requests_what_it_is_allowed() {
 #[test]
 fn a_request_that_is_not_answered_goes_to_others() {
     let (mut engine, requested) = Engine::fetching(FAST);
-    let said = only(engine.wait(seconds(21)));
+    let said = only(engine.wait(seconds(7)));
     let cancelled: Vec<_> = requested[1..]
         .iter()
         .map(|&block| Said::Cancel(block))
@@ -198,6 +198,104 @@ fn a_request_that_is_not_answered_goes_to_others() {
         message: Message::Unchoke,
     }));
     assert!(requests(&said).contains(&requested[1]), "{said:?}");
+}
+
+#[test]
+fn a_peer_that_stops_in_the_middle_is_waited_for_by_its_pace() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    for &block in &requested {
+        engine.wait(milliseconds(20));
+        engine.block(block);
+    }
+    let asked = engine.torrent.expected(LINK).count();
+    assert_eq!(
+        only(engine.wait(seconds(3))),
+        [],
+        "that can be a lost packet"
+    );
+    let said = only(engine.wait(seconds(2)));
+    let cancelled = said.iter().filter(|said| matches!(said, Said::Cancel(_)));
+    assert_eq!(cancelled.count(), asked - 1);
+}
+
+#[test]
+fn a_peer_that_was_given_up_and_delivers_late_is_asked_again_at_once() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    engine.wait(seconds(30));
+    assert_eq!(engine.torrent.expected(LINK).count(), 0);
+    engine.block(requested[0]);
+    assert!(engine.torrent.expected(LINK).count() > 0);
+}
+
+#[test]
+fn a_driver_that_could_not_read_is_no_reason_to_give_up_on_a_peer() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    engine.wait(seconds(3));
+    engine.input(Input::Pressure(true));
+    engine.wait(seconds(30));
+    engine.input(Input::Pressure(false));
+    let asked: Vec<_> = engine.torrent.expected(LINK).collect();
+    assert_eq!(asked, requested);
+    engine.wait(seconds(5));
+    assert_eq!(engine.torrent.expected(LINK).count(), requested.len());
+}
+
+/// The payload by which a peer says that it has a piece no more.
+fn dont_have(piece: u32) -> [u8; 4] {
+    piece.to_be_bytes()
+}
+
+#[test]
+fn a_piece_that_a_peer_has_no_more_is_not_requested_of_it() {
+    let mut engine = Engine::leecher();
+    engine.connect(LINK, ALL);
+    engine.hear(Message::HaveAll);
+    let mut lose = |piece| {
+        let payload = &dont_have(piece);
+        engine.hear(Message::Extended { id: 3, payload })
+    };
+    for piece in 0..PIECES - 1 {
+        assert_eq!(lose(piece), []);
+    }
+    assert_eq!(lose(4), [], "it had lost it already");
+    let said = engine.hear(Message::Unchoke);
+    let pieces: Vec<_> = requests(&said).iter().map(|block| block.piece).collect();
+    assert_eq!(pieces, [PIECES - 1; 4]);
+    let payload = &dont_have(PIECES - 1);
+    let said = engine.hear(Message::Extended { id: 3, payload });
+    assert_eq!(said, [Said::NotInterested]);
+    assert_eq!(engine.torrent.expected(LINK).count(), 4, "it rejects them");
+    let payload = &dont_have(PIECES);
+    let said = engine.hear(Message::Extended { id: 3, payload });
+    assert!(matches!(
+        said[..],
+        [Said::Close(CloseReason::NoSuchPiece { .. })]
+    ));
+}
+
+#[test]
+fn requests_for_a_lost_piece_count_as_dropped_without_the_fast_extension() {
+    let mut engine = Engine::leecher();
+    engine.connect(LINK, Reserved::default().with_extension());
+    let all = Bitfield::full(PIECES);
+    engine.hear(Message::Bitfield(all.as_bytes()));
+    let requested = requests(&engine.hear(Message::Unchoke));
+    let lost = requested[0].piece;
+    let payload = &dont_have(lost);
+    engine.hear(Message::Extended { id: 3, payload });
+    assert!(
+        engine
+            .torrent
+            .expected(LINK)
+            .all(|block| block.piece != lost)
+    );
+    engine.connect(Link(2), PLAIN);
+    for message in [Message::Bitfield(all.as_bytes()), Message::Unchoke] {
+        let link = Link(2);
+        engine.input(Input::Received { link, message });
+    }
+    let asked = engine.torrent.expected(Link(2));
+    assert!(asked.into_iter().any(|block| block.piece == lost));
 }
 
 #[test]

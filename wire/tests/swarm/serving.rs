@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use wire::Config;
+use wire::{CloseReason, Config};
 
 use crate::network::{Joining, Swarm};
 
@@ -9,6 +9,7 @@ fn a_seed_with_one_slot_serves_everybody_in_turn() {
     let mut swarm = Swarm::new(64, 1 << 20);
     let config = Config {
         unchoke_slots: 1,
+        max_unchoke_slots: 1,
         ..Config::default()
     };
     let seed = swarm.join(Joining {
@@ -36,6 +37,7 @@ fn a_choked_leecher_starts_with_its_allowed_fast_pieces() {
     let mut swarm = Swarm::new(256, 64 << 10);
     let config = Config {
         unchoke_slots: 1,
+        max_unchoke_slots: 1,
         ..Config::default()
     };
     let seed = swarm.join(Joining {
@@ -75,4 +77,34 @@ fn connections_are_bounded() {
     }
     swarm.run_for(Duration::from_secs(5));
     assert_eq!(swarm.nodes[seed].torrent.progress(swarm.now).connected, 5);
+}
+
+#[test]
+fn a_seed_that_nobody_can_reach_dials_the_leechers_that_it_finds() {
+    let mut swarm = Swarm::new(16, 256 << 10);
+    let seed = swarm.join(swarm.seed());
+    let leecher = swarm.join(Joining::leecher());
+    swarm.introduce(seed, &[leecher]);
+    let time = swarm.run_until(Duration::from_secs(60), |swarm| swarm.is_finished(leecher));
+    assert!(time < Duration::from_secs(1), "4 MiB took {time:?}");
+}
+
+#[test]
+fn seeds_that_find_each_other_part_at_once_and_for_good() {
+    let mut swarm = Swarm::new(16, 256 << 10);
+    let seeds = [(); 4].map(|()| swarm.join(swarm.seed()));
+    for &seed in &seeds {
+        swarm.introduce(seed, &seeds);
+    }
+    swarm.run_for(Duration::from_secs(3600));
+    for &seed in &seeds {
+        let node = &swarm.nodes[seed];
+        assert_eq!(node.torrent.progress(swarm.now).connected, 0);
+        let parted = node
+            .closed
+            .iter()
+            .filter(|(_, reason)| *reason == CloseReason::NothingToExchange);
+        // From each of the others once as the one who dials, and once as the one who is dialled; itself it meets, too.
+        assert!(parted.count() <= 6, "{:?}", node.closed);
+    }
 }
