@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     pub(crate) searched: Option<u64>,
     /// It takes no requests for now.
     pub(crate) paused_until: Duration,
+    /// Until when it may unchoke us and go on with its pieces, if it chokes us on parole.
+    pub(crate) parole_until: Option<Duration>,
     rejects: u32,
     request_queue: u32,
     /// What it lets us request while choked. BEP 6.
@@ -159,6 +161,7 @@ impl Connection {
             current: None,
             searched: None,
             paused_until: Duration::ZERO,
+            parole_until: None,
             rejects: 0,
             request_queue: DEFAULT_REQUEST_QUEUE,
             allowed: Vec::new(),

@@ -253,18 +253,32 @@ impl PiecePicker {
         }
     }
 
-    /// The peer does not go on with its pieces: they are anybody's.
-    pub(crate) fn disown(&mut self, link: Link) {
-        for partial in self.partials.values_mut() {
-            partial.disown(link);
+    /// The peer does not go on with its pieces: they are anybody's. Returns those of which it has fetched a part alone, unless that may be kept: they are
+    /// begun anew.
+    pub(crate) fn disown(&mut self, link: Link, keeps: bool) -> Vec<u32> {
+        let mut dropped = Vec::new();
+        for (&piece, partial) in &mut self.partials {
+            if partial.disown(link, keeps) {
+                dropped.push(piece);
+            }
         }
+        self.reopen(&dropped);
+        dropped
     }
 
-    /// The peer does not go on with this piece.
-    pub(crate) fn disown_piece(&mut self, link: Link, piece: u32) {
-        if let Some(partial) = self.partials.get_mut(&piece) {
-            partial.disown(link);
+    /// The peer does not go on with this piece. Returns whether it is begun anew: see [`disown`](Self::disown).
+    pub(crate) fn disown_piece(&mut self, link: Link, piece: u32, keeps: bool) -> bool {
+        let partial = self.partials.get_mut(&piece);
+        let is_dropped = partial.is_some_and(|partial| partial.disown(link, keeps));
+        if is_dropped {
+            self.reopen(&[piece]);
         }
+        is_dropped
+    }
+
+    fn reopen(&mut self, pieces: &[u32]) {
+        self.open.extend(pieces);
+        self.generation += u64::from(!pieces.is_empty());
     }
 
     /// A block came over `link` from `from`. A piece that one peer fetches alone takes blocks from nobody else.

@@ -59,12 +59,25 @@ impl Partial {
         &self.contributors
     }
 
-    /// The peer does not go on with it. What it has sent need not be fetched again, so that others may join.
-    pub(crate) fn disown(&mut self, link: Link) {
-        if self.owner == Some(link) {
-            self.owner = None;
-            self.alone &= self.contributors.is_empty();
+    /// The peer does not go on with it, and is asked for none of it any more. If what it has sent may be kept, others may join; otherwise somebody else
+    /// fetches all of it alone. Returns whether that is so.
+    pub(crate) fn disown(&mut self, link: Link, keeps: bool) -> bool {
+        if self.owner != Some(link) {
+            return false;
         }
+        self.owner = None;
+        if !self.alone || self.contributors.is_empty() || self.is_complete() {
+            return false;
+        }
+        if keeps {
+            self.alone = false;
+            return false;
+        }
+        *self = Self {
+            alone: true,
+            ..Self::new(self.len())
+        };
+        true
     }
 
     /// Requests up to `wanted` open blocks, in order, and returns how many there were.

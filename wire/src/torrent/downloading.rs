@@ -1,5 +1,6 @@
 //! What is fetched from peers.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Context, Torrent};
@@ -13,6 +14,8 @@ use crate::{Bitfield, Block, CloseReason, Event, Link, Message};
 const WHOLE_PIECE_SECONDS: u64 = 10;
 /// Pieces found on the disk that are told one by one to a peer that was told that we have none.
 const MAX_NEWS: u32 = 2000;
+/// A peer on parole that chokes us goes on with its piece if it unchokes us within this time.
+const PAROLE_PATIENCE: Duration = Duration::from_secs(120);
 /// How long rejected blocks wait before other peers are asked for them.
 const REJECTS_GATHER: Duration = Duration::from_millis(50);
 
@@ -179,14 +182,17 @@ impl Torrent {
         if !picker.have().get(piece) {
             connection.wanted = connection.wanted.saturating_sub(1);
         }
-        // With BEP 6 it rejects them one by one.
+        // With BEP 6 it rejects them one by one, and with that the piece is given to others.
         if !speaks_fast {
             for block in connection.requests.withdraw_piece(piece) {
                 picker.release(block, context.rng);
             }
+            let keeps = !self.blame.is_suspect(connection.address);
+            if picker.disown_piece(link, piece, keeps) {
+                context.out.discard(piece);
+            }
             self.stirred = true;
         }
-        picker.disown_piece(link, piece);
         express_interest(context, link, connection);
         Ok(())
     }
@@ -223,7 +229,6 @@ impl Torrent {
         let Some(picker) = &mut self.picker else {
             return;
         };
-        picker.disown(link);
         if !connection.speaks_fast() {
             for block in connection.requests.withdraw_all_but(0) {
                 picker.release(block, context.rng);
@@ -231,6 +236,54 @@ impl Torrent {
             connection.pipeline.idle();
             self.stirred = true;
         }
+        if self.blame.is_suspect(connection.address) {
+            let until = context.now + PAROLE_PATIENCE;
+            connection.parole_until = Some(until);
+            self.wake_link_by(link, until);
+        } else {
+            picker.disown(link, true);
+        }
+    }
+
+    /// Gives what a peer on parole has begun to others, if it chokes us for too long.
+    pub(super) fn look_after_parole(&mut self, context: &mut Context<'_>, link: Link) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        match connection.parole_until {
+            Some(until) if until <= context.now => {
+                connection.parole_until = None;
+                self.withdraw_all(context, link);
+            }
+            Some(until) => self.wake_link_by(link, until),
+            None => {}
+        }
+    }
+
+    /// Takes back what a peer was asked for, and its pieces.
+    pub(super) fn withdraw_all(&mut self, context: &mut Context<'_>, link: Link) {
+        let (Some(connection), Some(picker)) = (self.connections.get_mut(&link), &mut self.picker)
+        else {
+            return;
+        };
+        for block in connection.requests.withdraw_all_but(0) {
+            picker.release(block, context.rng);
+            context.send(link, connection, Message::Cancel(block));
+        }
+        let address = connection.address;
+        self.disown(context, link, address);
+    }
+
+    /// A peer does not go on with its pieces. What one on parole has sent of them goes with it: who always breaks off could spoil one after the other
+    /// and never be the only one to blame.
+    pub(super) fn disown(&mut self, context: &mut Context<'_>, link: Link, address: SocketAddr) {
+        let Some(picker) = &mut self.picker else {
+            return;
+        };
+        for piece in picker.disown(link, !self.blame.is_suspect(address)) {
+            context.out.discard(piece);
+        }
+        self.stirred = true;
     }
 
     pub(super) fn unchoked(&mut self, context: &mut Context<'_>, link: Link) {
@@ -238,6 +291,7 @@ impl Torrent {
             return;
         };
         let was_choking = std::mem::replace(&mut connection.theirs.choking, false);
+        connection.parole_until = None;
         if was_choking && !connection.is_evasive() {
             connection.paused_until = context.now;
         }
@@ -263,7 +317,18 @@ impl Torrent {
             };
         }
         picker.release(block, context.rng);
-        picker.disown_piece(link, block.piece);
+        if connection.parole_until.is_none() {
+            let is_suspect = self.blame.is_suspect(connection.address);
+            if is_suspect {
+                for block in connection.requests.withdraw_piece(block.piece) {
+                    picker.release(block, context.rng);
+                    context.send(link, connection, Message::Cancel(block));
+                }
+            }
+            if picker.disown_piece(link, block.piece, !is_suspect) {
+                context.out.discard(block.piece);
+            }
+        }
         if connection.theirs.choking {
             connection.allowed.retain(|&piece| piece != block.piece);
         }

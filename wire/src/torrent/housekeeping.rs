@@ -74,6 +74,7 @@ impl Torrent {
         let quiet = connection.last_sent + config.keep_alive;
         self.wake_link_by(link, silent.min(quiet));
         self.look_after_requests(context, link);
+        self.look_after_parole(context, link);
         self.send_metadata(context, link);
     }
 
@@ -91,19 +92,24 @@ impl Torrent {
             .answer_due(context.config)
             .is_some_and(|due| due <= context.now)
         {
-            let kept = usize::from(!connection.pipeline.is_snubbed());
+            let was_snubbed = connection.pipeline.is_snubbed();
             connection.pipeline.snub();
             connection.waiting_since = context.now;
-            for block in connection.requests.withdraw_all_but(kept) {
-                picker.release(block, context.rng);
-                context.send(link, connection, Message::Cancel(block));
-            }
-            picker.disown(link);
-            if kept == 0 {
+            if was_snubbed || self.blame.is_suspect(connection.address) {
                 connection.paused_until = context.now + context.config.request_timeout;
+                self.withdraw_all(context, link);
+            } else {
+                for block in connection.requests.withdraw_all_but(1) {
+                    picker.release(block, context.rng);
+                    context.send(link, connection, Message::Cancel(block));
+                }
+                picker.disown(link, true);
+                self.stirred = true;
             }
-            self.stirred = true;
         }
+        let Some(connection) = self.connections.get(&link) else {
+            return;
+        };
         let due = connection.answer_due(context.config);
         let resume = Some(connection.paused_until).filter(|&until| until > context.now);
         if connection.paused_until <= context.now {

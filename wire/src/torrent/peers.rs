@@ -107,11 +107,11 @@ impl Torrent {
             for block in connection.requests.withdraw_all_but(0) {
                 picker.release(block, context.rng);
             }
-            picker.disown(link);
             if let Some(bitfield) = connection.bitfield() {
                 picker.peer_left(bitfield, connection.counted_as_seed);
             }
         }
+        self.disown(context, link, connection.address);
         // An incoming connection says nothing about a dial to the address that it came from.
         if let Some(address) = connection.dialled {
             let useful = connection.downloaded.total > 0 || connection.uploaded.total > 0;

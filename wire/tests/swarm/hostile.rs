@@ -65,6 +65,27 @@ fn swarm_with_a_liar_whose_blocks_are_mixed_with_others() {
 }
 
 #[test]
+fn one_who_spoils_pieces_and_breaks_off_costs_few() {
+    // All are slow, so that pieces are shared.
+    let mut swarm = Swarm::new(24, 1 << 20);
+    let slow = |swarm: &Swarm, manner| Joining {
+        bytes_per_second: 100e3,
+        manner,
+        ..swarm.seed()
+    };
+    let honest: Vec<_> = (0..3)
+        .map(|_| swarm.join(slow(&swarm, Manner::Honest)))
+        .collect();
+    let spoiler = swarm.join(slow(&swarm, Manner::Spoiler));
+    let leecher = swarm.join(Joining::leecher());
+    swarm.introduce(leecher, &[spoiler]);
+    swarm.introduce(leecher, &honest);
+    swarm.run_until(seconds(600), |swarm| swarm.is_finished(leecher));
+    let failed = swarm.nodes[leecher].failed;
+    assert!((1..=2).contains(&failed), "it cost {failed} pieces");
+}
+
+#[test]
 fn with_nobody_but_liars_the_download_waits_for_an_honest_peer() {
     let mut swarm = Swarm::new(16, 256 << 10);
     let liars: Vec<_> = (0..3)

@@ -1,6 +1,6 @@
 //! A network of engines in virtual time. Nothing is hashed and no payload exists: a block is genuine or not, by who sent it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub(crate) enum Manner {
     Liar,
     /// Nothing that it sends after its handshake arrives.
     Mute,
+    /// It sends one wrong block of each piece, and no other.
+    Spoiler,
 }
 
 pub(crate) struct Node {
@@ -35,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) closed: Vec<(SocketAddr, CloseReason)>,
     /// Bytes of blocks sent to each address.
     pub(crate) sent_to: BTreeMap<SocketAddr, u64>,
+    /// Pieces of which a spoiler has sent a block.
+    spoilt: BTreeSet<u32>,
     /// Pieces that failed their check.
     pub(crate) failed: u32,
     /// Bytes of blocks that came and were not wanted.
@@ -167,6 +171,7 @@ impl Swarm {
             events: Vec::new(),
             closed: Vec::new(),
             sent_to: BTreeMap::new(),
+            spoilt: BTreeSet::new(),
             failed: 0,
             wasted: 0,
             alive: true,
@@ -277,6 +282,7 @@ impl Swarm {
                 }
             }
             Happening::Checked { node, piece, valid } => {
+                self.nodes[node].failed += u32::from(!valid);
                 self.act(node, Input::PieceChecked { piece, valid }, None);
             }
             Happening::Wake { node } => {
@@ -340,7 +346,7 @@ impl Swarm {
             }
             Wish::Send(link, bytes) => self.enqueue(node, link, Parcel::Message(bytes)),
             Wish::Upload(link, block) => {
-                let genuine = self.nodes[node].manner != Manner::Liar;
+                let genuine = !matches!(self.nodes[node].manner, Manner::Liar | Manner::Spoiler);
                 self.enqueue(node, link, Parcel::Block { block, genuine });
             }
             Wish::CancelUpload(link, block, reject) => {
@@ -386,7 +392,6 @@ impl Swarm {
             }
             Wish::Discard(piece) => {
                 self.nodes[node].stored.remove(&piece);
-                self.nodes[node].failed += 1;
             }
             Wish::Close(link, reason) => {
                 if let Some((peer, peer_link)) = self.nodes[node].links.remove(&link) {
@@ -440,7 +445,12 @@ impl Swarm {
             return;
         };
         let to = sender.links.get(&link).copied();
-        let is_heard = sender.alive && sender.manner != Manner::Mute;
+        let is_heard = sender.alive
+            && match (sender.manner, &parcel) {
+                (Manner::Mute, _) => false,
+                (Manner::Spoiler, &Parcel::Block { block, .. }) => sender.spoilt.insert(block.piece),
+                _ => true,
+            };
         let latency = sender.latency;
         if let Some((peer, peer_link)) = to {
             if let Parcel::Block { block, .. } = parcel {
