@@ -94,10 +94,7 @@ mod tests {
     #[test]
     fn the_only_contributor_is_guilty_and_several_are_suspect() {
         let mut blame = Blame::default();
-        assert_eq!(
-            blame.failed(&[address(1), address(2)]),
-            Verdict::Unclear
-        );
+        assert_eq!(blame.failed(&[address(1), address(2)]), Verdict::Unclear);
         assert!(blame.is_suspect(address(1)) && blame.is_suspect(address(2)));
         assert!(blame.passed(&[address(1)]), "it has proved itself");
         assert!(!blame.is_suspect(address(1)));
@@ -121,7 +118,8 @@ mod tests {
     #[test]
     fn the_records_are_bounded_and_those_who_owe_nothing_make_room() {
         let mut blame = Blame::default();
-        let number = |number: u32| SocketAddr::from((std::net::Ipv4Addr::from(0x0800_0000 + number), 1));
+        let number =
+            |number: u32| SocketAddr::from((std::net::Ipv4Addr::from(0x0800_0000 + number), 1));
         for pair in 0..10_000 {
             blame.failed(&[number(2 * pair), number(2 * pair + 1)]);
         }

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use crate::{Bitfield, Block, Handshake, Message};
+use crate::{Bitfield, Block, Handshake, Message, Order, Priority};
 
 /// Names one connection of a torrent. The driver chooses the number, and uses it for no other connection while this one is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,15 @@ pub enum Input<'a> {
         /// Whether it was right.
         valid: bool,
     },
+    /// How much each piece is wanted, from the first one on; those for which nothing is said are [`Priority::Normal`]. May be said at any time and again, the first
+    /// time best before [`Input::Start`]. Pieces that have been begun are kept. When nothing that is wanted is missing, the torrent is
+    /// [finished](crate::Event::Finished), serves what it has and says that it fetches nothing (BEP 21).
+    Prioritize(&'a [Priority]),
+    /// In which order pieces of one priority are begun.
+    Order(Order),
+    /// The pieces that are needed next, the first first: whoever can sends them before anything else, several peers the same one. Only the latest list counts; an
+    /// empty one ends the urgency. Keep it to what is needed within seconds: it is looked through for each request.
+    Urgent(&'a [u32]),
     /// Whether the driver's buffers are full: nothing more is requested until they are not.
     Pressure(bool),
     /// The deadline that `handle` returned has come.

@@ -48,6 +48,7 @@ mod peer_list;
 mod peer_priority;
 mod piece_picker;
 mod pipeline;
+mod priority;
 mod rate;
 mod receiver;
 mod torrent;
@@ -77,6 +78,7 @@ pub use metainfo::{
 pub use outbox::{Event, Outbox};
 pub use peer_id::PeerId;
 pub use peer_priority::peer_priority;
+pub use priority::{Order, Priority};
 pub use receiver::{MAX_SCATTER, ReceiveError, Received, Receiver};
 pub use torrent::{LinkView, Progress, Torrent};
 pub use utp::refuse_utp;

@@ -39,7 +39,8 @@ pub enum Event {
         /// Which.
         piece: u32,
     },
-    /// All pieces are there. Also said on [`Input::Start`](crate::Input::Start) if there was nothing to fetch.
+    /// All pieces that are wanted are there. Also said on [`Input::Start`](crate::Input::Start) if there was nothing to fetch, and again when
+    /// something else was wanted meanwhile.
     Finished,
     /// A connection is in use.
     PeerConnected {

@@ -1,6 +1,6 @@
 //! Which blocks to request next, and from whom.
 //!
-//! In this order: the piece that the peer is at, pieces that others left unfinished, the rarest piece that nobody has begun (a random one while we
+//! First what is urgent, in the order given. Then, of the most wanted that there is, in this order: the piece that the peer is at, pieces that others left unfinished, the rarest piece that nobody has begun (a random one while we
 //! have next to nothing), open blocks of pieces that others are at. When every block there is has been requested, the *endgame*: what is still
 //! missing is requested from idle peers too, and the first to deliver wins.
 
@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 
 use rand::Rng;
 
-use crate::{Bitfield, Block, Geometry, Link};
-use availability::Availability;
+use crate::{Bitfield, Block, Geometry, Link, Order, Priority};
+use availability::{Availability, LEVELS, level};
 use partial::Partial;
 
 /// Pieces fetched in random order before rarity counts: something to trade comes first.
@@ -63,8 +63,14 @@ pub(crate) struct PiecePicker {
     bytes_left: u64,
     availability: Availability,
     partials: BTreeMap<u32, Partial>,
-    /// The partials with open blocks.
-    open: BTreeSet<u32>,
+    /// The partials with open blocks, by priority as in [`LEVELS`].
+    open: [BTreeSet<u32>; LEVELS.len()],
+    /// Pieces that are wanted and not there, and their bytes.
+    missing: u32,
+    bytes_missing: u64,
+    order: Order,
+    /// What is needed next, the first first.
+    urgent: Vec<u32>,
     /// Grows whenever something becomes open, so that a search without result need not be repeated before.
     generation: u64,
 }
@@ -78,11 +84,15 @@ impl PiecePicker {
             .sum();
         Self {
             bytes_left: geometry.total().saturating_sub(bytes_had),
+            missing: have.len() - have.count_ones(),
+            bytes_missing: geometry.total().saturating_sub(bytes_had),
+            order: Order::default(),
+            urgent: Vec::new(),
             geometry,
             have,
             availability,
             partials: BTreeMap::new(),
-            open: BTreeSet::new(),
+            open: LEVELS.map(|_| BTreeSet::new()),
             generation: 0,
         }
     }
@@ -100,8 +110,88 @@ impl PiecePicker {
         self.bytes_left
     }
 
+    /// Everything that is wanted is there.
     pub(crate) fn is_finished(&self) -> bool {
-        self.have.is_full()
+        self.missing == 0
+    }
+
+    /// The piece is to be fetched and not there.
+    pub(crate) fn is_missing(&self, piece: u32) -> bool {
+        piece < self.have.len()
+            && !self.have.get(piece)
+            && self.availability.priority(piece) != Priority::Skip
+    }
+
+    /// Pieces that a peer with these pieces has for us.
+    pub(crate) fn missing_of(&self, pieces: &Bitfield) -> u32 {
+        let of_use = pieces.difference(&self.have);
+        of_use.filter(|&piece| self.is_missing(piece)).count() as u32
+    }
+
+    /// Bytes of what is wanted and not there.
+    pub(crate) fn bytes_missing(&self) -> u64 {
+        self.bytes_missing
+    }
+
+    /// Changes how much each piece is wanted; those for which nothing is said as any other. What has been begun and is not wanted any more is kept, and goes
+    /// on when it is wanted again.
+    pub(crate) fn prioritise(&mut self, priorities: &[Priority], rng: &mut dyn Rng) {
+        for piece in 0..self.have.len() {
+            let priority = priorities.get(piece as usize).copied().unwrap_or_default();
+            let before = self.availability.priority(piece);
+            if priority == before {
+                continue;
+            }
+            self.close(piece);
+            self.availability.set_priority(piece, priority, rng);
+            if self.have.get(piece) {
+                continue;
+            }
+            let length = u64::from(self.geometry.piece_length(piece));
+            match (before, priority) {
+                (Priority::Skip, _) => {
+                    self.missing += 1;
+                    self.bytes_missing += length;
+                }
+                (_, Priority::Skip) => {
+                    self.missing -= 1;
+                    self.bytes_missing -= length;
+                }
+                _ => {}
+            }
+            match self.partials.get(&piece) {
+                Some(partial) if partial.open() > 0 => self.open(piece),
+                Some(_) => {}
+                None => self.availability.put_back(piece, rng),
+            }
+        }
+        self.generation += 1;
+    }
+
+    pub(crate) fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// Changes what is needed next.
+    pub(crate) fn set_urgent(&mut self, pieces: &[u32]) {
+        self.urgent.clear();
+        let missing = pieces.iter().copied();
+        self.urgent
+            .extend(missing.filter(|&piece| piece < self.have.len() && !self.have.get(piece)));
+        self.generation += 1;
+    }
+
+    /// A partial has open blocks: it can be picked, if it is wanted.
+    fn open(&mut self, piece: u32) {
+        if let Some(level) = level(self.availability.priority(piece)) {
+            self.open[level].insert(piece);
+        }
+    }
+
+    fn close(&mut self, piece: u32) {
+        if let Some(level) = level(self.availability.priority(piece)) {
+            self.open[level].remove(&piece);
+        }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -110,9 +200,9 @@ impl PiecePicker {
 
     /// How much there is to choose from.
     pub(crate) fn stage(&self) -> Stage {
-        if !self.availability.available().is_empty() {
+        if self.availability.has_available() {
             Stage::Plenty
-        } else if self.open.iter().any(|piece| {
+        } else if self.open.iter().flatten().any(|piece| {
             let partial = self.partials.get(piece);
             partial.is_some_and(|partial| !partial.alone || partial.owner.is_none())
         }) {
@@ -169,12 +259,11 @@ impl PiecePicker {
     ) {
         let mut left = wanted;
         while left > 0 {
-            let piece = match current.filter(|&piece| self.may_continue(piece, asker)) {
-                Some(piece) => piece,
-                None => match self.next_piece(asker, rng) {
-                    Some(piece) => piece,
-                    None => break,
-                },
+            let piece = self
+                .urgent(asker)
+                .or_else(|| current.filter(|&piece| self.may_continue(piece, asker)));
+            let Some(piece) = piece.or_else(|| self.next_piece(asker, rng)) else {
+                break;
             };
             *current = Some(piece);
             left -= self.request_open(piece, left, requested);
@@ -189,7 +278,7 @@ impl PiecePicker {
         wanted: usize,
         requested: &mut Vec<Block>,
     ) {
-        if self.have.get(piece) || !asker.pieces.get(piece) {
+        if !self.is_missing(piece) || !asker.pieces.get(piece) {
             return;
         }
         if self.availability.is_pooled(piece) {
@@ -216,7 +305,8 @@ impl PiecePicker {
         }
         let mut left = wanted;
         for (&piece, partial) in &mut self.partials {
-            if partial.alone || !asker.pieces.get(piece) {
+            let is_wanted = self.availability.priority(piece) != Priority::Skip;
+            if partial.alone || !is_wanted || !asker.pieces.get(piece) {
                 continue;
             }
             // Backwards: the peer that was asked first sends the front of the piece first.
@@ -246,10 +336,10 @@ impl PiecePicker {
         self.generation += 1;
         if partial.is_untouched() && !partial.alone {
             self.partials.remove(&block.piece);
-            self.open.remove(&block.piece);
+            self.close(block.piece);
             self.availability.put_back(block.piece, rng);
         } else {
-            self.open.insert(block.piece);
+            self.open(block.piece);
         }
     }
 
@@ -277,7 +367,9 @@ impl PiecePicker {
     }
 
     fn reopen(&mut self, pieces: &[u32]) {
-        self.open.extend(pieces);
+        for &piece in pieces {
+            self.open(piece);
+        }
         self.generation += u64::from(!pieces.is_empty());
     }
 
@@ -296,7 +388,7 @@ impl PiecePicker {
             return Receipt::Unwanted;
         };
         if partial.open() == 0 {
-            self.open.remove(&block.piece);
+            self.close(block.piece);
         }
         Receipt::Wanted { asked }
     }
@@ -309,10 +401,14 @@ impl PiecePicker {
             .filter(|partial| partial.is_complete())?;
         let contributors = partial.contributors().to_vec();
         self.partials.remove(&piece);
+        let length = u64::from(self.geometry.piece_length(piece));
+        if self.is_missing(piece) {
+            self.missing -= 1;
+            self.bytes_missing -= length;
+        }
         self.have.set(piece);
-        self.bytes_left = self
-            .bytes_left
-            .saturating_sub(u64::from(self.geometry.piece_length(piece)));
+        self.urgent.retain(|&urgent| urgent != piece);
+        self.bytes_left = self.bytes_left.saturating_sub(length);
         Some(contributors)
     }
 
@@ -325,7 +421,7 @@ impl PiecePicker {
         let contributors = partial.contributors().to_vec();
         *partial = Partial::new(self.geometry.blocks(piece));
         partial.alone = true;
-        self.open.insert(piece);
+        self.open(piece);
         self.generation += 1;
         Some(contributors)
     }
@@ -334,6 +430,7 @@ impl PiecePicker {
         self.partials.get(&piece).is_some_and(|partial| {
             let ours = partial.owner == Some(asker.link);
             partial.open() > 0
+                && self.is_missing(piece)
                 && asker.pieces.get(piece)
                 && (ours || !partial.alone && !asker.alone)
         })
@@ -341,15 +438,34 @@ impl PiecePicker {
 
     /// A piece with an open block for this peer.
     fn next_piece(&mut self, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
-        let begun = self.abandoned(asker);
-        let begun = begun.or_else(|| self.is_crowded().then(|| self.shared(asker))?);
-        let piece = begun
-            .or_else(|| self.untouched(asker, rng))
-            .or_else(|| self.shared(asker))?;
+        let mut levels = 0..LEVELS.len();
+        let piece = levels
+            .find_map(|level| {
+                let begun = self.abandoned(level, asker);
+                let begun =
+                    begun.or_else(|| self.is_crowded().then(|| self.shared(level, asker))?);
+                begun.or_else(|| self.untouched(level, asker, rng))
+            })
+            .or_else(|| (0..LEVELS.len()).find_map(|level| self.shared(level, asker)))?;
         let partial = self.partials.get_mut(&piece)?;
         if partial.owner.is_none() && (asker.whole_pieces || asker.alone || partial.alone) {
             partial.owner = Some(asker.link);
             partial.alone |= asker.alone && partial.is_untouched();
+        }
+        Some(piece)
+    }
+
+    /// The first urgent piece with an open block for this peer, whoever else is at it.
+    fn urgent(&mut self, asker: Asker<'_>) -> Option<u32> {
+        let of_use = self.urgent.iter().copied();
+        let piece = of_use
+            .filter(|&piece| asker.pieces.get(piece) && self.is_missing(piece))
+            .find(|piece| match self.partials.get(piece) {
+                Some(partial) => partial.open() > 0 && may_join(partial, asker),
+                None => !asker.alone,
+            })?;
+        if self.availability.is_pooled(piece) {
+            self.begin(piece);
         }
         Some(piece)
     }
@@ -360,9 +476,8 @@ impl PiecePicker {
     }
 
     /// A piece that was begun and has no owner, or is the peer's own.
-    fn abandoned(&self, asker: Asker<'_>) -> Option<u32> {
-        let mut begun = self
-            .open
+    fn abandoned(&self, level: usize, asker: Asker<'_>) -> Option<u32> {
+        let mut begun = self.open[level]
             .iter()
             .copied()
             .filter(|&piece| asker.pieces.get(piece));
@@ -376,33 +491,35 @@ impl PiecePicker {
     }
 
     /// A piece that nobody has begun. It is begun by this.
-    fn untouched(&mut self, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
-        let piece = if self.have.count_ones() < RANDOM_FIRST_PIECES {
-            self.availability.any(asker.pieces, rng)
-        } else {
-            self.availability.rarest(asker.pieces)
+    fn untouched(&mut self, level: usize, asker: Asker<'_>, rng: &mut dyn Rng) -> Option<u32> {
+        let piece = match self.order {
+            Order::Sequential => self.availability.first(level, asker.pieces),
+            Order::RarestFirst if self.have.count_ones() < RANDOM_FIRST_PIECES => {
+                self.availability.any(level, asker.pieces, rng)
+            }
+            Order::RarestFirst => self.availability.rarest(level, asker.pieces),
         }?;
         self.begin(piece);
         Some(piece)
     }
 
     /// The last resort: a piece that somebody fetches for itself, and would not finish sooner for it. For a peer on parole, one that is shared.
-    fn shared(&self, asker: Asker<'_>) -> Option<u32> {
-        let may_join =
-            |partial: &Partial| !partial.alone && (!asker.alone || partial.owner.is_none());
-        let mut begun = self
-            .open
+    fn shared(&self, level: usize, asker: Asker<'_>) -> Option<u32> {
+        let mut begun = self.open[level]
             .iter()
             .copied()
             .filter(|&piece| asker.pieces.get(piece));
-        begun.find(|piece| self.partials.get(piece).is_some_and(may_join))
+        begun.find(|piece| {
+            let partial = self.partials.get(piece);
+            partial.is_some_and(|partial| may_join(partial, asker))
+        })
     }
 
     fn begin(&mut self, piece: u32) {
         self.availability.take(piece);
         self.partials
             .insert(piece, Partial::new(self.geometry.blocks(piece)));
-        self.open.insert(piece);
+        self.open(piece);
     }
 
     fn request_open(&mut self, piece: u32, wanted: usize, requested: &mut Vec<Block>) -> usize {
@@ -411,10 +528,15 @@ impl PiecePicker {
         };
         let count = partial.request_open(piece, &self.geometry, wanted, requested);
         if partial.open() == 0 {
-            self.open.remove(&piece);
+            self.close(piece);
         }
         count
     }
+}
+
+/// Whether a peer may take part in a piece that others are at.
+fn may_join(partial: &Partial, asker: Asker<'_>) -> bool {
+    !partial.alone && (!asker.alone || partial.owner.is_none())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod metadata_exchange;
 mod peers;
 mod progress;
 mod receiving;
+mod selection;
 mod timers;
 mod uploading;
 
@@ -26,6 +27,7 @@ use crate::{
     Bitfield, Block, Config, Info, InfoHash, Input, Link, MetadataAssembly, Outbox, PeerId,
 };
 use context::Context;
+use selection::Selection;
 use timers::Timers;
 
 /// The engine of one torrent: fetching and serving are the same machine.
@@ -41,6 +43,7 @@ pub struct Torrent {
     metadata: Option<MetadataAssembly<SocketAddr>>,
     /// From [`Input::Start`] on.
     picker: Option<PiecePicker>,
+    selection: Selection,
     connections: BTreeMap<Link, Connection>,
     peers: PeerList,
     blame: Blame,
@@ -78,6 +81,7 @@ impl Torrent {
             metadata: info.is_none().then(|| MetadataAssembly::new(info_hash)),
             info,
             picker: None,
+            selection: Selection::default(),
             connections: BTreeMap::new(),
             peers: PeerList::default(),
             blame: Blame::default(),
@@ -132,6 +136,9 @@ impl Torrent {
             Input::Closed { link } => self.disconnected(context, link),
             Input::Start { have } => self.start(context, have),
             Input::PieceChecked { piece, valid } => self.piece_checked(context, piece, valid),
+            Input::Prioritize(priorities) => self.prioritise(context, priorities),
+            Input::Order(order) => self.set_order(order),
+            Input::Urgent(pieces) => self.set_urgent(pieces),
             Input::Pressure(pressure) => self.pressed(context, pressure),
             Input::Timeout => {}
         }
@@ -168,7 +175,7 @@ impl Torrent {
         self.info.is_some() && self.picker.is_none()
     }
 
-    /// All pieces are there.
+    /// All pieces that are wanted are there.
     fn is_finished(&self) -> bool {
         self.picker.as_ref().is_some_and(PiecePicker::is_finished)
     }

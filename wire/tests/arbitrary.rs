@@ -10,8 +10,8 @@ use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use wire::{
     BLOCK_LENGTH, Bitfield, Block, CloseReason, Config, Direction, Event, ExtensionHandshake,
-    Handshake, Info, InfoBuilder, Input, Link, Message, MetadataMessage, Outbox, PeerId, Reserved,
-    Source, Torrent,
+    Handshake, Info, InfoBuilder, Input, Link, Message, MetadataMessage, Order, Outbox, PeerId,
+    Priority, Reserved, Source, Torrent,
 };
 
 const PIECES: u32 = 6;
@@ -50,6 +50,9 @@ enum Step {
         valid: bool,
     },
     Pressure(bool),
+    Prioritize(Vec<Priority>),
+    Order(bool),
+    Urgent(Vec<u32>),
     Wait(u32),
 }
 
@@ -126,6 +129,15 @@ fn words() -> impl Strategy<Value = Words> {
     ]
 }
 
+fn priority(number: u8) -> Priority {
+    match number {
+        0 => Priority::Skip,
+        1 => Priority::Low,
+        2 => Priority::Normal,
+        _ => Priority::High,
+    }
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let link = 0..LINKS;
     prop_oneof![
@@ -141,6 +153,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::collection::vec(prop::bool::weighted(0.3), PIECES as usize).prop_map(Step::Start),
         5 => (0..=PIECES, prop::bool::weighted(0.8)).prop_map(|(piece, valid)| Step::Check { piece, valid }),
         1 => any::<bool>().prop_map(Step::Pressure),
+        1 => prop::collection::vec((0..4u8).prop_map(priority), 0..=PIECES as usize)
+            .prop_map(Step::Prioritize),
+        1 => any::<bool>().prop_map(Step::Order),
+        1 => prop::collection::vec(0..=PIECES, 0..3).prop_map(Step::Urgent),
         4 => (0..40_000u32).prop_map(Step::Wait),
     ]
 }
@@ -368,6 +384,13 @@ impl World {
             }
             Step::Check { piece, valid } => self.input(Input::PieceChecked { piece, valid }),
             Step::Pressure(pressure) => self.input(Input::Pressure(pressure)),
+            Step::Prioritize(priorities) => self.input(Input::Prioritize(&priorities)),
+            Step::Order(in_sequence) => self.input(Input::Order(if in_sequence {
+                Order::Sequential
+            } else {
+                Order::RarestFirst
+            })),
+            Step::Urgent(pieces) => self.input(Input::Urgent(&pieces)),
             Step::Wait(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds.into());
                 // A driver answers every dial within some time.

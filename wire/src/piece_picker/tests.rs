@@ -106,6 +106,97 @@ fn a_fast_peer_fetches_a_piece_for_itself_and_in_order() {
     assert!(rest.iter().all(|block| block.piece == first[0].piece));
 }
 
+/// The pieces that a peer with everything begins, one after the other.
+fn begun_in_order(picker: &mut PiecePicker, count: usize) -> Vec<u32> {
+    let all = Bitfield::full(picker.have().len());
+    let blocks = pick(picker, asker(1, &all), &mut None, 4 * count);
+    let mut pieces: Vec<_> = blocks.iter().map(|block| block.piece).collect();
+    pieces.dedup();
+    pieces
+}
+
+#[test]
+fn what_is_wanted_more_comes_first_and_what_is_not_wanted_never() {
+    let mut picker = picker(5);
+    picker.peer_joined(&Bitfield::full(5));
+    let priorities = [
+        Priority::Low,
+        Priority::Skip,
+        Priority::High,
+        Priority::Normal,
+    ];
+    picker.prioritise(&priorities, &mut rng());
+    let order = begun_in_order(&mut picker, 5);
+    assert_eq!(order.len(), 4);
+    assert_eq!((order[0], order[3]), (2, 0));
+    assert!(!order.contains(&1));
+}
+
+#[test]
+fn a_piece_that_is_wanted_no_more_is_kept_and_goes_on_when_it_is_wanted_again() {
+    let mut picker = picker(2);
+    let all = Bitfield::full(2);
+    picker.peer_joined(&all);
+    picker.prioritise(&[Priority::Normal, Priority::Skip], &mut rng());
+    let mut current = None;
+    let blocks = pick(&mut picker, asker(1, &all), &mut current, 2);
+    deliver(&mut picker, &blocks, Link(1));
+    picker.prioritise(&[Priority::Skip, Priority::Skip], &mut rng());
+    assert!(picker.is_finished() && picker.bytes_missing() == 0);
+    assert_eq!(pick(&mut picker, asker(1, &all), &mut current, 2), []);
+    picker.prioritise(&[Priority::High, Priority::Skip], &mut rng());
+    let rest = pick(&mut picker, asker(1, &all), &mut current, 9);
+    let offsets: Vec<_> = rest
+        .iter()
+        .map(|block| block.offset / BLOCK_LENGTH)
+        .collect();
+    assert_eq!(offsets, [2, 3]);
+    deliver(&mut picker, &rest, Link(1));
+    assert!(picker.verified(0).is_some() && picker.is_finished());
+}
+
+#[test]
+fn in_sequence_the_first_piece_that_is_missing_comes_first() {
+    let mut picker = picker(100);
+    picker.peer_joined(&Bitfield::full(100));
+    picker.set_order(Order::Sequential);
+    assert_eq!(begun_in_order(&mut picker, 3), [0, 1, 2]);
+    let block = picker.geometry.block(1, 0);
+    for index in 0..4 {
+        picker.release(
+            Block {
+                offset: index * BLOCK_LENGTH,
+                ..block
+            },
+            &mut rng(),
+        );
+    }
+    assert_eq!(begun_in_order(&mut picker, 3), [1, 3, 4]);
+    let mut few = Bitfield::new(100);
+    few.set(50);
+    let blocks = pick(&mut picker, asker(2, &few), &mut None, 1);
+    assert_eq!(blocks[0].piece, 50);
+}
+
+#[test]
+fn what_is_urgent_comes_before_everything_and_from_several_peers() {
+    let mut picker = picker(100);
+    let all = Bitfield::full(100);
+    picker.peer_joined(&all);
+    let mut current = None;
+    pick(&mut picker, asker(1, &all), &mut current, 1);
+    picker.set_urgent(&[70, 30, 100]);
+    let pieces =
+        |blocks: &[Block]| -> Vec<u32> { blocks.iter().map(|block| block.piece).collect() };
+    let first = pick(&mut picker, asker(1, &all), &mut current, 2);
+    let second = pick(&mut picker, asker(2, &all), &mut None, 3);
+    assert_eq!(pieces(&first), [70, 70]);
+    assert_eq!(pieces(&second), [70, 70, 30]);
+    picker.set_urgent(&[]);
+    let rest = pick(&mut picker, asker(3, &all), &mut None, 1);
+    assert!(![70, 30].contains(&rest[0].piece) || picker.partials[&rest[0].piece].open() > 0);
+}
+
 #[test]
 fn slow_peers_share_a_piece() {
     let mut picker = picker(10);
@@ -233,6 +324,9 @@ enum Step {
         peer: usize,
         pieces: Vec<bool>,
     },
+    Prioritise(Vec<Priority>),
+    Order(Order),
+    Urgent(Vec<u32>),
 }
 
 const PEERS: usize = 4;
@@ -247,10 +341,23 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (peer.clone(), any::<usize>()).prop_map(|(peer, nth)| Step::Deliver { peer, nth }),
         2 => (peer.clone(), any::<usize>()).prop_map(|(peer, nth)| Step::Release { peer, nth }),
         3 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(nth, valid)| Step::Check { nth, valid }),
+        1 => prop::collection::vec(prop::sample::select(&ALL_PRIORITIES[..]), 0..=PIECES as usize)
+            .prop_map(Step::Prioritise),
+        1 => any::<bool>().prop_map(|in_order| {
+            Step::Order(if in_order { Order::Sequential } else { Order::RarestFirst })
+        }),
+        1 => prop::collection::vec(0..PIECES + 1, 0..4).prop_map(Step::Urgent),
         1 => (peer, prop::collection::vec(any::<bool>(), PIECES as usize))
             .prop_map(|(peer, pieces)| Step::Rejoin { peer, pieces }),
     ]
 }
+
+const ALL_PRIORITIES: [Priority; 4] = [
+    Priority::Skip,
+    Priority::Low,
+    Priority::Normal,
+    Priority::High,
+];
 
 struct Peer {
     pieces: Bitfield,
@@ -293,6 +400,7 @@ proptest! {
                     }
                     for block in chosen {
                         prop_assert!(pieces.get(block.piece), "the peer lacks {block:?}");
+                        prop_assert!(picker.is_missing(block.piece), "nobody wants {block:?}");
                         prop_assert!(!picker.have().get(block.piece), "{block:?} is there");
                         prop_assert!(!received.get(&block.piece).is_some_and(|blocks| blocks.contains(&block)));
                         prop_assert!(!asked.contains(&block), "asked for twice of one peer");
@@ -337,12 +445,17 @@ proptest! {
                     let contributors = if valid { picker.verified(piece) } else { picker.failed(piece) };
                     prop_assert!(contributors.is_some_and(|contributors| !contributors.is_empty()));
                 }
+                Step::Prioritise(priorities) => picker.prioritise(&priorities, &mut rng),
+                Step::Order(order) => picker.set_order(order),
+                Step::Urgent(pieces) => picker.set_urgent(&pieces),
                 Step::Rejoin { peer, pieces } => {
                     let leaving = &mut peers[peer];
                     for block in leaving.asked.drain(..) {
                         picker.release(block, &mut rng);
                     }
-                    picker.disown(Link(peer as u32));
+                    for piece in picker.disown(Link(peer as u32), true) {
+                        prop_assert!(false, "piece {} is dropped", piece);
+                    }
                     picker.peer_left(&leaving.pieces, leaving.is_seed);
                     leaving.current = None;
                     leaving.pieces = Bitfield::new(PIECES);
@@ -351,14 +464,23 @@ proptest! {
                 }
             }
             picker.availability.assert_consistent();
+            let missing: Vec<_> = (0..PIECES).filter(|&piece| picker.is_missing(piece)).collect();
+            prop_assert_eq!(picker.missing as usize, missing.len());
+            let bytes = missing.iter().map(|&piece| u64::from(geometry.piece_length(piece)));
+            prop_assert_eq!(picker.bytes_missing(), bytes.sum::<u64>());
             for piece in 0..PIECES {
                 let count = peers.iter().filter(|peer| peer.pieces.get(piece)).count();
                 prop_assert_eq!(picker.availability.count(piece) as usize, count);
                 let begun = picker.partials.contains_key(&piece);
                 let states = [picker.have().get(piece), begun, picker.availability.is_pooled(piece)];
-                prop_assert_eq!(states.iter().filter(|&&state| state).count(), 1, "piece {} is {:?}", piece, states);
+                let priority = picker.availability.priority(piece);
+                let skipped = priority == Priority::Skip && states == [false; 3];
+                let count = states.iter().filter(|&&state| state).count();
+                prop_assert_eq!(count, usize::from(!skipped), "piece {} is {:?}", piece, states);
                 let open = picker.partials.get(&piece).is_some_and(|partial| partial.open() > 0);
-                prop_assert_eq!(picker.open.contains(&piece), open);
+                for (level, pieces) in LEVELS.into_iter().zip(&picker.open) {
+                    prop_assert_eq!(pieces.contains(&piece), open && level == priority);
+                }
             }
             let done: u64 = picker.have().iter_ones().map(|piece| u64::from(geometry.piece_length(piece))).sum();
             prop_assert_eq!(picker.bytes_left() + done, geometry.total());

@@ -32,18 +32,19 @@ impl Torrent {
             Bitfield::new(geometry.pieces())
         };
         let mut picker = PiecePicker::new(geometry, have, context.rng);
+        picker.set_order(self.selection.order);
+        picker.prioritise(&std::mem::take(&mut self.selection.priorities), context.rng);
         for connection in self.connections.values_mut() {
             let Pieces::Known(bitfield) = &connection.pieces else {
                 continue;
             };
             connection.counted_as_seed = picker.peer_joined(bitfield);
-            connection.wanted = bitfield.difference(picker.have()).count() as u32;
+            connection.wanted = picker.missing_of(bitfield);
         }
         self.picker = Some(picker);
         self.tell_pieces(context);
         if self.is_finished() {
-            context.out.event(Event::Finished);
-            self.close_useless(context);
+            self.finished(context);
         }
         self.express_interest(context);
         self.fill_slots(context);
@@ -92,7 +93,7 @@ impl Torrent {
                 if let Some(picker) = &mut self.picker {
                     picker.peer_left(known, connection.counted_as_seed);
                     connection.counted_as_seed = picker.peer_joined(&stated);
-                    connection.wanted = stated.difference(picker.have()).count() as u32;
+                    connection.wanted = picker.missing_of(&stated);
                 }
                 *known = stated;
                 connection.searched = None;
@@ -132,7 +133,7 @@ impl Torrent {
         let mut is_of_use = false;
         if let Some(picker) = &mut self.picker {
             picker.peer_has(piece);
-            if !picker.have().get(piece) {
+            if picker.is_missing(piece) {
                 connection.wanted += 1;
                 connection.searched = None;
                 is_of_use = connection.takes_requests_for(piece);
@@ -179,7 +180,7 @@ impl Torrent {
         } else {
             picker.peer_lost(piece);
         }
-        if !picker.have().get(piece) {
+        if picker.is_missing(piece) {
             connection.wanted = connection.wanted.saturating_sub(1);
         }
         // With BEP 6 it rejects them one by one, and with that the piece is given to others.
@@ -410,11 +411,11 @@ impl Torrent {
     }
 
     fn piece_valid(&mut self, context: &mut Context<'_>, piece: u32) {
-        let Some(contributors) = self
-            .picker
-            .as_mut()
-            .and_then(|picker| picker.verified(piece))
-        else {
+        let Some(picker) = &mut self.picker else {
+            return;
+        };
+        let was_missing = picker.is_missing(piece);
+        let Some(contributors) = picker.verified(piece) else {
             return;
         };
         self.stirred |= self.blame.passed(&contributors);
@@ -423,15 +424,14 @@ impl Torrent {
                 continue;
             };
             if bitfield.get(piece) {
-                connection.wanted = connection.wanted.saturating_sub(1);
+                connection.wanted = connection.wanted.saturating_sub(u32::from(was_missing));
             } else {
                 context.send(link, connection, Message::Have(piece));
             }
         }
         context.out.event(Event::PieceCompleted { piece });
-        if self.is_finished() {
-            context.out.event(Event::Finished);
-            self.close_useless(context);
+        if was_missing && self.is_finished() {
+            self.finished(context);
         }
         self.express_interest(context);
     }
@@ -449,7 +449,7 @@ impl Torrent {
     }
 
     /// Tells all peers whether they have something for us.
-    fn express_interest(&mut self, context: &mut Context<'_>) {
+    pub(super) fn express_interest(&mut self, context: &mut Context<'_>) {
         for (&link, connection) in &mut self.connections {
             express_interest(context, link, connection);
         }

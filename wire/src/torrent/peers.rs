@@ -370,7 +370,8 @@ impl Torrent {
             client: Some(context.config.client.clone()),
             listen_port: context.config.listen_port,
             your_ip: Some(connection.address.ip()),
-            upload_only: self.is_finished().then_some(true),
+            upload_only: (self.selection.told_upload_only || self.is_finished())
+                .then_some(self.is_finished()),
         }
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::Torrent;
 use crate::connection::Connection;
+use crate::piece_picker::PiecePicker;
 use crate::rate::RECENT;
 use crate::{Direction, Link};
 
@@ -17,6 +18,8 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes that are there and checked.
     pub bytes_done: u64,
+    /// Bytes that are wanted and not there; 0 before [`Input::Start`](crate::Input::Start).
+    pub bytes_missing: u64,
     /// Bytes of blocks received since the start, those of failed pieces included.
     pub downloaded: u64,
     /// Bytes of blocks sent since the start.
@@ -79,6 +82,7 @@ impl Torrent {
                 .picker
                 .as_ref()
                 .map_or(0, |picker| bytes.saturating_sub(picker.bytes_left())),
+            bytes_missing: self.picker.as_ref().map_or(0, PiecePicker::bytes_missing),
             downloaded: self.downloaded.total,
             uploaded: self.uploaded.total,
             download_rate: self.downloaded.rate.per_second(now, RECENT),

@@ -1,6 +1,9 @@
 //! What we request of a peer.
 
-use wire::{Bitfield, Block, CloseReason, ExtensionHandshake, Input, Link, Message, Reserved};
+use wire::{
+    Bitfield, Block, CloseReason, Event, ExtensionHandshake, Input, Link, Message, Order, Priority,
+    Reserved,
+};
 
 use crate::engine::{
     ALL, Engine, FAST, LINK, PIECES, PLAIN, Said, block, milliseconds, only, requests, seconds,
@@ -296,6 +299,72 @@ fn requests_for_a_lost_piece_count_as_dropped_without_the_fast_extension() {
     }
     let asked = engine.torrent.expected(Link(2));
     assert!(asked.into_iter().any(|block| block.piece == lost));
+}
+
+#[test]
+fn only_the_pieces_that_are_wanted_are_fetched_and_then_the_peer_is_told() {
+    let mut engine = Engine::checking();
+    let mut priorities = vec![Priority::Skip; PIECES as usize];
+    priorities[3] = Priority::Normal;
+    engine.input(Input::Prioritize(&priorities));
+    engine.input(Input::Start {
+        have: Bitfield::new(PIECES),
+    });
+    engine.connect(LINK, ALL);
+    let mut half = Bitfield::full(PIECES);
+    half.clear(0);
+    engine.hear(Message::Bitfield(half.as_bytes()));
+    let requested = requests(&engine.hear(Message::Unchoke));
+    assert_eq!(requested, [0, 1, 2, 3].map(|index| block(3, index)));
+    assert_eq!(engine.torrent.progress(engine.now).bytes_missing, 4 << 14);
+    for block in requested {
+        engine.block(block);
+    }
+    let (piece, valid) = (3, true);
+    let said = only(engine.input(Input::PieceChecked { piece, valid }));
+    assert!(matches!(engine.record.events.last(), Some(Event::Finished)));
+    let upload_only = |said: &[Said]| -> Vec<_> {
+        let told = said.iter().filter_map(|said| match said {
+            Said::Extended(0, payload) => ExtensionHandshake::decode(payload).ok()?.upload_only,
+            _ => None,
+        });
+        told.collect()
+    };
+    assert_eq!(upload_only(&said), [true]);
+    assert!(said.contains(&Said::NotInterested));
+    let said = only(engine.input(Input::Prioritize(&[Priority::Skip])));
+    assert_eq!(upload_only(&said), [false]);
+    assert!(said.contains(&Said::Interested));
+    assert!(!requests(&said).is_empty());
+    assert!(
+        requests(&said)
+            .iter()
+            .all(|block| ![0, 3].contains(&block.piece))
+    );
+}
+
+#[test]
+fn requests_for_what_is_wanted_no_more_are_taken_back() {
+    let (mut engine, requested) = Engine::fetching(FAST);
+    let said = only(engine.input(Input::Prioritize(&[Priority::Skip; PIECES as usize])));
+    let cancelled: Vec<_> = requested.iter().map(|&block| Said::Cancel(block)).collect();
+    assert_eq!(said[..requested.len()], cancelled);
+    assert_eq!(engine.torrent.expected(LINK).count(), 0);
+}
+
+#[test]
+fn a_torrent_is_fetched_in_order_and_what_is_urgent_first() {
+    let mut engine = Engine::leecher();
+    engine.input(Input::Order(Order::Sequential));
+    engine.input(Input::Urgent(&[9, 4]));
+    engine.connect(LINK, FAST);
+    engine.hear(Message::HaveAll);
+    let mut pieces: Vec<_> = requests(&engine.hear(Message::Unchoke))
+        .iter()
+        .map(|block| block.piece)
+        .collect();
+    pieces.dedup();
+    assert_eq!(pieces, [9, 4, 0, 1]);
 }
 
 #[test]

@@ -448,7 +448,9 @@ impl Swarm {
         let is_heard = sender.alive
             && match (sender.manner, &parcel) {
                 (Manner::Mute, _) => false,
-                (Manner::Spoiler, &Parcel::Block { block, .. }) => sender.spoilt.insert(block.piece),
+                (Manner::Spoiler, &Parcel::Block { block, .. }) => {
+                    sender.spoilt.insert(block.piece)
+                }
                 _ => true,
             };
         let latency = sender.latency;
