@@ -14,6 +14,9 @@ pub struct Config {
     pub unchoke_slots: usize,
     /// Peers served at once, at most, where `unchoke_slots` of them leave a part of the way out unused.
     pub max_unchoke_slots: usize,
+    /// While we have everything, each peer is shown one piece at a time, and the next when that has been seen elsewhere. For the first seed of a
+    /// torrent, if its way out is narrow. BEP 16.
+    pub super_seeding: bool,
     /// Requests in flight to one peer, at most; the pipeline decides how many below that.
     pub max_outstanding: u32,
     /// Requests of one peer that wait to be served, at most. Advertised to it (`reqq`); what is above is rejected.
@@ -42,6 +45,7 @@ impl Default for Config {
             max_known_peers: 2000,
             unchoke_slots: 8,
             max_unchoke_slots: 64,
+            super_seeding: false,
             max_outstanding: 512,
             max_queued_uploads: 1000,
             request_timeout: Duration::from_secs(20),

@@ -14,6 +14,7 @@ pub(crate) use requests::Requests;
 
 use crate::pipeline::Pipeline;
 use crate::rate::Rate;
+use crate::torrent::Offer;
 use crate::{
     Bitfield, Block, CloseReason, Config, Direction, Handshake, Message, PeerId, Reserved,
 };
@@ -97,6 +98,8 @@ pub(crate) struct Connection {
     /// What it lets us request while choked. BEP 6.
     pub(crate) allowed: Vec<u32>,
 
+    /// The piece that it was shown last. BEP 16.
+    pub(crate) offer: Option<Offer>,
     /// Its requests that wait to be served.
     pub(crate) uploads: VecDeque<Block>,
     /// What we let it request while choked. BEP 6.
@@ -165,6 +168,7 @@ impl Connection {
             rejects: 0,
             request_queue: DEFAULT_REQUEST_QUEUE,
             allowed: Vec::new(),
+            offer: None,
             uploads: VecDeque::new(),
             granted: Vec::new(),
             refused: 0,

@@ -248,6 +248,11 @@ impl PiecePicker {
         }
     }
 
+    /// Peers that have a piece, seeds not counted.
+    pub(crate) fn copies(&self, piece: u32) -> u32 {
+        self.availability.copies(piece)
+    }
+
     /// Requests up to `wanted` blocks. `current` is the piece that the peer is at.
     pub(crate) fn pick(
         &mut self,

@@ -8,6 +8,7 @@ mod peers;
 mod progress;
 mod receiving;
 mod selection;
+mod super_seeding;
 mod timers;
 mod uploading;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use rand::Rng;
 
 pub use self::progress::{LinkView, Progress};
+pub(crate) use self::super_seeding::Offer;
 use crate::blame::Blame;
 use crate::connection::{Connection, Meter};
 use crate::peer_list::PeerList;

@@ -65,6 +65,14 @@ impl Availability {
         u32::from(self.counts[piece as usize]) + u32::from(self.seeds)
     }
 
+    /// Peers that have the piece, those with everything not counted.
+    pub(crate) fn copies(&self, piece: u32) -> u32 {
+        self.counts
+            .get(piece as usize)
+            .copied()
+            .map_or(0, u32::from)
+    }
+
     pub(crate) fn add_seed(&mut self) {
         self.seeds = self.seeds.saturating_add(1);
     }

@@ -61,7 +61,7 @@ impl Torrent {
                 continue;
             };
             let believes_none = std::mem::replace(&mut connection.told_pieces, true);
-            if !believes_none {
+            if !believes_none || self.is_super_seeding(context) {
                 self.state_pieces(context, link, &mut connection);
             } else if found <= MAX_NEWS {
                 for piece in self.have().into_iter().flat_map(Bitfield::iter_ones) {
@@ -69,7 +69,8 @@ impl Torrent {
                 }
             }
             self.connections.insert(link, connection);
-            if believes_none && found > MAX_NEWS {
+            self.offer(context, link);
+            if believes_none && found > MAX_NEWS && !self.is_super_seeding(context) {
                 self.close(context, link, &CloseReason::TooMuchNews);
             }
         }
@@ -101,6 +102,7 @@ impl Torrent {
             Pieces::Known(_) => {}
         }
         self.close_if_useless(link)?;
+        self.review_offer(context, link);
         self.express_interest_to(context, link);
         self.refill(context, link);
         Ok(())
@@ -140,6 +142,7 @@ impl Torrent {
             }
         }
         self.close_if_useless(link)?;
+        self.review_offers_of(context, piece);
         self.express_interest_to(context, link);
         if is_of_use {
             self.refill(context, link);
@@ -425,7 +428,9 @@ impl Torrent {
             };
             if bitfield.get(piece) {
                 connection.wanted = connection.wanted.saturating_sub(u32::from(was_missing));
-            } else {
+            }
+            // Whoever has the piece wants to know too, if it is a seed that does not show all it has (BEP 16).
+            if !connection.is_seed() {
                 context.send(link, connection, Message::Have(piece));
             }
         }

@@ -75,6 +75,7 @@ impl Torrent {
         self.wake_link_by(link, silent.min(quiet));
         self.look_after_requests(context, link);
         self.look_after_parole(context, link);
+        self.review_offer(context, link);
         self.send_metadata(context, link);
     }
 

@@ -92,6 +92,7 @@ impl Torrent {
         }
         self.greet(context, link, &mut connection);
         self.connections.insert(link, connection);
+        self.offer(context, link);
         context.out.event(Event::PeerConnected { link, address });
         let first = context.config.keep_alive.min(context.config.idle_timeout);
         self.wake_link_by(link, context.now + first);
@@ -343,7 +344,8 @@ impl Torrent {
     ) {
         connection.told_pieces = true;
         let nothing = Bitfield::new(0);
-        let have = self.have().unwrap_or(&nothing);
+        let shown = self.have().filter(|_| !self.is_super_seeding(context));
+        let have = shown.unwrap_or(&nothing);
         if connection.speaks_fast() && !have.is_empty() && have.is_full() {
             context.send(link, connection, Message::HaveAll);
         } else if !have.is_empty() {
@@ -359,6 +361,8 @@ impl Torrent {
         context: &Context<'_>,
         connection: &Connection,
     ) -> ExtensionHandshake {
+        let is_open = !self.is_super_seeding(context);
+        let fetches_nothing = self.is_finished() && is_open;
         ExtensionHandshake {
             ids: ExtensionIds {
                 ut_metadata: Some(METADATA_ID),
@@ -370,8 +374,8 @@ impl Torrent {
             client: Some(context.config.client.clone()),
             listen_port: context.config.listen_port,
             your_ip: Some(connection.address.ip()),
-            upload_only: (self.selection.told_upload_only || self.is_finished())
-                .then_some(self.is_finished()),
+            upload_only: (self.selection.told_upload_only || fetches_nothing)
+                .then_some(fetches_nothing),
         }
     }
 }

@@ -198,7 +198,8 @@ impl Torrent {
         };
         let pieces = picker.have().len();
         let allowed = (ALLOWED_FAST_BYTES / picker.piece_length().max(1)).clamp(1, ALLOWED_FAST);
-        if !connection.speaks_fast()
+        if context.config.super_seeding
+            || !connection.speaks_fast()
             || !connection.ours.choking
             || !connection.granted.is_empty()
             || !is_starting(connection)

@@ -108,3 +108,57 @@ fn seeds_that_find_each_other_part_at_once_and_for_good() {
         assert!(parted.count() <= 6, "{:?}", node.closed);
     }
 }
+
+/// Eight that know each other and fetch 16 MiB from a seed with 500 kB/s. Returns what that has sent, and how long all took.
+fn initial_seeding(super_seeding: bool) -> (u64, Duration) {
+    let mut swarm = Swarm::new(128, 128 << 10);
+    let seed = swarm.join(Joining {
+        bytes_per_second: 500e3,
+        config: Config {
+            super_seeding,
+            ..Config::default()
+        },
+        ..swarm.seed()
+    });
+    let leechers: Vec<_> = (0..8)
+        .map(|_| {
+            swarm.join(Joining {
+                bytes_per_second: 1e6,
+                ..Joining::leecher()
+            })
+        })
+        .collect();
+    for &leecher in &leechers {
+        swarm.introduce(leecher, &[seed]);
+        swarm.introduce(leecher, &leechers);
+    }
+    let time = swarm.run_until(Duration::from_secs(600), |swarm| {
+        leechers.iter().all(|&leecher| swarm.is_finished(leecher))
+    });
+    (swarm.nodes[seed].sent_to.values().sum(), time)
+}
+
+#[test]
+fn a_super_seed_sends_every_piece_little_more_than_once() {
+    let total = 16 << 20;
+    let (sent, time) = initial_seeding(true);
+    assert!(sent >= total);
+    assert!(sent * 20 < total * 21, "it sent {sent} of {total} bytes");
+    // Once over the seed's way out takes 34 s.
+    assert!(time < Duration::from_secs(60), "it took {time:?}");
+}
+
+#[test]
+fn a_super_seed_serves_a_single_peer_to_the_end() {
+    let mut swarm = Swarm::new(32, 64 << 10);
+    let seed = swarm.join(Joining {
+        config: Config {
+            super_seeding: true,
+            ..Config::default()
+        },
+        ..swarm.seed()
+    });
+    let leecher = swarm.join(Joining::leecher());
+    swarm.introduce(leecher, &[seed]);
+    swarm.run_until(Duration::from_secs(30), |swarm| swarm.is_finished(leecher));
+}
