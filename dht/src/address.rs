@@ -1,6 +1,7 @@
 //! What an address says about its owner, before a byte is sent to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::ops::RangeInclusive;
 
 /// The two DHTs of BEP 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +99,39 @@ pub(crate) fn host<A: Endpoint>(address: A) -> A {
     }
 }
 
+/// Who answers for what is stored here: as [`host`], in IPv6 the whole /64, since the smallest customer has one.
+pub(crate) fn source<A: Endpoint>(address: A) -> A {
+    if is_public(address.into().ip()) {
+        address.narrowest().at_port(0)
+    } else {
+        address
+    }
+}
+
+/// The /24 (IPv4) or /48 (IPv6) of a public address, which is what one customer may have for little, as a number; on a local network that of the address itself.
+pub(crate) fn origin(address: &SocketAddr) -> u64 {
+    match address.ip() {
+        IpAddr::V4(ip) if is_public(ip.into()) => u64::from(u32::from(ip) >> 8),
+        // Global unicast starts with 001, so that no /48 has the value of a /24.
+        IpAddr::V6(ip) if is_public(ip.into()) => (u128::from(ip) >> 80) as u64,
+        _ => number(address) | 1 << 63,
+    }
+}
+
+/// A number for an address: in IPv4 its own, in IPv6 one that few share.
+pub(crate) fn number(address: &SocketAddr) -> u64 {
+    match address {
+        SocketAddr::V4(address) => {
+            u64::from(u32::from(*address.ip())) << 16 | u64::from(address.port())
+        }
+        SocketAddr::V6(address) => {
+            let bits = u128::from(*address.ip());
+            let folded = (bits >> 64) as u64 ^ (bits as u64).rotate_left(17);
+            folded ^ u64::from(address.port()).rotate_left(48)
+        }
+    }
+}
+
 /// Whether two public addresses stand in the same /24 (IPv4) or /64 (IPv6).
 pub(crate) fn same_network(a: &SocketAddr, b: &SocketAddr) -> bool {
     is_public(a.ip()) && network(a.ip()) == network(b.ip())
@@ -120,11 +154,24 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 pub(crate) trait Endpoint: Copy + Ord + Into<SocketAddr> {
     /// The same host at another port.
     fn at_port(self, port: u16) -> Self;
+    /// The first address of the smallest network that somebody is given: the IP itself in IPv4, its /64 in IPv6.
+    fn narrowest(self) -> Self;
+    /// All addresses of the same /24 (IPv4) or /48 (IPv6).
+    fn neighbours(self) -> RangeInclusive<Self>;
 }
 
 impl Endpoint for SocketAddrV4 {
     fn at_port(self, port: u16) -> Self {
         Self::new(*self.ip(), port)
+    }
+
+    fn narrowest(self) -> Self {
+        self
+    }
+
+    fn neighbours(self) -> RangeInclusive<Self> {
+        let (ip, hosts) = (u32::from(*self.ip()), 0xff);
+        Self::new((ip & !hosts).into(), 0)..=Self::new((ip | hosts).into(), u16::MAX)
     }
 }
 
@@ -132,11 +179,42 @@ impl Endpoint for SocketAddrV6 {
     fn at_port(self, port: u16) -> Self {
         Self::new(*self.ip(), port, 0, 0)
     }
+
+    fn narrowest(self) -> Self {
+        let ip = u128::from(*self.ip()) >> 64 << 64;
+        Self::new(ip.into(), self.port(), 0, 0)
+    }
+
+    fn neighbours(self) -> RangeInclusive<Self> {
+        let (ip, hosts) = (u128::from(*self.ip()), (1 << 80) - 1);
+        Self::new((ip & !hosts).into(), 0, 0, 0)
+            ..=Self::new((ip | hosts).into(), u16::MAX, u32::MAX, u32::MAX)
+    }
 }
 
 impl Endpoint for SocketAddr {
     fn at_port(self, port: u16) -> Self {
         Self::new(self.ip(), port)
+    }
+
+    fn narrowest(self) -> Self {
+        match self {
+            Self::V4(address) => address.narrowest().into(),
+            Self::V6(address) => address.narrowest().into(),
+        }
+    }
+
+    fn neighbours(self) -> RangeInclusive<Self> {
+        match self {
+            Self::V4(address) => {
+                let (first, last) = address.neighbours().into_inner();
+                first.into()..=last.into()
+            }
+            Self::V6(address) => {
+                let (first, last) = address.neighbours().into_inner();
+                first.into()..=last.into()
+            }
+        }
     }
 }
 

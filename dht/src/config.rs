@@ -82,8 +82,10 @@ pub struct Config {
     pub max_info_hashes: usize,
     /// Peers kept for one info-hash, in each family.
     pub max_peers_per_info_hash: usize,
-    /// Entries that one source (an IP; on local networks IP and port) may have in all.
+    /// Entries that one source (an IP, in IPv6 a /64; on local networks IP and port) may have in all.
     pub max_peers_per_source: u32,
+    /// Entries that the sources of one public /24 (IPv6: /48) may have together.
+    pub max_peers_per_network: u32,
     /// Bytes that the peer store may take, approximately.
     pub max_peer_bytes: usize,
     /// How long a sample of the info-hashes that peers are kept for stays the same, six hours at most. BEP 51.
@@ -93,7 +95,7 @@ pub struct Config {
     pub item_lifetime: Duration,
     /// Items that one source (as above) may have stored.
     pub max_items_per_source: u32,
-    /// Items that the sources of one public /24 (IPv6: /64) may have stored together.
+    /// Items that the sources of one public /24 (IPv6: /48) may have stored together.
     pub max_items_per_network: u32,
     /// Bytes that the item store may take, approximately.
     pub max_item_bytes: usize,
@@ -149,6 +151,7 @@ impl Default for Config {
             max_info_hashes: 20_000,
             max_peers_per_info_hash: 2_000,
             max_peers_per_source: 5_000,
+            max_peers_per_network: 10_000,
             max_peer_bytes: 48 << 20,
             sample_interval: Duration::from_secs(10 * 60),
             item_lifetime: Duration::from_secs(2 * 60 * 60),

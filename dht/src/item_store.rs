@@ -6,18 +6,19 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::Rng;
 
-use crate::address::{host, is_public, network, scope};
+use crate::address::{is_public, network, origin, scope, source};
 use crate::cell_rate::{Meter, nanos};
 use crate::config::Config;
 use crate::id::Id;
 use crate::item::{Item, Salt};
 use crate::keyed_hash::KeyedHash;
 use crate::message::{Holding, KrpcError, Put};
+use crate::shares::{Share, Shares};
 use crate::stored::{StoredItem, left_until};
 
 /// What an item costs beside its value, approximately.
 const ITEM_BYTES: usize = 376;
-/// What a source or a network costs, approximately.
+/// What a source costs, approximately.
 const SOURCE_BYTES: usize = 64;
 /// Signatures that are verified in a second: about 5 % of a processor's time.
 const VERIFICATIONS: u32 = 1000;
@@ -26,14 +27,15 @@ const VERIFICATIONS_PER_NETWORK: u32 = 125;
 
 /// The items that were put to this node. BEP 44.
 ///
-/// Bounded by the numbers in [`Config`]; the item that was put longest ago makes room. Nothing enters without its signature.
+/// Bounded by the numbers in [`Config`]; of the network that has most items the one that was put longest ago makes room. Nothing enters without its signature.
 pub(crate) struct ItemStore {
     /// By the time of the last put: asking for an item does not prolong its life.
     items: LruCache<Id, Stored, KeyedHash>,
     /// Items of each source.
     sources: BTreeMap<SocketAddr, u32>,
-    /// Items of each public network.
-    networks: BTreeMap<u64, u32>,
+    /// Items of each network.
+    shares: Shares,
+    /// What the items and their sources take, approximately.
     bytes: usize,
     /// For the networks by hash, and for all.
     verifications: (Meter<256>, Meter<1>),
@@ -46,6 +48,7 @@ struct Stored {
     salt: Box<[u8]>,
     /// Who put it first: it counts as his until it is gone, whoever renews it.
     source: SocketAddr,
+    share: Share,
     /// In seconds of the driver's clock.
     expires: u32,
 }
@@ -66,7 +69,7 @@ impl ItemStore {
         Self {
             items: LruCache::unbounded_with_hasher(KeyedHash::new(rng)),
             sources: BTreeMap::new(),
-            networks: BTreeMap::new(),
+            shares: Shares::default(),
             bytes: 0,
             verifications: (
                 Meter::new(VERIFICATIONS_PER_NETWORK, 1),
@@ -97,7 +100,7 @@ impl ItemStore {
 
     /// Whether there would be room for an item that comes from this address.
     pub(crate) fn accepts(&self, target: &Id, from: SocketAddr, config: &Config) -> bool {
-        self.items.contains(target) || self.has_room(host(from), config)
+        self.items.contains(target) || self.has_room(source(from), config)
     }
 
     /// Keeps or renews an item whose target is `target`. What has no business here is refused before its signature is looked at.
@@ -110,7 +113,7 @@ impl ItemStore {
         config: &Config,
     ) -> Result<(), KrpcError> {
         self.expire(now);
-        let source = host(from);
+        let source = source(from);
         let expires = (now + config.item_lifetime).as_secs() as u32;
         let stored = self.items.peek(&target).map(|stored| &stored.item);
         if let Some(stored) = stored {
@@ -125,13 +128,7 @@ impl ItemStore {
         if stored != Some(&put.item) {
             self.verify(put, source, now)?;
         }
-        let stored = Stored {
-            item: put.item.clone(),
-            salt: put.salt.as_bytes().into(),
-            source,
-            expires,
-        };
-        self.insert(target, stored, config);
+        self.insert(target, &put.item, &put.salt, source, expires, config);
         Ok(())
     }
 
@@ -143,19 +140,14 @@ impl ItemStore {
         // The port of a public source is not kept.
         let address = SocketAddr::new(stored.source.ip(), stored.source.port().max(1));
         let is_welcome = scope(&address).is_some() && left >= Duration::from_secs(1);
-        let source = host(stored.source);
+        let source = source(stored.source);
         if is_welcome
             && !self.items.contains(&target)
             && self.has_room(source, config)
             && item.is_genuine(&target, salt)
         {
-            let stored = Stored {
-                item: item.clone(),
-                salt: salt.as_bytes().into(),
-                source,
-                expires: (now + left).as_secs() as u32,
-            };
-            self.insert(target, stored, config);
+            let expires = (now + left).as_secs() as u32;
+            self.insert(target, item, salt, source, expires, config);
         }
     }
 
@@ -172,19 +164,36 @@ impl ItemStore {
         })
     }
 
-    fn insert(&mut self, target: Id, stored: Stored, config: &Config) {
-        let source = stored.source;
-        self.bytes += stored.bytes();
-        if let Some((_, before)) = self.items.push(target, stored) {
-            self.bytes -= before.bytes();
-            if let Some(renewed) = self.items.peek_mut(&target) {
-                renewed.source = before.source;
+    fn insert(
+        &mut self,
+        target: Id,
+        item: &Item,
+        salt: &Salt,
+        source: SocketAddr,
+        expires: u32,
+        config: &Config,
+    ) {
+        let (source, share) = match self.items.pop(&target) {
+            Some(mut before) => {
+                self.bytes -= before.bytes();
+                self.shares.renew(&mut before.share);
+                (before.source, before.share)
             }
-        } else {
-            self.enter(source);
-        }
-        while self.bytes > config.max_item_bytes {
-            let Some((_, stored)) = self.items.pop_lru() else {
+            None => (source, self.enter(target, source)),
+        };
+        let stored = Stored {
+            item: item.clone(),
+            salt: salt.as_bytes().into(),
+            source,
+            share,
+            expires,
+        };
+        self.bytes += stored.bytes();
+        self.items.push(target, stored);
+        while self.bytes + self.shares.bytes() > config.max_item_bytes {
+            let oldest = self.items.peek_lru().map(|(_, stored)| stored.share);
+            let first = oldest.and_then(|oldest| self.shares.first_to_go(oldest));
+            let Some(stored) = first.and_then(|first| self.items.pop(&first)) else {
                 break;
             };
             self.forget(&stored);
@@ -206,9 +215,7 @@ impl ItemStore {
 
     fn has_room(&self, source: SocketAddr, config: &Config) -> bool {
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
-        let of_network = public_network(source)
-            .and_then(|network| self.networks.get(&network).copied())
-            .unwrap_or(0);
+        let of_network = self.shares.of(origin(&source));
         of_source < config.max_items_per_source && of_network < config.max_items_per_network
     }
 
@@ -217,13 +224,13 @@ impl ItemStore {
         let Item::Mutable(item) = &put.item else {
             return Ok(());
         };
-        let origin = match public_network(source) {
+        let asker = match public_network(source) {
             Some(network) => self.hash.hash_one(network),
             None => self.hash.hash_one(source),
         };
         let now = nanos(now);
         let (of_network, of_all) = &mut self.verifications;
-        if !of_network.admit(origin, 1, now) || !of_all.admit(0, 1, now) {
+        if !of_network.admit(asker, 1, now) || !of_all.admit(0, 1, now) {
             return Err(KrpcError::new(
                 KrpcError::SERVER,
                 "Server Error: too many signatures to verify",
@@ -239,28 +246,24 @@ impl ItemStore {
         }
     }
 
-    fn enter(&mut self, source: SocketAddr) {
+    fn enter(&mut self, target: Id, source: SocketAddr) -> Share {
         let bytes = &mut self.bytes;
         *self.sources.entry(source).or_insert_with(|| {
             *bytes += SOURCE_BYTES;
             0
         }) += 1;
-        if let Some(network) = public_network(source) {
-            *self.networks.entry(network).or_insert_with(|| {
-                *bytes += SOURCE_BYTES;
-                0
-            }) += 1;
-        }
+        self.shares.enter(origin(&source), target)
     }
 
     fn forget(&mut self, stored: &Stored) {
         self.bytes -= stored.bytes();
-        if leave(&mut self.sources, &stored.source) {
-            self.bytes -= SOURCE_BYTES;
-        }
-        if public_network(stored.source).is_some_and(|network| leave(&mut self.networks, &network))
-        {
-            self.bytes -= SOURCE_BYTES;
+        self.shares.leave(stored.share);
+        if let Some(items) = self.sources.get_mut(&stored.source) {
+            *items -= 1;
+            if *items == 0 {
+                self.sources.remove(&stored.source);
+                self.bytes -= SOURCE_BYTES;
+            }
         }
     }
 }
@@ -283,15 +286,6 @@ fn supersedes(put: &Put, stored: &Item) -> Result<(), KrpcError> {
         ));
     }
     Ok(())
-}
-
-/// One item less. Whether it was the last one.
-fn leave<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) -> bool {
-    let Some(count) = counts.get_mut(key) else {
-        return false;
-    };
-    *count -= 1;
-    *count == 0 && counts.remove(key).is_some()
 }
 
 fn public_network(source: SocketAddr) -> Option<u64> {

@@ -77,6 +77,7 @@ mod round_trip;
 mod routing_table;
 mod scrape_count;
 mod security;
+mod shares;
 mod stored;
 mod survey;
 mod tables;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::{host, is_public};
+use crate::address::{host, is_public, number};
 use crate::cell_rate::{CellRate, nanos};
 use crate::config::Config;
 use crate::transaction::Purpose;
@@ -113,27 +113,13 @@ impl Recent {
             }
             self.turn = now + HALF;
         }
-        let key = key(address);
+        let key = number(address);
         !self.current.insert(key) || self.former.contains(&key)
     }
 
     fn contains(&self, address: &SocketAddr) -> bool {
-        let key = key(address);
+        let key = number(address);
         self.current.contains(&key) || self.former.contains(&key)
-    }
-}
-
-/// A number for an address. In IPv6, where hardly anybody stands behind a NAT, some share one.
-fn key(address: &SocketAddr) -> u64 {
-    match address {
-        SocketAddr::V4(address) => {
-            u64::from(u32::from(*address.ip())) << 16 | u64::from(address.port())
-        }
-        SocketAddr::V6(address) => {
-            let bits = u128::from(*address.ip());
-            let folded = (bits >> 64) as u64 ^ (bits as u64).rotate_left(17);
-            folded ^ u64::from(address.port()).rotate_left(48)
-        }
     }
 }
 

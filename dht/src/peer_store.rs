@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
@@ -5,12 +6,13 @@ use std::time::Duration;
 use lru::LruCache;
 use rand::{Rng, RngExt};
 
-use crate::address::{Endpoint, Family, host, same_host, scope};
+use crate::address::{Endpoint, Family, is_public, origin, same_host, scope, source};
 use crate::bloom_filter::Marks;
 use crate::config::Config;
 use crate::id::Id;
 use crate::keyed_hash::KeyedHash;
 use crate::message::Scrape;
+use crate::shares::{Share, Shares};
 use crate::stored::{StoredPeer, left_until};
 
 mod info_hash_sample;
@@ -18,22 +20,30 @@ mod info_hash_sample;
 use info_hash_sample::InfoHashSample;
 
 /// What an info-hash costs beside its peers, approximately.
-const SWARM_BYTES: usize = 200;
+const SWARM_BYTES: usize = 216;
+/// Peers of one /64 that an info-hash has room for: a household's. In IPv4 an IP is one peer (BEP 33).
+const MAX_OF_SOURCE: usize = 8;
+/// Peers of one /48 that it has room for: as many as a /24 has addresses.
+const MAX_OF_NETWORK: usize = 256;
+/// Sources of one /24 or /48 that the store has room for: so many a /24 has.
+const MAX_SOURCES: usize = 256;
 
 /// The peers that were announced to this node. BEP 5, "`announce_peer`".
 ///
-/// Bounded by the numbers in [`Config`]; the info-hash that was announced to longest ago makes room.
+/// Bounded by the numbers in [`Config`]; of the network that brought most info-hashes, the one that was announced to longest ago makes room.
 pub(crate) struct PeerStore {
     /// By the time of the last announce: looking up does not prolong a life.
     swarms: LruCache<Id, Swarm, KeyedHash>,
+    /// Info-hashes by the network that announced them first.
+    shares: Shares,
     accounts_v4: Accounts<SocketAddrV4>,
     accounts_v6: Accounts<SocketAddrV6>,
     /// Drawn when it was asked for last.
     sample: Option<InfoHashSample>,
 }
 
-#[derive(Default)]
 struct Swarm {
+    share: Share,
     v4: Vec<Peer<SocketAddrV4>>,
     v6: Vec<Peer<SocketAddrV6>>,
 }
@@ -51,6 +61,7 @@ impl PeerStore {
     pub(crate) fn new(rng: &mut impl Rng) -> Self {
         Self {
             swarms: LruCache::unbounded_with_hasher(KeyedHash::new(rng)),
+            shares: Shares::default(),
             accounts_v4: Accounts::default(),
             accounts_v6: Accounts::default(),
             sample: None,
@@ -71,10 +82,11 @@ impl PeerStore {
 
     /// What all of it takes, approximately.
     fn bytes(&self) -> usize {
-        self.swarms.len() * SWARM_BYTES + self.accounts_v4.bytes() + self.accounts_v6.bytes()
+        let peers = self.accounts_v4.bytes() + self.accounts_v6.bytes();
+        self.swarms.len() * SWARM_BYTES + self.shares.bytes() + peers
     }
 
-    /// Keeps or renews a peer. False if its source has more than its share.
+    /// Keeps or renews a peer. False if its source or its network has its share.
     pub(crate) fn announce(
         &mut self,
         info_hash: Id,
@@ -124,7 +136,14 @@ impl PeerStore {
     ) -> bool {
         self.expire(now);
         let expires = (now + left).as_secs() as u32;
-        let swarm = self.swarms.get_or_insert_mut(info_hash, Swarm::default);
+        let shares = &mut self.shares;
+        let found = || Swarm {
+            share: shares.enter(origin(&peer), info_hash),
+            v4: Vec::new(),
+            v6: Vec::new(),
+        };
+        let swarm = self.swarms.get_or_insert_mut(info_hash, found);
+        self.shares.renew(&mut swarm.share);
         let stored = match peer {
             SocketAddr::V4(peer) => {
                 self.accounts_v4
@@ -139,10 +158,11 @@ impl PeerStore {
             self.forget(&info_hash);
         }
         while self.swarms.len() > config.max_info_hashes || self.bytes() > config.max_peer_bytes {
-            let Some((&oldest, _)) = self.swarms.peek_lru() else {
+            let oldest = self.swarms.peek_lru().map(|(_, swarm)| swarm.share);
+            let Some(first) = oldest.and_then(|oldest| self.shares.first_to_go(oldest)) else {
                 break;
             };
-            self.forget(&oldest);
+            self.forget(&first);
         }
         stored
     }
@@ -228,6 +248,7 @@ impl PeerStore {
 
     fn forget(&mut self, info_hash: &Id) {
         if let Some(swarm) = self.swarms.pop(info_hash) {
+            self.shares.leave(swarm.share);
             self.accounts_v4.close(&swarm.v4);
             self.accounts_v6.close(&swarm.v6);
         }
@@ -293,9 +314,50 @@ fn sample<A: Endpoint>(
     sample
 }
 
+/// Who makes room for a new peer, if somebody has to: the oldest of its own network if that is crowded, else of the network that has most.
+fn first_to_go<A: Endpoint>(peers: &[Peer<A>], address: A, most: usize) -> Option<usize> {
+    if address.into().is_ipv6() {
+        let of_source = |other: &A| source(*other) == source(address);
+        let of_network = |other: &A| origin(&(*other).into()) == origin(&address.into());
+        if let Some(place) = oldest_of_crowd(peers, MAX_OF_SOURCE, of_source)
+            .or_else(|| oldest_of_crowd(peers, MAX_OF_NETWORK, of_network))
+        {
+            return Some(place);
+        }
+    }
+    if peers.len() < most {
+        return None;
+    }
+    let places = peers.iter().enumerate();
+    let mut places: Vec<_> = places
+        .map(|(place, peer)| (origin(&peer.address.into()), peer.expires, place))
+        .collect();
+    places.sort_unstable();
+    // Of each network its oldest stands first.
+    let networks = places.chunk_by(|(one, ..), (other, ..)| one == other);
+    let oldest = networks.filter_map(|places| Some((places.len(), places.first()?)));
+    let first = oldest.max_by_key(|(count, (_, expires, _))| (*count, Reverse(*expires)));
+    first.map(|(_, (_, _, place))| *place)
+}
+
+/// The oldest of some peers, if there are so many of them.
+fn oldest_of_crowd<A: Endpoint>(
+    peers: &[Peer<A>],
+    crowd: usize,
+    is_one: impl Fn(&A) -> bool,
+) -> Option<usize> {
+    let places = peers.iter().enumerate();
+    let of_crowd = || places.clone().filter(|(_, peer)| is_one(&peer.address));
+    let oldest = || of_crowd().min_by_key(|(_, peer)| peer.expires);
+    (peers.len() >= crowd && of_crowd().count() >= crowd)
+        .then(oldest)
+        .flatten()
+        .map(|(place, _)| place)
+}
+
 /// What is known of all entries of one family without looking at each.
 struct Accounts<A> {
-    /// Entries of each source: the IP, on a local network with its port.
+    /// Entries of each source: the IP, in IPv6 the /64, on a local network the address with its port.
     sources: BTreeMap<A, u32>,
     /// The most entries that any of them ever had.
     most: u32,
@@ -323,11 +385,28 @@ impl<A: Endpoint> Accounts<A> {
         self.room * size_of::<Peer<A>>() + self.sources.len() * Self::SOURCE_BYTES
     }
 
-    /// Whether a source may have one more entry. Cheap where none ever had its share.
+    /// Whether a source may have one more entry, and its network. Cheap where none ever had its share.
     fn has_room(&self, address: A, config: &Config) -> bool {
         let share = config.max_peers_per_source;
-        let entries = || self.sources.get(&host(address));
-        self.most < share || entries().is_none_or(|&entries| entries < share)
+        let entries = || self.sources.get(&source(address));
+        (self.most < share || entries().is_none_or(|&entries| entries < share))
+            && self.network_has_room(address, config)
+    }
+
+    /// Whether the network of an address may have one more entry. What it has stands side by side, and is little: nobody counts it meanwhile.
+    fn network_has_room(&self, address: A, config: &Config) -> bool {
+        let share = u64::from(config.max_peers_per_network);
+        let is_small = self.sources.len() < MAX_SOURCES && (self.peers as u64) < share;
+        if is_small || !is_public(address.into().ip()) {
+            return true;
+        }
+        let neighbours = self.sources.range(address.neighbours());
+        let (mut sources, mut entries) = (0, 0);
+        for (_, of_source) in neighbours.take(MAX_SOURCES) {
+            sources += 1;
+            entries += u64::from(*of_source);
+        }
+        entries < share && (sources < MAX_SOURCES || self.sources.contains_key(&source(address)))
     }
 
     fn announce(
@@ -363,17 +442,10 @@ impl<A: Endpoint> Accounts<A> {
         if !self.has_room(address, config) {
             return false;
         }
-        if peers.len() >= config.max_peers_per_info_hash {
-            let Some((oldest, _)) = peers
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, peer)| peer.expires)
-            else {
-                return false;
-            };
-            self.remove(&peers.swap_remove(oldest));
+        if let Some(place) = first_to_go(peers, address, config.max_peers_per_info_hash) {
+            self.remove(&peers.swap_remove(place));
         }
-        let entries = self.sources.entry(host(address)).or_default();
+        let entries = self.sources.entry(source(address)).or_default();
         *entries += 1;
         self.most = self.most.max(*entries);
         self.peers += 1;
@@ -414,7 +486,7 @@ impl<A: Endpoint> Accounts<A> {
 
     fn remove(&mut self, peer: &Peer<A>) {
         self.peers -= 1;
-        let source = host(peer.address);
+        let source = source(peer.address);
         if let Some(entries) = self.sources.get_mut(&source) {
             *entries -= 1;
             if *entries == 0 {

@@ -82,7 +82,7 @@ fn an_item_lives_two_hours_from_its_last_put() {
     assert!(store.sources.keys().eq([&crate::address::host(host(1, 1))]));
     store.expire(3 * HOUR);
     assert!(store.len() == 0 && store.bytes == 0);
-    assert!(store.sources.is_empty() && store.networks.is_empty());
+    assert!(store.sources.is_empty() && store.shares.bytes() == 0);
 }
 
 #[test]
@@ -179,6 +179,51 @@ fn neither_a_source_nor_a_network_can_fill_the_store() {
     assert_eq!([1, 2, 3, 4].map(|port| stored(desk(port))), [3; 4]);
 }
 
+/// A host in a /64 of a /48.
+fn v6(site: u16, network: u16, host: u16) -> SocketAddr {
+    SocketAddr::from(([0x2a00, 1, site, network, 0, 0, 0, host], 6881))
+}
+
+#[test]
+fn in_ipv6_a_source_is_a_64_and_a_network_a_48() {
+    let (mut store, config) = (store(), Config::default());
+    let mut stored = |from: &dyn Fn(u16) -> SocketAddr, first: u64| {
+        let puts = (0..1000u16).filter(|&number| {
+            let put = immutable(first + u64::from(number), 10);
+            let (target, from) = (put.item.target(&put.salt), from(number));
+            let accepts = store.accepts(&target, from, &config);
+            let stores = store.code(&put, from, HOUR, &config).is_none();
+            assert_eq!(accepts, stores, "a token is worth something");
+            stores
+        });
+        puts.count()
+    };
+    assert_eq!(stored(&|number| v6(1, 1, number), 0), 128);
+    assert_eq!(stored(&|number| v6(1, 2 + number, 1), 10_000), 512 - 128);
+    assert_eq!(stored(&|number| v6(2 + number, 1, 1), 20_000), 1000);
+}
+
+#[test]
+fn whoever_fills_the_store_presses_out_what_is_his_own() {
+    let mut store = store();
+    let config = Config {
+        max_item_bytes: 200_000,
+        ..Config::default()
+    };
+    let honest: Vec<_> = (0..20).map(|number| immutable(number, 10)).collect();
+    for (put, network) in honest.iter().zip(1..) {
+        assert_eq!(store.code(put, host(network, 1), HOUR, &config), None);
+    }
+    // Three networks put as many as they may, and more than there is room for.
+    for number in 100..2000 {
+        let network = 200 + (number % 3) as u8;
+        let from = host(network, (number / 3 % 250) as u8);
+        store.code(&immutable(number, 900), from, HOUR, &config);
+    }
+    assert!(honest.iter().all(|put| store.holds(put, HOUR)));
+    assert!(store.len() > 100);
+}
+
 #[test]
 fn a_flood_of_forgeries_costs_a_bounded_number_of_verifications() {
     let (mut store, config) = (store(), Config::default());
@@ -220,19 +265,19 @@ proptest! {
             let put = immutable(number, length);
             let is_stored = store.code(&put, host(network, number_of_host), now, &config).is_none();
             prop_assert!(!is_stored || store.holds(&put, now));
-            prop_assert!(store.bytes <= 20_000);
+            prop_assert!(store.bytes + store.shares.bytes() <= 20_000);
             prop_assert!(store.sources.values().all(|&items| 0 < items && items <= 4));
-            prop_assert!(store.networks.values().all(|&items| 0 < items && items <= 10));
             let items = store.len();
             prop_assert_eq!(store.sources.values().map(|&items| items as usize).sum::<usize>(), items);
-            prop_assert_eq!(store.networks.values().map(|&items| items as usize).sum::<usize>(), items);
+            let of_networks = (0..6).map(|network| store.shares.of(origin(&host(network, 0))));
+            prop_assert!(of_networks.clone().all(|items| items <= 10));
+            prop_assert_eq!(of_networks.sum::<u32>() as usize, items);
             let values: usize = store.items.iter().map(|(_, stored)| stored.bytes()).sum();
-            let keepers = store.sources.len() + store.networks.len();
-            prop_assert_eq!(store.bytes, values + keepers * SOURCE_BYTES);
+            prop_assert_eq!(store.bytes, values + store.sources.len() * SOURCE_BYTES);
         }
         store.expire(now + config.item_lifetime);
         prop_assert_eq!((store.len(), store.bytes), (0, 0));
-        prop_assert!(store.sources.is_empty() && store.networks.is_empty());
+        prop_assert!(store.sources.is_empty() && store.shares.bytes() == 0);
     }
 
     #[test]

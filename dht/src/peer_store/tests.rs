@@ -268,3 +268,141 @@ fn who_has_its_share_is_accepted_where_it_stands_and_nowhere_else() {
     store.expire(45 * MINUTE);
     assert!(store.accepts(&hash(9), peer(1), &config));
 }
+
+/// Host number `host` of public network number `network`.
+fn of_network(network: u16, host: u8) -> SocketAddr {
+    let [high, low] = network.to_be_bytes();
+    SocketAddr::from(([11 + high, 1, low, host], 6881))
+}
+
+/// A host in a /64 of a /48.
+fn v6(site: u16, network: u16, host: u16) -> SocketAddr {
+    SocketAddr::from(([0x2a00, 1, site, network, 0, 0, 0, host], 6881))
+}
+
+/// Announces to so many info-hashes of its own, each by an address that asked for a token. How many were kept.
+fn flood(
+    store: &mut PeerStore,
+    config: &Config,
+    announces: u16,
+    from: impl Fn(u16) -> SocketAddr,
+) -> usize {
+    let kept = (0..announces).filter(|&number| {
+        let from = from(number);
+        let accepts = store.accepts(&info_hash(number), from, config);
+        let keeps = store.announce(info_hash(number), from, false, MINUTE, config);
+        assert_eq!(accepts, keeps, "a token is worth something");
+        keeps
+    });
+    kept.count()
+}
+
+#[test]
+fn one_network_neither_fills_the_store_nor_empties_it() {
+    let config = Config::default();
+    let mut store = PeerStore::new(&mut rng());
+    let honest: Vec<_> = (0..1000).map(|number| info_hash(60_000 + number)).collect();
+    for (hash, network) in honest.iter().zip(1000..) {
+        assert!(store.announce(
+            *hash,
+            of_network(network, 1),
+            false,
+            Duration::ZERO,
+            &config
+        ));
+    }
+    let by_24 = |number: u16| of_network(1, (number % 256) as u8);
+    assert_eq!(flood(&mut store, &config, 30_000, by_24), 10_000);
+    // Two more networks, of IPv6: there is no room for all that they may bring.
+    let by_64 = |number: u16| v6(1, 1, number);
+    assert_eq!(flood(&mut store, &config, 30_000, by_64), 5_000);
+    let by_48 = |number: u16| v6(2, number % 1000, number);
+    assert_eq!(flood(&mut store, &config, 30_000, by_48), 7_680);
+    let by_24 = |number: u16| of_network(2, (number % 256) as u8);
+    flood(&mut store, &config, 50_000, |number| {
+        by_24(number.wrapping_add(1))
+    });
+    assert!(store.info_hashes() <= config.max_info_hashes);
+    assert!(
+        honest
+            .iter()
+            .all(|hash| store.scrape(hash, MINUTE).is_some())
+    );
+}
+
+#[test]
+fn whoever_brings_most_info_hashes_makes_room() {
+    let config = Config {
+        max_info_hashes: 100,
+        ..Config::default()
+    };
+    let mut store = PeerStore::new(&mut rng());
+    let honest: Vec<_> = (0..60).map(|number| info_hash(60_000 + number)).collect();
+    for (hash, network) in honest.iter().zip(1000..) {
+        store.announce(
+            *hash,
+            of_network(network, 1),
+            false,
+            Duration::ZERO,
+            &config,
+        );
+    }
+    flood(&mut store, &config, 5_000, |number| {
+        of_network(number % 4, (number / 4 % 256) as u8)
+    });
+    assert_eq!(store.info_hashes(), 100);
+    assert!(
+        honest
+            .iter()
+            .all(|hash| store.scrape(hash, MINUTE).is_some())
+    );
+}
+
+#[test]
+fn one_network_pushes_nobody_out_of_a_torrent() {
+    let config = Config {
+        max_peers_per_info_hash: 400,
+        ..Config::default()
+    };
+    let mut store = PeerStore::new(&mut rng());
+    let family = |v6: bool| if v6 { Family::V6 } else { Family::V4 };
+    let honest = |number: u16, is_v6: bool| {
+        if is_v6 {
+            v6(1000 + number, 1, 1)
+        } else {
+            of_network(1000 + number, 1)
+        }
+    };
+    for number in 0..300 {
+        for is_v6 in [false, true] {
+            store.announce(
+                hash(1),
+                honest(number, is_v6),
+                false,
+                Duration::ZERO,
+                &config,
+            );
+        }
+    }
+    let alive = |store: &mut PeerStore, is_v6: bool| {
+        let mut rng = rng();
+        store.sample(&hash(1), family(is_v6), false, 10_000, MINUTE, &mut rng)
+    };
+    // One household counts as a few, whatever it says.
+    for number in 0..5000 {
+        store.announce(hash(1), v6(1, 1, number), false, MINUTE, &config);
+    }
+    assert_eq!(alive(&mut store, true).len(), 300 + 8);
+    // And many networks of one customer press out one another.
+    for number in 0..200 {
+        for host in 0..3 {
+            store.announce(hash(1), v6(1, number, host), false, MINUTE, &config);
+        }
+        store.announce(hash(1), of_network(1, number as u8), false, MINUTE, &config);
+    }
+    for is_v6 in [false, true] {
+        let alive = alive(&mut store, is_v6);
+        assert!(alive.len() <= 400);
+        assert!((0..300).all(|number| alive.contains(&honest(number, is_v6))));
+    }
+}

@@ -23,7 +23,7 @@ fn flooded(
     answer: impl Fn(&TransactionId) -> Option<Body>,
 ) -> usize {
     let askers: BTreeSet<_> = (0..seconds * FLOODS).map(&asker).collect();
-    let mut asked = 0;
+    let mut questions = 0;
     for number in 0..seconds * FLOODS {
         let mut id = *world.nodes[&me].node.id().as_bytes();
         id[18..].copy_from_slice(&(number + 1).to_be_bytes());
@@ -33,11 +33,11 @@ fn flooded(
         world.input(me, Input::Receive { from, message });
         world.run_for(SECOND / u32::from(FLOODS));
         let sent = std::mem::take(&mut world.nodes.get_mut(&me).unwrap().sent);
-        let questions = sent.into_iter().filter(|(_, to, message)| {
+        let fresh = sent.into_iter().filter(|(_, to, message)| {
             askers.contains(to) && matches!(message.body, Body::Query(_))
         });
-        for (_, from, question) in questions.collect::<Vec<_>>() {
-            asked += 1;
+        for (_, from, question) in fresh.collect::<Vec<_>>() {
+            questions += 1;
             if let Some(body) = answer(&question.transaction) {
                 let message = &Message { body, ..question };
                 world.input(me, Input::Receive { from, message });
@@ -46,7 +46,7 @@ fn flooded(
         let in_flight = world.nodes[&me].node.stats().queries_in_flight;
         assert!(in_flight <= 256 + 4, "{in_flight} queries in flight");
     }
-    asked
+    questions
 }
 
 fn look_up(world: &mut World, me: SocketAddr, lookups: u64) {
