@@ -402,7 +402,7 @@ impl Node {
             self.maintenance.start(family, context.now, context.config);
             self.find_neighbours(family, context);
         }
-        self.start_waiting_lookups(family, context);
+        self.lead_waiting_lookups(node, context);
     }
 
     fn vote<R: Rng, O: Outbox>(

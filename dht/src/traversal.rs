@@ -90,9 +90,9 @@ impl Traversal {
     /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it;
     /// `namer` is whose answer names it.
     ///
-    /// It is known by id and address: who names somebody at a false address must not keep us from those who know the right one. Nobody names two
+    /// Whether it was not. It is known by id and address: who names somebody at a false address must not keep us from those who know the right one. Nobody names two
     /// addresses for one id.
-    pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) {
+    pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) -> bool {
         let distance = node.id.distance(&self.target);
         let nearer = |candidate: &Candidate| candidate.node.id.distance(&self.target) < distance;
         let nearer = self.candidates.partition_point(nearer);
@@ -102,12 +102,13 @@ impl Traversal {
         for known in namesakes.take_while(|known| known.node.id == node.id) {
             if known.node.address == node.address {
                 known.is_seconded |= namer.is_some() && namer != known.namer;
-                return;
+                return false;
             }
             named_before |= namer.is_some() && namer == known.namer;
             place += usize::from(is_id_doubtful(&node) || !is_id_doubtful(&known.node));
         }
-        if place < MAX_CANDIDATES && !named_before {
+        let is_taken = place < MAX_CANDIDATES && !named_before;
+        if is_taken {
             self.candidates.truncate(MAX_CANDIDATES - 1);
             self.candidates.insert(
                 place,
@@ -123,6 +124,7 @@ impl Traversal {
                 },
             );
         }
+        is_taken
     }
 
     /// Adds an address that might be asked who it is and whom it knows.
@@ -138,6 +140,14 @@ impl Traversal {
 
     pub(crate) fn has_anybody(&self) -> bool {
         !self.candidates.is_empty() || !self.entrances.is_empty()
+    }
+
+    /// Whether fewer than k are left that may answer or have answered, so that anybody is welcome.
+    pub(crate) fn lacks_candidates(&self) -> bool {
+        let of_use = |state| matches!(state, State::Fresh | State::Asked | State::Answered);
+        let candidates = self.candidates.iter();
+        let of_use = candidates.filter(|candidate| of_use(candidate.state));
+        of_use.take(Config::K).count() < Config::K
     }
 
     /// Whom to ask now: the nearest nodes that may belong to the k nearest living ones. It counts as asked from here on.
@@ -386,12 +396,8 @@ impl Traversal {
         self.has_answers(|state| matches!(state, State::Asked | State::Stalled))
     }
 
-    /// Whether nobody who may be one of the k nearest is left to ask or `awaited`.
+    /// Whether nobody who may be one of the k nearest is left to ask or `awaited`. Entrances are waited for only where there are not so many.
     fn has_answers(&self, awaited: impl Fn(State) -> bool) -> bool {
-        let mut entrances = self.entrances.iter();
-        if entrances.any(|(_, state)| *state == State::Fresh || awaited(*state)) {
-            return false;
-        }
         let mut answers = 0;
         for (place, candidate) in self.candidates.iter().enumerate() {
             let state = candidate.state;
@@ -401,10 +407,11 @@ impl Traversal {
             }
             answers += usize::from(self.is_first(place, |candidate| self.is_found(candidate)));
             if answers == self.wanted() {
-                break;
+                return true;
             }
         }
-        true
+        let mut entrances = self.entrances.iter();
+        !entrances.any(|(_, state)| *state == State::Fresh || awaited(*state))
     }
 
     /// The nearest nodes that answered.

@@ -65,6 +65,20 @@ impl Lookups {
         self.active.iter().position(|lookup| lookup.key == key)
     }
 
+    /// The lookups whose traversal of a family is such.
+    fn keys_of(
+        &mut self,
+        family: Family,
+        is_such: impl Fn(&Option<Traversal>) -> bool,
+    ) -> Vec<u32> {
+        let active = self.active.iter_mut();
+        let such = active.filter_map(|lookup| {
+            let key = lookup.key;
+            is_such(lookup.traversal(family)).then_some(key)
+        });
+        such.collect()
+    }
+
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
         self.active.iter_mut().find(|lookup| lookup.key == key)
     }
@@ -117,20 +131,38 @@ impl Node {
         }
     }
 
-    /// Somebody is known in this family now.
+    /// Somebody can be asked in this family now: lookups that wait for that begin.
     pub(super) fn start_waiting_lookups<R: Rng, O: Outbox>(
         &mut self,
         family: Family,
         context: &mut Context<'_, R, O>,
     ) {
-        let keys: Vec<_> = self
-            .lookups
-            .active
-            .iter()
-            .map(|lookup| lookup.key)
-            .collect();
-        for key in keys {
+        for key in self.lookups.keys_of(family, Option::is_none) {
             self.begin_traversal(key, family, context);
+        }
+    }
+
+    /// A node has just shown that it lives: lookups that have hardly anybody to ask go on with it.
+    pub(super) fn lead_waiting_lookups<R: Rng, O: Outbox>(
+        &mut self,
+        node: &NodeInfo,
+        context: &mut Context<'_, R, O>,
+    ) {
+        let family = Family::of(&node.address);
+        let waits = |traversal: &Option<Traversal>| {
+            let traversal = traversal.as_ref();
+            traversal.is_none_or(Traversal::lacks_candidates)
+        };
+        for key in self.lookups.keys_of(family, waits) {
+            let lookup = self.lookups.get_mut(key);
+            match lookup.and_then(|lookup| lookup.traversal(family).as_mut()) {
+                None => self.begin_traversal(key, family, context),
+                Some(traversal) => {
+                    if traversal.add(*node, 1, None) {
+                        self.advance(key, family, context.config.initial_queries, context);
+                    }
+                }
+            }
         }
     }
 
@@ -150,14 +182,14 @@ impl Node {
         let mut traversal = Traversal::new(lookup.target);
         let seeds = self.tables.closest::<SEEDS>(family, &lookup.target);
         let few = seeds.len() < Config::K;
-        seeds
-            .into_iter()
-            .for_each(|node| traversal.add(node, 1, None));
+        for node in seeds {
+            traversal.add(node, 1, None);
+        }
         if let (Some(recent), true) = (&self.recent, lookup.name.is_some()) {
             let recent = recent.nearest::<SEEDS>(family, &lookup.target, context.now);
-            recent
-                .into_iter()
-                .for_each(|node| traversal.add(node, 1, None));
+            for node in recent {
+                traversal.add(node, 1, None);
+            }
         }
         // Who knows hardly anybody asks those who know many, with the question itself.
         if few && lookup.name.is_some() {
@@ -233,14 +265,22 @@ impl Node {
         let Some(lookup) = self.lookups.get_mut(key) else {
             return;
         };
-        let (goal, tells) = (lookup.goal, lookup.tells());
+        let (goal, target, tells) = (lookup.goal, lookup.target, lookup.tells());
         if let Some(traversal) = lookup.traversal(family)
             && traversal.is_settled()
         {
-            if traversal.is_converged() && traversal.closest().next().is_none() {
-                // Nobody answered at all: wait for somebody who does.
-                *lookup.traversal(family) = None;
-                self.bootstrap.hurry(context.now, context.config);
+            if traversal.closest().next().is_none() {
+                // Nobody answered at all: the table may know others by now. If not, wait for somebody who does.
+                let seeds = self.tables.closest::<SEEDS>(family, &target).into_iter();
+                let fresh = seeds.filter(|node| traversal.add(*node, 1, None));
+                if fresh.count() > 0 {
+                    self.advance(key, family, context.config.initial_queries, context);
+                    return;
+                }
+                if traversal.is_converged() {
+                    *lookup.traversal(family) = None;
+                    self.bootstrap.hurry(context.now, context.config);
+                }
             } else if tells {
                 traversal.start_announcing();
                 self.announce(key, family, context);

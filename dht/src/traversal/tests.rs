@@ -12,9 +12,9 @@ fn node(number: u8) -> NodeInfo {
 
 fn traversal(numbers: impl IntoIterator<Item = u8>) -> Traversal {
     let mut traversal = Traversal::new(Id::new([0; 20]));
-    numbers
-        .into_iter()
-        .for_each(|number| traversal.add(node(number), 1, None));
+    for number in numbers {
+        traversal.add(node(number), 1, None);
+    }
     traversal
 }
 

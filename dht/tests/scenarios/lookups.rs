@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Body, Config, Event, Id, Input, LookupId, Message, Method, Outcome, Query,
+    AnnouncedPort, Body, Config, Event, Id, Input, LookupId, Message, Method, Node, NodeInfo,
+    Outcome, Query,
 };
 
 use crate::world::{LATENCY, World, local, public};
-use crate::{LOOKUP, MINUTE, SECOND, announce, count, ended, hash, result};
+use crate::{LOOKUP, MINUTE, SECOND, announce, count, ended, hash, message, result};
 
 #[test]
 fn announce_is_found_by_third_node() {
@@ -83,6 +84,50 @@ fn a_cold_lookup_asks_the_bootstrap_address_itself() {
         .run_until(local(99), |event| matches!(event, Event::Peers { .. }))
         .unwrap();
     assert!(first <= 4 * LATENCY, "two round trips, not {first:?}");
+}
+
+/// Six nodes ask somebody who is new, and are known to him a moment later.
+fn six_come_by(world: &mut World, who: SocketAddr) {
+    for from in (4..10).map(local) {
+        let message = &message(world.nodes[&from].node.id(), Method::Ping);
+        world.input(who, Input::Receive { from, message });
+    }
+}
+
+#[test]
+fn a_cold_lookup_goes_on_with_those_who_come_by_while_its_entrance_is_silent() {
+    let mut world = World::of(40, local, 5);
+    announce(&mut world, local(3), hash(1)).unwrap();
+    world.add(local(99), &[local(98)]);
+    let (lookup, info_hash) = (LOOKUP, hash(1));
+    world.input(local(99), Input::GetPeers { lookup, info_hash });
+    six_come_by(&mut world, local(99));
+    let first = world.run_until(local(99), |event| matches!(event, Event::Peers { .. }));
+    assert!(first.unwrap() <= 8 * LATENCY, "{first:?}");
+    let end = world.run_until(local(99), ended);
+    assert!(end.unwrap() <= 8 * LATENCY, "{end:?}");
+}
+
+#[test]
+fn a_lookup_that_knew_only_the_dead_begins_again_with_those_who_are_known_now() {
+    let mut world = World::of(40, local, 5);
+    announce(&mut world, local(3), hash(1)).unwrap();
+    let dead: Vec<_> = (200..210)
+        .map(|number| {
+            let id = Id::random(world.rng());
+            let address = local(number);
+            (NodeInfo { id, address }, world.now)
+        })
+        .collect();
+    let (me, config, now) = (local(99), Config::default(), world.now);
+    let id = Id::random(world.rng());
+    let node = Node::established(id, dead, &config, now, world.rng());
+    world.place(me, node, Input::Timeout);
+    let (lookup, info_hash) = (LOOKUP, hash(1));
+    world.input(me, Input::GetPeers { lookup, info_hash });
+    six_come_by(&mut world, me);
+    let first = world.run_until(me, |event| matches!(event, Event::Peers { .. }));
+    assert!(first.unwrap() <= 5 * SECOND, "{first:?}");
 }
 
 #[test]
