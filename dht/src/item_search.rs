@@ -10,8 +10,8 @@ pub(crate) struct ItemSearch {
     salt: Salt,
     /// The newest one that was found, verified.
     best: Option<Item>,
-    /// Those who hold something here, be it old.
-    holders: Vec<SocketAddr>,
+    /// Those who say that they hold something here, be it old, and its number.
+    holders: Vec<(SocketAddr, Option<i64>)>,
     /// Those who hold the best one.
     copies: usize,
     order: Option<Order>,
@@ -21,8 +21,8 @@ pub(crate) struct ItemSearch {
 struct Order {
     item: Item,
     cas: Option<i64>,
-    /// Somebody has something newer.
-    is_refused: bool,
+    /// Holders who say that they hold something else.
+    refusals: usize,
 }
 
 impl ItemSearch {
@@ -46,7 +46,7 @@ impl ItemSearch {
             order: Some(Order {
                 item,
                 cas,
-                is_refused: false,
+                refusals: 0,
             }),
             ..Self::get(salt)
         }
@@ -59,7 +59,11 @@ impl ItemSearch {
         from: Option<SocketAddr>,
         holding: &Holding,
     ) -> Option<&Item> {
-        self.holders.extend(from);
+        let number = match holding {
+            Holding::Item(item) => item.seq(),
+            Holding::Seq(seq) => Some(*seq),
+        };
+        self.holders.extend(from.map(|from| (from, number)));
         let best = self.best.as_ref();
         let is_copy = match holding {
             Holding::Item(item) => best == Some(item),
@@ -88,7 +92,9 @@ impl ItemSearch {
         matches!(self.best, Some(Item::Immutable(_)))
     }
 
-    /// Whether what is to be put is not older than what was found.
+    /// Whether what is to be put is not older than what was found, and what it shall replace may still be there. Nobody is believed to hold something
+    /// newer who cannot show it: a signature decides. Who compares and swaps would rather put nothing than overwrite what came in between, so there
+    /// most of the holders decide.
     pub(crate) fn is_current(&self) -> bool {
         let Some(order) = &self.order else {
             return false;
@@ -101,28 +107,39 @@ impl ItemSearch {
                     Ordering::Equal => order.item.value() == best.value(),
                     Ordering::Less => false,
                 });
-        is_newest && !order.is_refused
+        is_newest && (order.cas.is_none() || 2 * order.refusals <= self.holders.len())
     }
 
-    /// Somebody does not take it. When he has something newer, it is not pressed upon anybody else.
-    pub(crate) fn refused(&mut self, error: &KrpcError) {
-        let outdated = matches!(
+    /// A node does not take it.
+    pub(crate) fn refused(&mut self, by: &SocketAddr, error: &KrpcError) {
+        let is_outdated = matches!(
             error.code,
             KrpcError::CAS_MISMATCH | KrpcError::SEQUENCE_NUMBER_TOO_LOW
         );
+        let is_holder = self.holders.iter().any(|(holder, _)| holder == by);
         if let Some(order) = &mut self.order {
-            order.is_refused |= outdated;
+            order.refusals += usize::from(is_outdated && is_holder);
         }
     }
 
-    /// The put for a node. BEP 44, "CAS": only who holds something is told what it shall replace.
+    /// The put for a node; `None` if nothing is to be put there. BEP 44, "CAS": only who holds something is told what it shall replace, which is what
+    /// it said that it holds. Where something newer was found than what shall be replaced, only those are told who will say so.
     pub(crate) fn put_to(&self, node: &SocketAddr, token: Token) -> Option<Method> {
         let order = self.order.as_ref()?;
-        let holds = self.holders.contains(node);
+        let held = self.holders.iter().find(|(holder, _)| holder == node);
+        let held = held.and_then(|(_, number)| *number);
+        let best = self.best.as_ref().filter(|best| **best != order.item);
+        let is_overtaken = best.and_then(Item::seq) > order.cas;
+        let cas = match (order.cas, held) {
+            (Some(_), None) if is_overtaken => return None,
+            (Some(cas), Some(_)) if is_overtaken => Some(cas),
+            (Some(_), held) => held,
+            (None, _) => None,
+        };
         Some(Method::Put(Box::new(Put {
             item: order.item.clone(),
             salt: self.salt.clone(),
-            cas: order.cas.filter(|_| holds),
+            cas,
             token,
         })))
     }
@@ -130,5 +147,85 @@ impl ItemSearch {
     /// How many hold the best item.
     pub(crate) const fn copies(&self) -> usize {
         self.copies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{ItemValue, MutableItem, SecretKey};
+
+    fn version(seq: i64) -> Item {
+        let (key, value) = (SecretKey::from_seed(&[7; 32]), b"value");
+        let value = ItemValue::from_bytes(value).unwrap();
+        Item::Mutable(MutableItem::sign(value, seq, &Salt::NONE, &key))
+    }
+
+    fn node(number: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1000 + number))
+    }
+
+    /// A put of version 6 of which eight nodes hold version 5.
+    fn search(cas: Option<i64>) -> ItemSearch {
+        let mut search = ItemSearch::put(version(6), Salt::NONE, cas);
+        let target = version(5).target(&Salt::NONE);
+        for holder in 0..8 {
+            search.hear(&target, Some(node(holder)), &Holding::Item(version(5)));
+        }
+        search
+    }
+
+    fn refusal(code: i64) -> KrpcError {
+        KrpcError {
+            code,
+            message: "".into(),
+        }
+    }
+
+    /// Those of some nodes that are told anything, and what each is told to replace.
+    fn told(search: &ItemSearch, nodes: &[u16]) -> Vec<(u16, Option<i64>)> {
+        let told = nodes.iter().filter_map(|&to| {
+            match search.put_to(&node(to), Token::new(b"t").unwrap())? {
+                Method::Put(put) => Some((to, put.cas)),
+                other => panic!("a put, not {other:?}"),
+            }
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn one_who_says_that_there_is_something_newer_has_to_show_it() {
+        let mut search = search(None);
+        let refusal = refusal(KrpcError::SEQUENCE_NUMBER_TOO_LOW);
+        (0..20).for_each(|by| search.refused(&node(by), &refusal));
+        assert!(search.is_current());
+        let target = version(7).target(&Salt::NONE);
+        search.hear(&target, Some(node(9)), &Holding::Seq(7));
+        assert!(search.is_current(), "a number is no signature");
+        search.hear(&target, Some(node(9)), &Holding::Item(version(7)));
+        assert!(!search.is_current());
+    }
+
+    #[test]
+    fn who_compares_and_swaps_is_stopped_by_most_of_the_holders_and_by_nobody_else() {
+        let mut search = search(Some(5));
+        let refusal = refusal(KrpcError::CAS_MISMATCH);
+        (8..20).for_each(|by| search.refused(&node(by), &refusal));
+        (0..4).for_each(|by| search.refused(&node(by), &refusal));
+        assert!(search.is_current());
+        search.refused(&node(4), &refusal);
+        assert!(!search.is_current());
+    }
+
+    #[test]
+    fn a_holder_is_told_to_replace_what_it_holds_and_where_something_newer_is_nobody_else_is_told()
+    {
+        assert_eq!(told(&search(None), &[1]), [(1, None)]);
+        let mut put = search(Some(5));
+        let target = version(4).target(&Salt::NONE);
+        put.hear(&target, Some(node(8)), &Holding::Seq(4));
+        let replaced = [(1, Some(5)), (8, Some(4)), (9, None)];
+        assert_eq!(told(&put, &[1, 8, 9]), replaced);
+        assert_eq!(told(&search(Some(4)), &[1, 9]), [(1, Some(4))]);
     }
 }

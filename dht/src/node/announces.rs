@@ -44,8 +44,12 @@ impl Node {
             else {
                 break;
             };
-            let waiting = Waiting { key, node, token };
-            self.announces.get_or_insert_default().0.push_back(waiting);
+            if lookup.telling(&node.address, token.clone()).is_some() {
+                let waiting = Waiting { key, node, token };
+                self.announces.get_or_insert_default().0.push_back(waiting);
+            } else if let Some(traversal) = lookup.traversal(family) {
+                traversal.announce_failed(&node);
+            }
         }
         self.tell_waiting(context);
     }
@@ -70,11 +74,20 @@ impl Node {
             self.announces = None;
             return false;
         };
-        let lookup = self.lookups.get_mut(key);
         // It may have been cancelled meanwhile.
-        if let Some(method) = lookup.and_then(|lookup| lookup.telling(&node.address, token)) {
+        let Some(lookup) = self.lookups.get_mut(key) else {
+            return true;
+        };
+        // Or what is to be told is refused by those who have to know.
+        let method = lookup.telling(&node.address, token);
+        if let Some(method) = method.filter(|_| lookup.tells()) {
             let (to, id) = (node.address, Some(node.id));
             self.ask(to, id, Purpose::Announce(key), method, context);
+        } else {
+            if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
+                traversal.announce_failed(&node);
+            }
+            self.end_if_over(key, context);
         }
         true
     }

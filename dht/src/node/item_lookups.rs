@@ -71,7 +71,7 @@ impl Node {
         if let Some(lookup) = lookup
             && let (Some(name), Some(item)) = (lookup.name, &mut lookup.item)
         {
-            item.refused(error);
+            item.refused(&transaction.to, error);
             context.out.event(Event::PutRefused {
                 lookup: name,
                 node: transaction.to,

@@ -273,6 +273,24 @@ fn who_expects_another_predecessor_is_refused() {
 }
 
 #[test]
+fn nothing_is_put_beside_what_was_not_expected() {
+    let mut world = World::of(30, local, 57);
+    put(&mut world, local(1), &version(5), None);
+    // The nearest to it are gone, so that some who hold nothing are among the nearest now.
+    let gone: Vec<_> = receipts(&world, local(1)).into_iter().take(4).collect();
+    world.silent.extend(gone);
+    let here = |number: &SocketAddr| !world.silent.contains(number);
+    let mut askers = (2..30).map(local).filter(here);
+    let (owner, asker) = (askers.next().unwrap(), askers.next().unwrap());
+    let report = put(&mut world, owner, &version(7), Some(4));
+    assert_eq!(report.announced_to, 0);
+    let codes = refusals(&world, owner);
+    assert!(!codes.is_empty() && codes.iter().all(|&code| code == KrpcError::CAS_MISMATCH));
+    let target = version(1).target(&NONE);
+    assert_eq!(get(&mut world, asker, target, &NONE).1, [version(5)]);
+}
+
+#[test]
 fn only_who_holds_something_is_told_what_it_shall_replace() {
     let mut world = World::of(20, local, 45);
     put(&mut world, local(1), &version(5), None);
