@@ -175,7 +175,8 @@ impl Traversal {
         let candidate = self.candidates.get_mut(next?)?;
         candidate.state = State::Asked;
         if let Some(detour) = &mut self.detour {
-            detour.spend();
+            let distance = candidate.node.id.distance(&self.target);
+            detour.spend(&candidate.node, distance);
         }
         Some((candidate.node.address, Some(candidate.node.id)))
     }
@@ -285,7 +286,8 @@ impl Traversal {
         let candidate = self.candidates.get_mut(next?)?;
         candidate.exploration = State::Asked;
         if let Some(detour) = &mut self.detour {
-            detour.spend();
+            let distance = candidate.node.id.distance(&self.target);
+            detour.spend(&candidate.node, distance);
         }
         Some(candidate.node)
     }

@@ -1,7 +1,7 @@
 use crate::config::Config;
 use crate::id::Distance;
 use crate::message::NodeInfo;
-use crate::security::is_id_valid;
+use crate::security::{is_id_doubtful, is_id_valid};
 
 /// How a walk goes on that came to an end where it cannot be by chance.
 pub(super) struct Detour {
@@ -11,6 +11,8 @@ pub(super) struct Detour {
     wanted: usize,
     /// Queries that may still be spent.
     budget: usize,
+    /// Those of them that may be spent in the crowd on ids that nothing is known of.
+    unproven: usize,
 }
 
 impl Detour {
@@ -30,6 +32,7 @@ impl Detour {
             reach,
             wanted,
             budget,
+            unproven: budget / 4,
         })
     }
 
@@ -43,9 +46,15 @@ impl Detour {
     }
 
     /// Whether a node at this distance may be asked. In a crowd only those may whose ids follow from their addresses: of these nobody has as many as he
-    /// likes. BEP 42.
+    /// likes. BEP 42. In IPv6 the id of an honest node may follow from its other address, so there a quarter of the budget is for any.
     pub(super) fn admits(&self, node: &NodeInfo, distance: Distance) -> bool {
-        self.budget > 0 && (self.counts(distance) || is_id_valid(&node.id, node.address.ip()))
+        let is_welcome =
+            !self.is_unproven(node, distance) || (self.unproven > 0 && !is_id_doubtful(node));
+        self.budget > 0 && is_welcome
+    }
+
+    fn is_unproven(&self, node: &NodeInfo, distance: Distance) -> bool {
+        !self.counts(distance) && !is_id_valid(&node.id, node.address.ip())
     }
 
     /// Whether those around a crowd may be asked who else is there.
@@ -53,9 +62,11 @@ impl Detour {
         self.reach > 0 && self.budget > 0
     }
 
-    /// A query was sent.
-    pub(super) const fn spend(&mut self) {
+    /// A query was sent to a node at this distance.
+    pub(super) fn spend(&mut self, node: &NodeInfo, distance: Distance) {
         self.budget = self.budget.saturating_sub(1);
+        let is_unproven = self.is_unproven(node, distance);
+        self.unproven = self.unproven.saturating_sub(is_unproven.into());
     }
 }
 
@@ -115,11 +126,26 @@ mod tests {
         assert!(detour.admits(&node(honest), distance(1)));
         assert!(!detour.admits(&node(chosen), distance(1)));
         assert!(detour.admits(&node(chosen), distance(2)));
-        detour.spend();
-        detour.spend();
+        detour.spend(&node(chosen), distance(2));
+        detour.spend(&node(chosen), distance(2));
         assert!(
             !detour.admits(&node(chosen), distance(2)),
             "the budget is spent"
         );
+    }
+
+    #[test]
+    fn in_a_crowd_of_ipv6_some_may_have_the_id_of_their_other_address() {
+        let node = NodeInfo {
+            id: Id::new([7; Id::LENGTH]),
+            address: "[2a00:1450::1]:6881".parse().unwrap(),
+        };
+        let mut detour = Detour::called_for(distance(1), NETWORK, 64).unwrap();
+        for _ in 0..16 {
+            assert!(detour.admits(&node, distance(1)));
+            detour.spend(&node, distance(1));
+        }
+        assert!(!detour.admits(&node, distance(1)), "they may all be one");
+        assert!(detour.admits(&node, distance(2)));
     }
 }
