@@ -16,7 +16,7 @@ use dht::{Body, Config, Event, Family, Input, Message, Method, Node, NodeInfo};
 use forgery::{Face, forge};
 use lookups::Lookups;
 use peers::Peers;
-use queries::Queries;
+use queries::{Queries, may_verify};
 use table::Table;
 
 pub(crate) use lookups::longest_lookup;
@@ -168,7 +168,11 @@ impl Auditor {
     /// It sent something.
     pub(crate) fn sent(&mut self, now: Duration, to: SocketAddr, message: &Message) {
         let verdict = match (&message.body, &self.hearing) {
-            (Body::Query(_), _) => self.queries.begin(to, &message.transaction, now),
+            (Body::Query(query), _) => {
+                let may_be_short = may_verify(query);
+                let transaction = &message.transaction;
+                self.queries.begin(to, transaction, may_be_short, now)
+            }
             (
                 Body::Response(response),
                 Hearing::Query {
@@ -247,7 +251,7 @@ impl Auditor {
             let what = format!("{MOST_HURRIES} times in a row it wanted to be woken at once");
             return Err(("a deadline is later than now", what));
         }
-        let silent = self.queries.expire(now, self.config.query_timeout);
+        let silent = self.queries.expire(now, &self.config);
         let stats = node.stats();
         self.queries.check(stats.queries_in_flight)?;
         self.lookups.check(now, stats.lookups, &self.config)?;

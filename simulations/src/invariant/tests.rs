@@ -142,10 +142,11 @@ fn a_contact_that_entered_in_secret_is_noticed() {
     // It asks more by now, of which the auditor knows as little.
     office.auditor.queries = Queries::default();
     for (to, message) in &office.sent[1..] {
-        let begun = office
-            .auditor
-            .queries
-            .begin(*to, &message.transaction, Duration::from_secs(1));
+        let begun =
+            office
+                .auditor
+                .queries
+                .begin(*to, &message.transaction, false, Duration::from_secs(1));
         assert_eq!(begun, Ok(()));
     }
     assert_eq!(
@@ -164,7 +165,7 @@ fn a_node_that_believes_a_foreign_response_is_noticed() {
     other.set_port(host().port() ^ 1);
     let mut queries = Queries::default();
     queries
-        .begin(other, &query.transaction, Duration::ZERO)
+        .begin(other, &query.transaction, false, Duration::ZERO)
         .expect("it is the first");
     let now = Duration::from_millis(1);
     let deadline = office.auditor.deadline;
