@@ -117,7 +117,7 @@ impl Pieces<'_> {
                 .map(|((&piece, failure), run)| {
                     let left = self.geometry.piece_length(piece).saturating_sub(start);
                     let (run, _) = run.split_at_mut(share.min(left as usize));
-                    if failure.is_none() {
+                    if failure.is_none() && !run.is_empty() {
                         let offset = self.geometry.piece_offset(piece) + u64::from(start);
                         *failure = self.files.read(offset, run).err();
                     }

@@ -418,3 +418,13 @@ proptest! {
         prop_assert_eq!(check(&storage).len(), sample.info.geometry().pieces() as usize);
     }
 }
+
+#[test]
+fn a_last_piece_of_one_byte_is_checked_beside_long_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let sample = Sample::single(4 * (1 << 20) + 1, 1 << 20);
+    fs::write(directory.path().join("sample"), &sample.content).unwrap();
+    let storage = sample.storage(&directory);
+    let have = storage.check(1, &|_| {}, &AtomicBool::new(false)).unwrap();
+    assert!(have.is_full());
+}
