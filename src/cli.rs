@@ -36,6 +36,7 @@ mod style;
 mod table;
 mod throughput;
 mod timeout;
+mod transfer;
 mod units;
 mod verify;
 mod whole_file;

@@ -53,6 +53,7 @@ mod session;
 mod sockets;
 mod state;
 mod storage;
+mod throttle;
 mod torrent;
 mod verify;
 
@@ -72,5 +73,6 @@ pub use publisher::{Publisher, PublisherError};
 pub use receipt::{AnnounceReceipt, Holder, KeptAnnounce, Testimony};
 pub use state::default_state_dir;
 pub use storage::StorageError;
+pub use throttle::Limits;
 pub use torrent::Torrent;
 pub use verify::verify;

@@ -25,7 +25,8 @@ use crate::session::{Begin, Command, INBOX, Opening, Session};
 use crate::sockets;
 use crate::state::StateDir;
 use crate::storage::Storage;
-use crate::{Error, Torrent};
+use crate::throttle::Throttles;
+use crate::{Error, Limits, Torrent};
 
 mod surveys;
 
@@ -84,6 +85,7 @@ pub struct Builder {
     read_only: bool,
     keep_stored: bool,
     pace: Option<NonZeroU16>,
+    limits: Limits,
 }
 
 impl Builder {
@@ -130,6 +132,13 @@ impl Builder {
     #[must_use]
     pub fn pace(mut self, addresses: NonZeroU16) -> Self {
         self.pace = Some(addresses);
+        self
+    }
+
+    /// Limits how fast all torrents together may go; without limit if nothing is said. [`Node::set_limits`] changes it.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -186,6 +195,7 @@ impl Builder {
                 addresses,
                 listeners,
                 state,
+                throttles: Throttles::start(self.limits),
             }),
             dht,
         })
@@ -209,6 +219,7 @@ struct Inner {
     addresses: Vec<SocketAddr>,
     listeners: Vec<AbortHandle>,
     state: Option<Arc<StateDir>>,
+    throttles: Throttles,
 }
 
 impl Drop for Inner {
@@ -507,7 +518,8 @@ impl Node {
         if !inner.doors.open(info_hash, door.clone()) {
             return Err(Error::AlreadyOpen { info_hash });
         }
-        let (torrent, owner) = Torrent::channels(info_hash);
+        let lanes = inner.throttles.lanes();
+        let (torrent, owner) = Torrent::channels(info_hash, lanes.clone());
         let opening = Opening {
             begin,
             directory: options.directory,
@@ -520,6 +532,7 @@ impl Node {
             port: self.local_address().port(),
             local: self.dial_from(),
             state: inner.state.clone(),
+            lanes,
         };
         let doors = inner.doors.clone();
         tokio::spawn(async move {
@@ -530,6 +543,12 @@ impl Node {
             }
         });
         Ok(torrent)
+    }
+
+    /// Limits how fast all torrents together may go: they share it, whatever number of peers each has. A torrent may be limited to less
+    /// ([`Torrent::set_limits`]).
+    pub fn set_limits(&self, limits: Limits) {
+        self.inner.throttles.set(limits);
     }
 
     /// The addresses that we were told to use, for what we dial ourselves.

@@ -7,6 +7,7 @@ mod discovery;
 mod intake;
 mod opening;
 mod patience;
+mod ration;
 mod standing;
 
 use std::net::SocketAddr;
@@ -18,7 +19,9 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
-use wire::{Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame};
+use wire::{
+    Allowance, Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame,
+};
 
 use crate::event::{Event, Phase};
 use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
@@ -30,6 +33,7 @@ use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
 pub(crate) use opening::{Begin, Command, Opening, Owner};
+use ration::Ration;
 use standing::{Sight, Standing};
 
 /// Batches from the connections that wait for the session. A full queue stops their reading.
@@ -49,6 +53,7 @@ pub(crate) struct Session {
     deadline: Option<Duration>,
     desk: Desk,
     opening: Opening,
+    ration: Ration,
     /// Reached by the connections that upload.
     content: Content,
     pool: BlockPool,
@@ -71,6 +76,7 @@ enum Wake {
     Outcome(Outcome),
     Checked(Checked),
     Sealed(Result<(), StorageError>),
+    Allowed(Allowance),
     /// The way into the DHT looks different.
     Entrance,
     Tick,
@@ -117,6 +123,7 @@ impl Session {
                 .then(|| Discovery::start(opening.dht.clone(), info_hash, opening.port)),
             standing: Standing::new(events, phase, progress, opening.timeout),
             completion: Completion::new(opening.state.clone(), outcome),
+            ration: Ration::new(opening.lanes.up.clone(), &opening.lanes.down),
             opening,
             info,
         };
@@ -168,6 +175,7 @@ impl Session {
                     result?;
                     self.done();
                 }
+                Wake::Allowed(allowance) => self.handle(Input::Allowance(allowance)),
                 // `settle` looks at it.
                 Wake::Entrance => {}
                 Wake::Tick => {
@@ -200,6 +208,7 @@ impl Session {
             Some(found) = optional(&mut self.discovery, Discovery::next) => Wake::Found(found),
             Some(checked) = optional(&mut self.checking, Checking::next) => Wake::Checked(checked),
             result = self.completion.sealed() => Wake::Sealed(result),
+            allowance = self.ration.next() => Wake::Allowed(allowance),
             _ = ticks.tick() => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
@@ -331,6 +340,7 @@ impl Session {
             mailbox,
             self.pool.clone(),
             Arc::clone(&self.content),
+            self.ration.purse(),
         );
         tokio::spawn(connection.run(self.opening.door.inbox.clone()));
         self.handle(Input::Connected {
@@ -417,6 +427,7 @@ impl Session {
                 break;
             }
         }
+        self.ration.ask(self.engine.shortage());
         self.observe();
         Ok(())
     }

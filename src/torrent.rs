@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use wire::{Info, InfoHash};
 
 use crate::session::{Command, Owner};
-use crate::{Error, Event, Finished, Phase, Progress};
+use crate::throttle::Lanes;
+use crate::{Error, Event, Finished, Limits, Phase, Progress};
 
 /// Events that wait for the owner; if he does not take them, later ones are lost.
 const EVENTS: usize = 1024;
@@ -23,11 +24,12 @@ pub struct Torrent {
     info: watch::Receiver<Option<Arc<Info>>>,
     phase: watch::Receiver<Option<Phase>>,
     outcome: oneshot::Receiver<Result<Finished, Error>>,
+    lanes: Lanes,
 }
 
 impl Torrent {
     /// The handle, and what the session needs to answer it.
-    pub(crate) fn channels(info_hash: InfoHash) -> (Self, Owner) {
+    pub(crate) fn channels(info_hash: InfoHash, lanes: Lanes) -> (Self, Owner) {
         let (commands, orders) = mpsc::channel(COMMANDS);
         let (tell, events) = mpsc::channel(EVENTS);
         let (report, progress) = watch::channel(Progress::default());
@@ -42,6 +44,7 @@ impl Torrent {
             info,
             phase,
             outcome,
+            lanes,
         };
         let owner = Owner {
             commands: orders,
@@ -67,6 +70,11 @@ impl Torrent {
     /// The latest figures.
     pub fn progress(&self) -> Progress {
         *self.progress.borrow()
+    }
+
+    /// Limits how fast it may go, beside the limits of the whole node ([`Node::set_limits`](crate::Node::set_limits)). To be changed at any time.
+    pub fn set_limits(&self, limits: Limits) {
+        self.lanes.set(limits);
     }
 
     /// Waits until it serves everything.

@@ -20,6 +20,7 @@ use super::report::Report;
 use super::source::{self, Wanted};
 use super::style::{GOOD, paint};
 use super::timeout::Timeout;
+use super::transfer::TransferArguments;
 
 /// What Ctrl-C leaves.
 const KEPT: &str = "; what was fetched is kept, the same command resumes";
@@ -94,6 +95,8 @@ pub(crate) struct Arguments {
     )]
     every: Timeout,
     #[command(flatten)]
+    transfer: TransferArguments,
+    #[command(flatten)]
     network: NetworkArguments,
 }
 
@@ -111,10 +114,8 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         Wanted::Torrent(Source::Metainfo(metainfo)) => metainfo.nodes.clone(),
         Wanted::Torrent(_) | Wanted::Newest(_) => Vec::new(),
     };
-    let node = arguments
-        .network
-        .start(&nodes, Role::Participant, output)
-        .await?;
+    let builder = arguments.network.builder(&nodes, Role::Participant);
+    let node = network::start(arguments.transfer.limit(builder), output).await?;
     let options = GetOptions {
         directory: arguments.output,
         peers: interrupt.or(addresses(&arguments.peer, output)).await?,

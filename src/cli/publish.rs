@@ -10,10 +10,11 @@ use trackless::{Node, Publisher};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::item::{Wish, key, salt};
-use super::network::{NetworkArguments, Role};
+use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
 use super::seed::{Offer, Seeding, serve};
+use super::transfer::TransferArguments;
 
 /// Share files under a link that stays when they change.
 ///
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
     #[command(flatten)]
+    transfer: TransferArguments,
+    #[command(flatten)]
     network: NetworkArguments,
 }
 
@@ -48,10 +51,8 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         salt: salt(arguments.salt.as_deref())?,
     };
     let mut interrupt = Interrupt::listen()?;
-    let node = arguments
-        .network
-        .start(&[], Role::Participant, output)
-        .await?;
+    let builder = arguments.network.builder(&[], Role::Participant);
+    let node = network::start(arguments.transfer.limit(builder), output).await?;
     let result = publish(&node, offer, publisher, key, &mut interrupt, output).await;
     node.shutdown().await;
     result

@@ -14,11 +14,12 @@ use super::create;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
-use super::network::{NetworkArguments, Role};
+use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field, printable};
 use super::report::Report;
 use super::show;
 use super::source;
+use super::transfer::TransferArguments;
 
 /// Share files: make the torrent, announce it in the DHT, serve it until Ctrl-C.
 ///
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
     )]
     data: Option<PathBuf>,
     #[command(flatten)]
+    transfer: TransferArguments,
+    #[command(flatten)]
     network: NetworkArguments,
 }
 
@@ -52,10 +55,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     let nodes: Vec<HostPort> = offers.iter().flat_map(Offer::nodes).cloned().collect();
     let mut interrupt = Interrupt::listen()?;
     // The node finds its way into the DHT while the files are hashed.
-    let node = arguments
-        .network
-        .start(&nodes, Role::Participant, output)
-        .await?;
+    let builder = arguments.network.builder(&nodes, Role::Participant);
+    let node = network::start(arguments.transfer.limit(builder), output).await?;
     let seeding = Seeding {
         node: &node,
         output,

@@ -12,6 +12,7 @@ use super::News;
 use super::mailbox::{Mailbox, Order};
 use super::writer::{Content, Writer};
 use crate::storage::{BlockBuffer, BlockPool};
+use crate::throttle::Purse;
 
 /// Reads before the session gets to see what came.
 const READS_PER_TURN: usize = 2;
@@ -77,12 +78,13 @@ impl Connection {
         mailbox: Mailbox,
         pool: BlockPool,
         content: Content,
+        purse: Purse,
     ) -> Self {
         Connection {
             stream,
             receiver: Receiver::default(),
             requested: VecDeque::new(),
-            writer: Writer::new(content),
+            writer: Writer::new(content, purse),
             pool,
             mailbox,
             batch: Batch::new(link),
@@ -127,7 +129,7 @@ impl Connection {
         };
         tokio::select! {
             () = self.mailbox.changed() => {}
-            read = self.writer.run_read(), if self.writer.is_reading() => read?,
+            supplied = self.writer.supplied() => supplied?,
             ready = self.stream.ready(interest) => {
                 if ready?.is_readable() {
                     self.read()?;

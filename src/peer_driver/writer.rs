@@ -10,11 +10,14 @@ use wire::{Block, Message, encode_piece_header};
 
 use super::mailbox::Order;
 use crate::storage::Storage;
+use crate::throttle::Purse;
 
 /// Blocks read and written together: half a MiB, so that a thread's wake-up costs little beside it.
 const RUN_BLOCKS: usize = 32;
-/// A peer that leaves so many bytes of messages unread is not listening.
-const MAX_UNREAD: usize = 4 << 20;
+/// The same while the rate is limited: a message waits for the end of a run.
+const LIMITED_RUN_BLOCKS: usize = 1;
+/// A peer that leaves so many bytes of messages unread is not listening. The longest message has a quarter of it.
+const MAX_UNREAD: usize = 1 << 20;
 const HEADER: usize = 13;
 
 /// Where a torrent's bytes are read from; empty until the metadata is there.
@@ -46,28 +49,34 @@ impl Item {
 #[derive(Debug)]
 pub(crate) struct Writer {
     content: Content,
-    orders: VecDeque<Order>,
-    /// Bytes of messages in `orders`.
-    unread: usize,
+    /// What payload may be sent.
+    purse: Purse,
+    /// Messages that wait: they go before blocks, since others wait for them.
+    messages: Vec<u8>,
+    uploads: VecDeque<Block>,
     /// The run that comes after `current`: being read, or there.
     reading: Option<JoinHandle<io::Result<Run>>>,
     ready: Option<Run>,
     current: Option<Item>,
     /// Bytes of `current` that the socket has taken.
     written: usize,
+    /// The purse is empty, and what is to be sent is payload.
+    held: bool,
     spare: Option<Run>,
 }
 
 impl Writer {
-    pub(crate) fn new(content: Content) -> Self {
+    pub(crate) fn new(content: Content, purse: Purse) -> Self {
         Writer {
             content,
-            orders: VecDeque::new(),
-            unread: 0,
+            purse,
+            messages: Vec::new(),
+            uploads: VecDeque::new(),
             reading: None,
             ready: None,
             current: None,
             written: 0,
+            held: false,
             spare: None,
         }
     }
@@ -79,62 +88,52 @@ impl Writer {
     pub(crate) fn push(&mut self, order: Order) -> io::Result<()> {
         match order {
             Order::CancelUpload { block, reject } => {
-                let upload = Order::Upload(block);
                 // BEP 6: one answer to each request. A block that is being read or written is that answer.
-                if let Some(at) = self.orders.iter().position(|order| *order == upload) {
-                    self.orders.remove(at);
+                if let Some(at) = self.uploads.iter().position(|&queued| queued == block) {
+                    self.uploads.remove(at);
                     if reject {
                         self.push_message(Message::Reject(block))?;
                     }
                 }
             }
-            Order::Send(bytes) => self.push_messages(bytes)?,
+            Order::Send(bytes) => self.push_messages(&bytes)?,
             Order::Request(block) => self.push_message(Message::Request(block))?,
             Order::Cancel(block) => self.push_message(Message::Cancel(block))?,
-            Order::Upload(_) => self.orders.push_back(order),
+            Order::Upload(block) => self.uploads.push_back(block),
         }
         Ok(())
     }
 
     fn push_message(&mut self, message: Message<'_>) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        self.push_messages(bytes)
+        message.encode(&mut self.messages);
+        self.push_messages(&[])
     }
 
-    fn push_messages(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        self.unread += bytes.len();
-        if self.unread > MAX_UNREAD {
+    fn push_messages(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.messages.extend_from_slice(bytes);
+        if self.messages.len() > MAX_UNREAD {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "the peer does not read what it is sent",
             ));
-        }
-        if let Some(Order::Send(last)) = self.orders.back_mut() {
-            last.extend_from_slice(&bytes);
-        } else {
-            self.orders.push_back(Order::Send(bytes));
         }
         Ok(())
     }
 
     /// Whether the socket's being writable would help.
     pub(crate) fn wants_socket(&self) -> bool {
-        self.current.is_some()
+        self.current.is_some() && !self.held
     }
 
-    pub(crate) fn is_reading(&self) -> bool {
-        self.reading.is_some()
-    }
-
-    /// Waits for the run that is being read from the disk. Only while [`Writer::is_reading`].
-    pub(crate) async fn run_read(&mut self) -> io::Result<()> {
-        let Some(reading) = &mut self.reading else {
-            return std::future::pending().await;
-        };
-        let run = reading.await.map_err(io::Error::other)?;
-        self.reading = None;
-        self.ready = Some(run?);
+    /// Waits for what comes from our own side: the run that is being read from the disk, and leave to send more payload.
+    pub(crate) async fn supplied(&mut self) -> io::Result<()> {
+        tokio::select! {
+            run = read_run(&mut self.reading) => {
+                self.reading = None;
+                self.ready = Some(run?);
+            }
+            () = self.purse.filled(), if self.held => {}
+        }
         Ok(())
     }
 
@@ -144,18 +143,29 @@ impl Writer {
         stream: &TcpStream,
         uploaded: &mut Vec<Block>,
     ) -> io::Result<()> {
+        self.held = false;
         loop {
             self.advance_queue();
             let Some(current) = &self.current else {
                 return Ok(());
             };
             let bytes = current.bytes();
-            match stream.try_write(&bytes[self.written..]) {
+            let rest = &bytes[self.written..];
+            let next = match current {
+                Item::Messages(_) => rest,
+                Item::Run(_) => &rest[..self.purse.afford(rest.len() as u64) as usize],
+            };
+            if next.is_empty() {
+                self.held = true;
+                return Ok(());
+            }
+            match stream.try_write(next) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     let before = self.written;
                     self.written += count;
                     if let Item::Run(run) = current {
+                        self.purse.spend(count as u64);
                         run.finished(before, self.written, uploaded);
                     }
                     if self.written == bytes.len() {
@@ -174,10 +184,10 @@ impl Writer {
 
     /// Moves what is next towards the socket, and has the run after it read meanwhile.
     fn advance_queue(&mut self) {
-        if self.current.is_none() && self.reading.is_none() {
-            self.current = match self.ready.take() {
-                Some(run) => Some(Item::Run(run)),
-                None => self.next_messages().map(Item::Messages),
+        if self.current.is_none() {
+            self.current = match self.next_messages() {
+                Some(messages) => Some(Item::Messages(messages)),
+                None => self.ready.take().map(Item::Run),
             };
         }
         if self.reading.is_none() && self.ready.is_none() {
@@ -186,14 +196,7 @@ impl Writer {
     }
 
     fn next_messages(&mut self) -> Option<Vec<u8>> {
-        if !matches!(self.orders.front(), Some(Order::Send(_))) {
-            return None;
-        }
-        let Some(Order::Send(bytes)) = self.orders.pop_front() else {
-            return None;
-        };
-        self.unread -= bytes.len();
-        Some(bytes)
+        (!self.messages.is_empty()).then(|| std::mem::take(&mut self.messages))
     }
 
     /// Starts to read the run at the front of the orders, if there is one.
@@ -203,12 +206,13 @@ impl Writer {
         };
         let mut run = self.spare.take().unwrap_or_default();
         run.blocks.clear();
-        while run.blocks.len() < RUN_BLOCKS
-            && let Some(&Order::Upload(block)) = self.orders.front()
-        {
-            run.blocks.push(block);
-            self.orders.pop_front();
-        }
+        let most = if self.purse.is_limited() {
+            LIMITED_RUN_BLOCKS
+        } else {
+            RUN_BLOCKS
+        };
+        let count = self.uploads.len().min(most);
+        run.blocks.extend(self.uploads.drain(..count));
         if run.blocks.is_empty() {
             self.spare = Some(run);
             return;
@@ -217,6 +221,14 @@ impl Writer {
         self.reading = Some(tokio::task::spawn_blocking(move || {
             run.read(&storage).map(|()| run)
         }));
+    }
+}
+
+/// Waits for the run that is being read, if there is one.
+async fn read_run(reading: &mut Option<JoinHandle<io::Result<Run>>>) -> io::Result<Run> {
+    match reading {
+        Some(reading) => reading.await.map_err(io::Error::other)?,
+        None => std::future::pending().await,
     }
 }
 
@@ -261,6 +273,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::throttle::{Limits, Throttles};
 
     const FIRST: Block = Block {
         piece: 0,
@@ -268,15 +281,22 @@ mod tests {
         length: 1 << 14,
     };
 
+    fn writer() -> Writer {
+        Writer::new(
+            Content::default(),
+            Throttles::start(Limits::default()).lanes().up.purse(),
+        )
+    }
+
     fn cancelled(writer: &mut Writer, block: Block, reject: bool) -> Option<Vec<u8>> {
         let order = Order::CancelUpload { block, reject };
         writer.push(order).expect("there is room");
         writer.next_messages()
     }
 
-    #[test]
-    fn an_upload_that_has_not_begun_is_rejected_in_its_place() {
-        let mut writer = Writer::new(Content::default());
+    #[tokio::test]
+    async fn an_upload_that_has_not_begun_is_rejected_in_its_place() {
+        let mut writer = writer();
         writer.push(Order::Upload(FIRST)).expect("there is room");
         let mut expected = Vec::new();
         Message::Reject(FIRST).encode(&mut expected);
@@ -285,23 +305,23 @@ mod tests {
         assert_eq!(cancelled(&mut writer, FIRST, false), None);
     }
 
-    #[test]
-    fn an_upload_that_has_begun_is_not_rejected_as_well() {
-        let mut writer = Writer::new(Content::default());
+    #[tokio::test]
+    async fn an_upload_that_has_begun_is_not_rejected_as_well() {
+        let mut writer = writer();
         writer.push(Order::Upload(FIRST)).expect("there is room");
         // What the reading has taken off the queue will be sent.
-        assert_eq!(writer.orders.pop_front(), Some(Order::Upload(FIRST)));
+        assert_eq!(writer.uploads.pop_front(), Some(FIRST));
         assert_eq!(cancelled(&mut writer, FIRST, true), None);
     }
 
-    #[test]
-    fn a_peer_that_reads_nothing_is_given_up() {
-        let mut writer = Writer::new(Content::default());
-        let mebibyte = || Order::Send(vec![0; 1 << 20]);
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_is_given_up() {
+        let mut writer = writer();
+        let part = || Order::Send(vec![0; 1 << 18]);
         for _ in 0..4 {
-            writer.push(mebibyte()).unwrap();
+            writer.push(part()).unwrap();
         }
-        let error = writer.push(mebibyte()).unwrap_err();
+        let error = writer.push(part()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 

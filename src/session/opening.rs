@@ -15,6 +15,7 @@ use crate::event::{Event, Finished, Phase, Progress};
 use crate::peer_driver::{Door, News};
 use crate::state::StateDir;
 use crate::storage::Storage;
+use crate::throttle::Lanes;
 
 /// What the owner of a torrent may ask of its session.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ pub(crate) struct Opening {
     /// The addresses to dial from, at most one a family.
     pub(crate) local: Vec<IpAddr>,
     pub(crate) state: Option<Arc<StateDir>>,
+    pub(crate) lanes: Lanes,
 }
 
 /// The session's ends of the channels to the torrent's owner.

@@ -20,6 +20,7 @@ mod library;
 mod metadata;
 mod private_torrents;
 mod publishing;
+mod rate_limits;
 mod restart;
 mod several_addresses;
 mod support;

@@ -26,6 +26,16 @@ pub enum Source {
     Dht,
 }
 
+/// How much payload may be requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// As much as there is. So it is until something else is said.
+    Unlimited,
+    /// So many bytes in addition to what is left. What was requested before the first of these does not count; what comes counts,
+    /// wanted or not.
+    More(u64),
+}
+
 /// What can happen to a [`Torrent`](crate::Torrent).
 #[derive(Debug, Clone)]
 pub enum Input<'a> {
@@ -96,6 +106,8 @@ pub enum Input<'a> {
     Urgent(&'a [u32]),
     /// Whether the driver's buffers are full: nothing more is requested until they are not.
     Pressure(bool),
+    /// How much may be requested from now on. [`Torrent::shortage`](crate::Torrent::shortage) says how much more could be.
+    Allowance(Allowance),
     /// The deadline that `handle` returned has come.
     Timeout,
 }

@@ -64,7 +64,7 @@ pub use geometry::{BLOCK_LENGTH, Block, Geometry, GeometryError, MAX_PIECE_LENGT
 pub use handshake::{Handshake, HandshakeError, Reserved};
 pub use host_port::{HostPort, HostPortError};
 pub use info_hash::{InfoHash, InfoHashError};
-pub use input::{Direction, Input, Link, Source};
+pub use input::{Allowance, Direction, Input, Link, Source};
 pub use magnet::{Magnet, MagnetError};
 pub use message::{Message, encode_piece_header};
 pub use metadata::{

@@ -1,5 +1,6 @@
 //! One torrent over all its connections.
 
+mod budget;
 mod context;
 mod downloading;
 mod housekeeping;
@@ -28,6 +29,7 @@ use crate::piece_picker::PiecePicker;
 use crate::{
     Bitfield, Block, Config, Info, InfoHash, Input, Link, MetadataAssembly, Outbox, PeerId,
 };
+use budget::Budget;
 use context::Context;
 use selection::Selection;
 use timers::Timers;
@@ -60,6 +62,7 @@ pub struct Torrent {
     /// When the driver may be asked for peers again.
     next_need: Option<Duration>,
     pressure: bool,
+    budget: Budget,
     /// Something can be requested that could not before: idle peers are to be looked at.
     stirred: bool,
     /// When they are to be looked at for what was rejected.
@@ -93,6 +96,7 @@ impl Torrent {
             slots: 0,
             next_need: None,
             pressure: false,
+            budget: Budget::default(),
             stirred: false,
             stir_at: None,
             deadline: None,
@@ -142,6 +146,7 @@ impl Torrent {
             Input::Order(order) => self.set_order(order),
             Input::Urgent(pieces) => self.set_urgent(pieces),
             Input::Pressure(pressure) => self.pressed(context, pressure),
+            Input::Allowance(allowance) => self.allowed(allowance),
             Input::Timeout => {}
         }
         if self.stirred {

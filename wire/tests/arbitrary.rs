@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use wire::{
-    BLOCK_LENGTH, Bitfield, Block, CloseReason, Config, Direction, Event, ExtensionHandshake,
-    Handshake, Info, InfoBuilder, Input, Link, Message, MetadataMessage, Order, Outbox, PeerId,
-    Priority, Reserved, Source, Torrent,
+    Allowance, BLOCK_LENGTH, Bitfield, Block, CloseReason, Config, Direction, Event,
+    ExtensionHandshake, Handshake, Info, InfoBuilder, Input, Link, Message, MetadataMessage, Order,
+    Outbox, PeerId, Priority, Reserved, Source, Torrent,
 };
 
 const PIECES: u32 = 6;
@@ -50,6 +50,7 @@ enum Step {
         valid: bool,
     },
     Pressure(bool),
+    Allow(Option<u64>),
     Prioritize(Vec<Priority>),
     Order(bool),
     Urgent(Vec<u32>),
@@ -153,6 +154,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::collection::vec(prop::bool::weighted(0.3), PIECES as usize).prop_map(Step::Start),
         5 => (0..=PIECES, prop::bool::weighted(0.8)).prop_map(|(piece, valid)| Step::Check { piece, valid }),
         1 => any::<bool>().prop_map(Step::Pressure),
+        2 => prop::option::of(0..100_000u64).prop_map(Step::Allow),
         1 => prop::collection::vec((0..4u8).prop_map(priority), 0..=PIECES as usize)
             .prop_map(Step::Prioritize),
         1 => any::<bool>().prop_map(Step::Order),
@@ -384,6 +386,9 @@ impl World {
             }
             Step::Check { piece, valid } => self.input(Input::PieceChecked { piece, valid }),
             Step::Pressure(pressure) => self.input(Input::Pressure(pressure)),
+            Step::Allow(bytes) => self.input(Input::Allowance(
+                bytes.map_or(Allowance::Unlimited, Allowance::More),
+            )),
             Step::Prioritize(priorities) => self.input(Input::Prioritize(&priorities)),
             Step::Order(in_sequence) => self.input(Input::Order(if in_sequence {
                 Order::Sequential

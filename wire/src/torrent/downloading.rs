@@ -362,6 +362,7 @@ impl Torrent {
             return Ok(());
         };
         connection.last_received = context.now;
+        self.budget.arrived(block.length);
         let sent = connection.requests.answered(block);
         match sent {
             Some(sent) => connection.delivered(context.config, context.now, sent, block),
@@ -472,8 +473,8 @@ impl Torrent {
 
     /// Looks for requests for all peers that could take more.
     pub(super) fn refill_all(&mut self, context: &mut Context<'_>) {
-        let links: Vec<_> = self.connections.keys().copied().collect();
-        for link in links {
+        let links = self.connections.keys().copied().collect();
+        for link in self.budget.in_turn(links) {
             if let Some(connection) = self.connections.get_mut(&link) {
                 connection.searched = None;
             }
@@ -483,6 +484,7 @@ impl Torrent {
 
     /// Sends requests until as many are in flight as the pipeline asks for. Done in batches, when a quarter of them have been answered.
     pub(super) fn refill(&mut self, context: &mut Context<'_>, link: Link) {
+        let affordable = self.affordable();
         let (Some(connection), Some(picker)) = (self.connections.get_mut(&link), &mut self.picker)
         else {
             return;
@@ -508,7 +510,12 @@ impl Torrent {
             whole_pieces: rate * WHOLE_PIECE_SECONDS >= u64::from(picker.piece_length()),
             alone: self.blame.is_suspect(connection.address),
         };
-        let wanted = target.saturating_sub(in_flight) as usize;
+        let wanted = self
+            .budget
+            .afford(target.saturating_sub(in_flight) as usize, affordable);
+        if wanted == 0 {
+            return;
+        }
         let stage = picker.stage();
         let chosen = &mut self.chosen;
         chosen.clear();
@@ -535,6 +542,7 @@ impl Torrent {
             connection.pipeline.idle();
         }
         connection.last_sent = context.now;
+        self.budget.served(link);
         for &block in &*chosen {
             connection.requests.push(context.now, block);
             context.out.send(link, Message::Request(block));

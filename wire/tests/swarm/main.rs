@@ -2,6 +2,7 @@
 
 mod fetching;
 mod hostile;
+mod limits;
 mod metadata;
 mod network;
 mod serving;

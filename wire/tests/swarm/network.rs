@@ -8,8 +8,8 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use wire::{
-    Bitfield, Block, CloseReason, Config, Direction, Event, Frame, Handshake, Info, InfoBuilder,
-    InfoHash, Input, Link, Message, PeerId, Reserved, Source, Torrent, decode_frame,
+    Allowance, Bitfield, Block, CloseReason, Config, Direction, Event, Frame, Handshake, Info,
+    InfoBuilder, InfoHash, Input, Link, Message, PeerId, Reserved, Source, Torrent, decode_frame,
 };
 
 use super::wishes::{Wish, Wishes};
@@ -203,6 +203,11 @@ impl Swarm {
             .map(|&other| self.nodes[other].address)
             .collect();
         self.act(node, Input::Candidates(&addresses, Source::Dht), None);
+    }
+
+    /// Says how much a node may request.
+    pub(crate) fn allow(&mut self, node: usize, allowance: Allowance) {
+        self.act(node, Input::Allowance(allowance), None);
     }
 
     /// The node falls silent: nothing from it arrives, and nobody is told.
