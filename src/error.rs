@@ -125,6 +125,16 @@ pub enum Error {
         /// Pieces in all.
         pieces: u32,
     },
+    /// Files were chosen that the torrent has not.
+    #[error(
+        "{name} has {files} files, and none of those that are wanted; `trackless get --list` shows them"
+    )]
+    NothingWanted {
+        /// The torrent's name.
+        name: String,
+        /// How many files it has.
+        files: usize,
+    },
     /// Disk.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -22,7 +22,7 @@ pub enum Phase {
     Verify,
     /// Fetching pieces.
     Download,
-    /// Everything is there; serving others.
+    /// Everything that is wanted is there; serving others.
     Seed,
 }
 
@@ -48,6 +48,10 @@ pub struct Progress {
     pub done: u64,
     /// All bytes; 0 before the metadata.
     pub total: u64,
+    /// Bytes of the pieces that are wanted, there or not; 0 before the disk was checked. More than the files have if they share pieces with others.
+    pub wanted: u64,
+    /// Of these, bytes that are not there.
+    pub missing: u64,
     /// Verified pieces.
     pub pieces_done: u32,
     /// All pieces; 0 before the metadata.
@@ -104,11 +108,11 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// Everything is on the disk and verified.
+    /// Everything that is wanted is on the disk and verified.
     Done {
         /// The file, or the directory of a torrent with several.
         path: PathBuf,
-        /// Bytes in all.
+        /// Bytes of the files that are wanted.
         bytes: u64,
         /// Since the start of the command.
         elapsed: Duration,
@@ -120,7 +124,7 @@ pub enum Event {
 pub struct Finished {
     /// The file, or the directory of a torrent with several.
     pub path: PathBuf,
-    /// Bytes in all.
+    /// Bytes of the files that are wanted.
     pub bytes: u64,
     /// From the call of [`Node::get`](crate::Node::get) to the last verified byte.
     pub elapsed: Duration,

@@ -49,6 +49,7 @@ mod piece_hash;
 mod platform;
 mod publisher;
 mod receipt;
+mod selection;
 mod session;
 mod sockets;
 mod state;
@@ -71,6 +72,7 @@ pub use node::{
 };
 pub use publisher::{Publisher, PublisherError};
 pub use receipt::{AnnounceReceipt, Holder, KeptAnnounce, Testimony};
+pub use selection::Selection;
 pub use state::default_state_dir;
 pub use storage::StorageError;
 pub use throttle::Limits;

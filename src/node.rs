@@ -11,7 +11,7 @@ use dht::{AnnouncedPort, Id, Item, Salt};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
-use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, PeerId, Reserved};
+use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, Order, PeerId, Reserved};
 
 use crate::batch::Batch;
 use crate::dht_driver::{Dht, DhtStatistics, Question, Setup};
@@ -21,6 +21,7 @@ use crate::lookup::{Lookup, LookupEvent, Peers};
 use crate::peer_driver::{Door, Doors, listen};
 use crate::publisher::Publisher;
 use crate::receipt::{AnnounceReceipt, Announcer, KeptAnnounce};
+use crate::selection::Selection;
 use crate::session::{Begin, Command, INBOX, Opening, Session};
 use crate::sockets;
 use crate::state::StateDir;
@@ -58,6 +59,10 @@ impl From<InfoHash> for Source {
 pub struct GetOptions {
     /// The content goes to this directory, under the torrent's name.
     pub directory: PathBuf,
+    /// The files that are wanted.
+    pub selection: Selection,
+    /// In which order pieces are fetched.
+    pub order: Order,
     /// Peers to ask besides those that the DHT names.
     pub peers: Vec<SocketAddr>,
     /// Nothing moved for so long: the download ends, with the error of the phase it was in. `None` waits for ever.
@@ -69,6 +74,8 @@ impl Default for GetOptions {
     fn default() -> Self {
         GetOptions {
             directory: PathBuf::from("."),
+            selection: Selection::default(),
+            order: Order::default(),
             peers: Vec::new(),
             timeout: Some(DEFAULT_TIMEOUT),
         }
@@ -451,12 +458,15 @@ impl Node {
     pub async fn get(
         &self,
         source: impl Into<Source>,
-        options: GetOptions,
+        mut options: GetOptions,
     ) -> Result<Torrent, Error> {
         let started = Instant::now();
         let (info_hash, info, peers) = match source.into() {
             Source::InfoHash(info_hash) => (info_hash, None, Vec::new()),
-            Source::Magnet(magnet) => (magnet.info_hash, None, magnet.peers),
+            Source::Magnet(magnet) => {
+                options.selection = options.selection.or(magnet.files);
+                (magnet.info_hash, None, magnet.peers)
+            }
             Source::Metainfo(metainfo) => {
                 let info = metainfo.info;
                 (info.hash(), Some(info), Vec::new())
@@ -523,6 +533,8 @@ impl Node {
         let opening = Opening {
             begin,
             directory: options.directory,
+            wanted: options.selection.files(),
+            order: options.order,
             resumed,
             timeout: options.timeout,
             started,

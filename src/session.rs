@@ -1,6 +1,7 @@
 //! One torrent at work: the task that owns the engine and brings it together with peers, disk and DHT.
 
 mod checking;
+mod choice;
 mod completion;
 mod desk;
 mod discovery;
@@ -28,6 +29,8 @@ use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
 use crate::storage::{BlockPool, Outcome, StorageError};
 use crate::{Error, Finished};
 use checking::{Checked, Checking, Inventory};
+use choice::Choice;
+pub(crate) use choice::some_of;
 use completion::Completion;
 use desk::Desk;
 use discovery::{Discovery, Found};
@@ -56,6 +59,7 @@ pub(crate) struct Session {
     ration: Ration,
     /// Reached by the connections that upload.
     content: Content,
+    choice: Choice,
     pool: BlockPool,
     /// While the disk is being checked.
     checking: Option<Checking>,
@@ -77,6 +81,8 @@ enum Wake {
     Checked(Checked),
     Sealed(Result<(), StorageError>),
     Allowed(Allowance),
+    /// The disk is ready for another choice of files.
+    Chosen(Result<(), StorageError>),
     /// The way into the DHT looks different.
     Entrance,
     Tick,
@@ -115,6 +121,7 @@ impl Session {
             deadline: None,
             desk: Desk::default(),
             content: Content::default(),
+            choice: Choice::new(opening.wanted.clone()),
             pool: BlockPool::new(POOLED_BLOCKS),
             checking: None,
             intake: None,
@@ -151,6 +158,7 @@ impl Session {
                 Wake::Command(Command::AddPeers(peers, source)) => {
                     self.handle(Input::Candidates(&peers, source));
                 }
+                Wake::Command(Command::Select(files)) => self.choose(files)?,
                 Wake::Command(Command::Stop(done)) => return Ok(Some(done)),
                 Wake::Found(Found::Peers(mut peers)) => {
                     peers.retain(|peer| !self.is_ourselves(peer));
@@ -176,6 +184,10 @@ impl Session {
                     self.done();
                 }
                 Wake::Allowed(allowance) => self.handle(Input::Allowance(allowance)),
+                Wake::Chosen(result) => {
+                    result?;
+                    self.chosen();
+                }
                 // `settle` looks at it.
                 Wake::Entrance => {}
                 Wake::Tick => {
@@ -209,6 +221,7 @@ impl Session {
             Some(checked) = optional(&mut self.checking, Checking::next) => Wake::Checked(checked),
             result = self.completion.sealed() => Wake::Sealed(result),
             allowance = self.ration.next() => Wake::Allowed(allowance),
+            result = self.choice.ready() => Wake::Chosen(result),
             _ = ticks.tick() => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
@@ -220,8 +233,7 @@ impl Session {
             Begin::Hash(_) => Ok(()),
             Begin::Info(info) => {
                 let info = Arc::clone(info);
-                self.info_known(info);
-                Ok(())
+                self.info_known(info)
             }
             // Whoever finds us before the end of the check waits for it at our side.
             Begin::Content(storage) => {
@@ -247,20 +259,16 @@ impl Session {
         }
     }
 
-    /// The info dictionary is here: what does the disk have of it?
-    fn info_known(&mut self, info: Arc<Info>) {
+    /// The info dictionary is here.
+    fn info_known(&mut self, info: Arc<Info>) -> Result<(), Error> {
         if info.is_private() {
             // BEP 27: from now on nobody is asked.
             self.discovery = None;
             self.config.dht_port = None;
         }
-        self.announce();
-        self.completion.keep(Arc::clone(&info));
         self.info.send_replace(Some(Arc::clone(&info)));
         self.standing.tell(Event::Metadata(Arc::clone(&info)));
-        self.standing.moved();
-        let directory = self.opening.directory.clone();
-        self.checking = Some(Checking::of_download(info, directory, self.opening.resumed));
+        self.fetch(info)
     }
 
     /// Tells the DHT that we are here. Not before it is known whether anybody may be told.
@@ -300,7 +308,12 @@ impl Session {
         }
         let _ = self.content.set(storage);
         self.standing.moved();
+        if self.opening.begin.is_download() {
+            self.prioritise();
+            self.handle(Input::Order(self.opening.order));
+        }
         self.handle(Input::Start { have });
+        self.choose_anew();
         Ok(())
     }
 
@@ -434,7 +447,7 @@ impl Session {
 
     fn engine_event(&mut self, event: wire::Event) -> Result<(), Error> {
         match event {
-            wire::Event::Metadata(info) => self.info_known(info),
+            wire::Event::Metadata(info) => self.info_known(info)?,
             wire::Event::MetadataUnusable { reason } => {
                 return Err(Error::UnusableMetadata {
                     info_hash: self.info_hash,
@@ -442,10 +455,7 @@ impl Session {
                 });
             }
             wire::Event::PieceCompleted { .. } => self.standing.moved(),
-            wire::Event::Finished => {
-                self.has_all();
-                self.finish();
-            }
+            wire::Event::Finished => self.finish(),
             wire::Event::PeerConnected { address, .. } => {
                 self.standing.tell(Event::Connected(address));
             }
@@ -470,9 +480,13 @@ impl Session {
         Ok(())
     }
 
-    /// Everything is there. A download is sealed before anybody hears of it.
+    /// Everything that is wanted is there. A download is sealed before anybody hears of it.
     fn finish(&mut self) {
-        self.intake = None;
+        // Of what is not wanted some may have been begun: it goes on where it was, if it is wanted again.
+        if self.engine.have().is_some_and(Bitfield::is_full) {
+            self.intake = None;
+            self.has_all();
+        }
         if !self.opening.begin.is_download() {
             self.done();
         } else if let Some(storage) = self.content.get() {
@@ -486,7 +500,7 @@ impl Session {
         };
         let finished = Finished {
             path: storage.path().to_owned(),
-            bytes: storage.info().total_length(),
+            bytes: storage.wanted_length(),
             elapsed: self.opening.started.elapsed(),
         };
         let figures = self.engine.progress(self.epoch.elapsed());
@@ -510,11 +524,11 @@ impl Session {
             known: figures.known,
             asks_dht: self.discovery.is_some() && dht.knows_somebody(),
             dht_ready: dht.entrance().borrow().ready,
-            metadata: self.engine.info().is_some(),
+            metadata: self.engine.info().is_some() && !self.is_undecided(),
             complete: self
                 .engine
                 .have()
-                .map(|have| have.is_full() && self.completion.is_over()),
+                .map(|_| figures.bytes_missing == 0 && self.completion.is_over()),
         });
         if changed && let Some(phase) = self.standing.phase() {
             // So that whoever shows the phase has its figures.
@@ -524,7 +538,11 @@ impl Session {
     }
 
     /// Fails if nothing has moved for too long, or cannot ever.
-    fn lose_patience(&self) -> Result<(), Error> {
+    fn lose_patience(&mut self) -> Result<(), Error> {
+        if self.is_undecided() {
+            // It is the user who takes his time.
+            self.standing.moved();
+        }
         let entrance = self.opening.dht.entrance();
         if self.standing.phase() == Some(Phase::Bootstrap)
             && self.opening.begin.is_download()

@@ -18,10 +18,10 @@ use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use wire::{Bitfield, Info};
+use wire::{Bitfield, FileSet, Info};
 
 pub(crate) use assembly::{Assembly, Job};
 pub(crate) use block_pool::{BlockBuffer, BlockPool};
@@ -39,6 +39,8 @@ pub(crate) struct Storage {
     info: Arc<Info>,
     path: PathBuf,
     files: Files,
+    /// The files that are fetched.
+    wanted: Mutex<FileSet>,
 }
 
 impl Storage {
@@ -47,8 +49,9 @@ impl Storage {
         let name = PathBuf::from(info.name());
         let layout = Layout::of(&info, &name);
         Self {
-            path: directory.join(name),
-            files: Files::new(directory.to_owned(), layout),
+            path: directory.join(&name),
+            files: files(&info, directory, layout, &name),
+            wanted: Mutex::new(FileSet::all()),
             info,
         }
     }
@@ -64,7 +67,8 @@ impl Storage {
         let layout = Layout::of(&info, top);
         Self {
             path: path.to_owned(),
-            files: Files::new(directory.to_owned(), layout),
+            files: files(&info, directory, layout, top),
+            wanted: Mutex::new(FileSet::all()),
             info,
         }
     }
@@ -79,16 +83,36 @@ impl Storage {
         &self.info
     }
 
-    /// Gets ready to write: takes the lock that keeps other processes out, and creates the directories and the files that
+    /// Only these files are wanted, from the next [`prepare`](Self::prepare) on.
+    pub(crate) fn select(&self, wanted: FileSet) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+    }
+
+    /// The files that are wanted.
+    pub(crate) fn wanted(&self) -> FileSet {
+        self.wanted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Bytes of the files that are wanted.
+    pub(crate) fn wanted_length(&self) -> u64 {
+        let wanted = self.wanted();
+        let files = self.info.files().iter().enumerate();
+        let chosen = files.filter(|&(index, _)| wanted.contains(index));
+        chosen.map(|(_, file)| file.length).sum()
+    }
+
+    /// No file is left out.
+    pub(crate) fn is_whole(&self) -> bool {
+        (0..self.info.files().len()).all(|file| !self.files.is_left_out(file))
+    }
+
+    /// Gets ready to write: takes the lock that keeps other processes out, and creates the directories and the wanted files that
     /// are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
     pub(crate) fn prepare(&self) -> Result<(), StorageError> {
-        if let Some((index, first)) = self.files.on_disk().next() {
-            self.files.lock(index, first)?;
-        }
-        for (index, file) in self.files.on_disk() {
-            self.files.writer(index, file)?;
-        }
-        Ok(())
+        self.files.prepare(&self.wanted())
     }
 
     /// Renames each file that has anything in it to NAME.old (or NAME.old.1, …), starts with empty ones, and returns the old
@@ -98,7 +122,9 @@ impl Storage {
     /// place are somebody else's, and writing would destroy them.
     pub(crate) fn set_aside_foreign(&self) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
         let mut renamed = Vec::new();
-        for (_, file) in self.files.on_disk() {
+        let wanted = self.wanted();
+        let chosen = self.files.on_disk();
+        for (_, file) in chosen.filter(|&(index, _)| wanted.contains(index)) {
             let path = self.files.path(file);
             if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
                 let aside = free_name(&path);
@@ -114,6 +140,17 @@ impl Storage {
         Ok(renamed)
     }
 
+    /// Leaves files as they are that are not wanted, and of which none of the pieces that are there has a part: they may be somebody else's.
+    pub(crate) fn leave_foreign(&self, have: &Bitfield) -> Result<(), StorageError> {
+        let wanted = self.wanted();
+        let files = self.info.files().iter().enumerate();
+        let foreign = files.filter(|(index, file)| {
+            let is_ours = self.info.pieces_of(file).any(|piece| have.get(piece));
+            !file.padding && !wanted.contains(*index) && !is_ours
+        });
+        self.files.leave_out(foreign.map(|(index, _)| index))
+    }
+
     /// Hashes what is there, on `threads` threads, and returns the pieces that are right.
     ///
     /// A file that is missing or short is simply not there, and holes cost nothing. `progress` hears how many
@@ -124,6 +161,7 @@ impl Storage {
         progress: &(dyn Fn(u32) + Sync),
         cancel: &AtomicBool,
     ) -> Result<Bitfield, StorageError> {
+        self.files.find_part_file()?;
         let geometry = self.info.geometry();
         let checked = AtomicU32::new(0);
         let valid = hash_pieces(&self.files, geometry, threads, |piece, hash| {
@@ -154,7 +192,7 @@ impl Storage {
         self.files.write(offset, buffers)
     }
 
-    /// After the last piece: cuts what is longer than it should be. When the bytes reach the platter is the system's choice:
+    /// After the last piece: cuts what is longer than it should be, and removes what nothing is in any more. When the bytes reach the platter is the system's choice:
     /// the next start checks them anyway.
     pub(crate) fn finish(&self) -> Result<(), StorageError> {
         for (index, entry) in self.files.on_disk() {
@@ -169,7 +207,7 @@ impl Storage {
                 StorageError::from_io("shorten", &self.files.path(entry), error)
             })?;
         }
-        Ok(())
+        self.files.drop_part_file()
     }
 }
 
@@ -177,6 +215,15 @@ impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Storage({})", self.path.display())
     }
+}
+
+/// The files of a torrent of which some may be left out. `top` is the directory that holds them.
+fn files(info: &Info, directory: &Path, layout: Layout, top: &Path) -> Files {
+    let files = Files::new(directory.to_owned(), layout);
+    if info.is_single_file() {
+        return files;
+    }
+    files.with_part_file(top.join(format!(".{}.parts", info.hash())))
 }
 
 /// NAME.old, or the first of NAME.old.1, NAME.old.2, … that is free.

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use wire::{Info, InfoHash};
+use wire::{FileSet, Info, InfoHash};
 
-use crate::session::{Command, Owner};
+use crate::session::{Command, Owner, some_of};
 use crate::throttle::Lanes;
 use crate::{Error, Event, Finished, Limits, Phase, Progress};
 
@@ -67,6 +67,30 @@ impl Torrent {
         self.info.borrow().clone()
     }
 
+    /// Waits for the info dictionary.
+    ///
+    /// # Errors
+    /// The torrent has stopped, or failed before it was there: [`Torrent::finished`] knows.
+    pub async fn metadata(&self) -> Result<Arc<Info>, Error> {
+        let mut info = self.info.clone();
+        let known = info.wait_for(Option::is_some).await;
+        let known = known.ok().and_then(|info| info.clone());
+        known.ok_or(Error::ShutDown)
+    }
+
+    /// Fetches these files and no others, from now on; numbers that the torrent has no file for are passed over. What was fetched of others stays. It can be
+    /// called at any time and again; each time that what is wanted is there, [`Event::Done`] is told.
+    ///
+    /// # Errors
+    /// The torrent is known to have none of them, or has stopped.
+    pub async fn select(&self, files: FileSet) -> Result<(), Error> {
+        if let Some(info) = self.info() {
+            some_of(&info, &files)?;
+        }
+        let sent = self.commands.send(Command::Select(files)).await;
+        sent.map_err(|_| Error::ShutDown)
+    }
+
     /// The latest figures.
     pub fn progress(&self) -> Progress {
         *self.progress.borrow()
@@ -110,7 +134,7 @@ impl Torrent {
         self.events.recv().await
     }
 
-    /// Waits until everything is there and verified. To be called once.
+    /// Waits until everything that is wanted is there and verified, for the first time. To be called once.
     ///
     /// # Errors
     /// The download failed, or was stopped.

@@ -221,6 +221,7 @@ impl Demo<'_> {
             directory: self.place.arrived(),
             timeout: Some(PATIENCE),
             peers: Vec::new(),
+            ..GetOptions::default()
         };
         let mut torrent = node.get(Source::InfoHash(info_hash), options).await?;
         let mut narrator = Narrator::new(self.output, Instant::now());
@@ -235,6 +236,7 @@ impl Demo<'_> {
             }
             match step {
                 Step::Phase(next) => phase = Some((next, now)),
+                Step::Metadata(_) => {}
                 Step::Done(_) => {
                     let spent = narrator.times().spent(now);
                     let download = spent

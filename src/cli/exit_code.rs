@@ -84,6 +84,7 @@ impl From<&Error> for ExitCode {
             | Error::NobodyToAsk { .. }
             | Error::Resolve { .. } => ExitCode::NoNode,
             Error::Storage(_) | Error::State { .. } => ExitCode::Disk,
+            Error::NothingWanted { .. } => ExitCode::Usage,
             Error::Create(error) => error.into(),
             Error::Stalled { .. } | Error::Incomplete { .. } => ExitCode::Unfinished,
             _ => ExitCode::Other,

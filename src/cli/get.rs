@@ -1,6 +1,10 @@
 //! `trackless get`: what the program is for.
 
+mod ask;
+mod choice;
 mod follow;
+mod listing;
+mod wish;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +14,9 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use trackless::{Following, GetOptions, Node, Publication, Publisher, Source, Torrent};
 use wire::{HostPort, InfoHash};
+
+pub(crate) use listing::ListedFile;
+use wish::Wish;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -37,6 +44,9 @@ Examples:
   trackless get 0123456789abcdef0123456789abcdef01234567
   trackless get 'magnet:?xt=urn:btih:…' -o ~/Downloads
   trackless get debian.torrent --keep-seeding
+  trackless get 'magnet:?xt=urn:btih:…' --list                              (what is in it, with numbers)
+  trackless get 'magnet:?xt=urn:btih:…' --select 1-5,8                      (these files only)
+  trackless get album.torrent --select '*.flac,notes/'                      (those of these names; more of them another time)
   trackless get 'magnet:?xs=urn:btpk:…'                                     (what that publisher has published last)
   trackless get 'magnet:?xs=urn:btpk:…' --follow                            (and whatever he publishes from now on)
   trackless get HASH --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7003     (a local network)
@@ -59,6 +69,17 @@ pub(crate) struct Arguments {
         hide_default_value = true
     )]
     output: PathBuf,
+    /// Show the files and their numbers, and fetch nothing. Of a torrent that is not at hand the metadata are fetched for it.
+    #[arg(long)]
+    list: bool,
+    /// Fetch these files only: numbers as --list shows them, names of files or directories, paths, patterns; or `ask`, to be asked.
+    #[arg(
+        long,
+        value_name = "1-5,8|NAME|ask",
+        value_delimiter = ',',
+        conflicts_with = "list"
+    )]
+    select: Vec<String>,
     /// A peer to ask besides those that the DHT names; give it once for each.
     #[arg(
         long,
@@ -103,6 +124,11 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     let wanted = source::wanted(&arguments.torrent)?;
+    let wish = Wish::new(arguments.list, &arguments.select)?;
+    if let (Wish::List(_), Wanted::Torrent(Source::Metainfo(metainfo))) = (&wish, &wanted) {
+        listing::show(&metainfo.info, None, output);
+        return Ok(());
+    }
     if arguments.follow && !matches!(wanted, Wanted::Newest(_)) {
         return Err(Failure::Usage(
             "only a publisher can be followed: magnet:?xs=urn:btpk:…; a torrent does not change"
@@ -120,11 +146,13 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         directory: arguments.output,
         peers: interrupt.or(addresses(&arguments.peer, output)).await?,
         timeout: arguments.timeout.limit(),
+        ..GetOptions::default()
     };
     let fetching = Fetching {
         node: &node,
         output,
         start,
+        wish,
         keep_seeding: arguments.keep_seeding || arguments.follow,
     };
     let result = match wanted {
@@ -149,6 +177,7 @@ struct Fetching<'a> {
     node: &'a Node,
     output: &'a Output,
     start: Instant,
+    wish: Wish,
     keep_seeding: bool,
 }
 
@@ -173,10 +202,13 @@ impl Fetching<'_> {
     async fn fetch(
         &self,
         source: Source,
-        options: GetOptions,
+        mut options: GetOptions,
         mut following: Option<&mut Following>,
         interrupt: &mut Interrupt,
     ) -> Result<End, Failure> {
+        let wish = self.wish.clone().or_linked(&source);
+        options.selection = wish.selection();
+        let mut wanted = None;
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut done = false;
@@ -190,9 +222,24 @@ impl Fetching<'_> {
             };
             match step {
                 Step::Phase(_) => {}
-                Step::Done(path) => {
+                Step::Metadata(info) => {
+                    narrator.hush();
+                    wanted = wish.of(&info, self.output, interrupt).await?;
+                    let Some(wanted) = &wanted else {
+                        torrent.stop().await;
+                        return Ok(End::Finished);
+                    };
+                    torrent.select(wanted.files.clone()).await?;
+                }
+                Step::Done(complete) => {
                     done = true;
-                    self.output.result(path.display());
+                    let files = wanted
+                        .as_ref()
+                        .and_then(|wanted| wanted.paths(&complete.path));
+                    narrator.done(&complete, files.as_deref());
+                    for path in files.unwrap_or_else(|| vec![complete.path]) {
+                        self.output.result(path.display());
+                    }
                     self.output
                         .note(paint(GOOD, narrator.outcome(&torrent.progress())));
                     self.summary(&narrator, &torrent);

@@ -1,10 +1,12 @@
 //! Tells people and programs what a torrent does.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
 use trackless::{Event, Phase, Progress, Torrent};
+use wire::Info;
 
 use super::interrupt::{Interrupt, Signal};
 use super::output::{Output, printable};
@@ -25,12 +27,23 @@ const MEASURABLE: Duration = Duration::from_millis(50);
 pub(crate) enum Step {
     /// It went into another phase.
     Phase(Phase),
-    /// Everything is there and verified; it goes on as a seed.
-    Done(PathBuf),
+    /// It is known what is in it.
+    Metadata(Arc<Info>),
+    /// Everything that is wanted is there and verified; it goes on as a seed.
+    Done(Done),
     /// It has stopped or failed; [`Torrent::finished`] knows.
     Ended,
     /// The user or the system wants the program to end.
     Signalled(Signal),
+}
+
+/// A download that is complete.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    bytes: u64,
+    elapsed: Duration,
 }
 
 /// Hears a torrent's events in order; speaks on the status line, in notes and in JSON events.
@@ -95,7 +108,10 @@ impl Narrator {
                     self.hear(&event);
                     match event {
                         Event::Phase(phase) => return Step::Phase(phase),
-                        Event::Done { path, .. } => return Step::Done(path),
+                        Event::Metadata(info) => return Step::Metadata(info),
+                        Event::Done { path, bytes, elapsed } => {
+                            return Step::Done(Done { path, bytes, elapsed });
+                        }
                         _ => {}
                     }
                 }
@@ -155,18 +171,24 @@ impl Narrator {
                     printable(reason)
                 ));
             }
-            Event::Done {
-                path,
-                bytes,
-                elapsed,
-            } => self.output.event(&Report::Done {
-                path,
-                bytes: *bytes,
-                seconds: elapsed.as_secs_f64(),
-                phases: self.times.seconds(now),
-            }),
             _ => {}
         }
+    }
+
+    /// Tells programs that a download is complete. `files` are those that were chosen, if it is not all of them.
+    pub(crate) fn done(&self, done: &Done, files: Option<&[PathBuf]>) {
+        self.output.event(&Report::Done {
+            path: &done.path,
+            files,
+            bytes: done.bytes,
+            seconds: done.elapsed.as_secs_f64(),
+            phases: self.times.seconds(self.elapsed()),
+        });
+    }
+
+    /// Clears the status line until there is something new to show, for a question to the user.
+    pub(crate) fn hush(&self) {
+        self.status.clear();
     }
 
     /// Shows the figures of this moment.
@@ -177,7 +199,7 @@ impl Narrator {
         };
         let (done, total) = match phase {
             Phase::Verify => (self.checked.into(), progress.pieces.into()),
-            Phase::Download => (progress.done, progress.total),
+            Phase::Download => (progress.wanted - progress.missing, progress.wanted),
             _ => (0, 0),
         };
         let checked = self.checked;
@@ -214,8 +236,8 @@ impl Narrator {
 
 /// How much of a complete download had to be fetched, if it was not all of it.
 fn outcome(kept: Kept, progress: &Progress) -> String {
-    let pieces = progress.pieces.saturating_sub(kept.pieces);
-    let bytes = progress.total.saturating_sub(kept.bytes);
+    let pieces = progress.pieces_done.saturating_sub(kept.pieces);
+    let bytes = progress.done.saturating_sub(kept.bytes);
     if pieces == 0 {
         "complete and verified: everything was here already".to_owned()
     } else if kept.pieces == 0 {
@@ -245,7 +267,8 @@ fn figures(phase: Phase, progress: &Progress, checked: u32) -> String {
         Phase::Metadata => format!("asking {connected} for the metadata"),
         Phase::Verify => format!("{checked} of {} pieces looked at", progress.pieces),
         Phase::Download => {
-            let (done, total) = (units::bytes(progress.done), units::bytes(progress.total));
+            let there = progress.wanted - progress.missing;
+            let (done, total) = (units::bytes(there), units::bytes(progress.wanted));
             let left = remaining(progress)
                 .map(|left| format!("  {left} left"))
                 .unwrap_or_default();
@@ -266,8 +289,7 @@ fn figures(phase: Phase, progress: &Progress, checked: u32) -> String {
 
 /// Time to the end at the present rate; `None` while nothing comes.
 fn remaining(progress: &Progress) -> Option<String> {
-    let bytes = progress.total.saturating_sub(progress.done);
-    let seconds = bytes.checked_div(progress.download_rate)?;
+    let seconds = progress.missing.checked_div(progress.download_rate)?;
     Some(match seconds {
         0..60 => format!("{seconds} s"),
         _ => units::time(Duration::from_secs(seconds)),
@@ -281,6 +303,8 @@ mod tests {
     const HALF: Progress = Progress {
         done: 32 << 20,
         total: 64 << 20,
+        wanted: 64 << 20,
+        missing: 32 << 20,
         pieces_done: 128,
         pieces: 256,
         download_rate: 8 << 20,
@@ -301,10 +325,29 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_not_wanted_the_bar_says_nothing() {
+        let some = Progress {
+            wanted: 16 << 20,
+            missing: 8 << 20,
+            ..HALF
+        };
+        assert_eq!(
+            figures(Phase::Download, &some, 0),
+            "8.0 MiB of 16.0 MiB  8.0 MiB/s  1 peer  1 s left"
+        );
+    }
+
+    #[test]
     fn the_outcome_says_what_had_to_be_fetched() {
+        let whole = Progress {
+            done: HALF.total,
+            pieces_done: HALF.pieces,
+            missing: 0,
+            ..HALF
+        };
         let kept = |pieces: u32| {
             let bytes = u64::from(pieces) << 18;
-            outcome(Kept { pieces, bytes }, &HALF)
+            outcome(Kept { pieces, bytes }, &whole)
         };
         assert_eq!(kept(0), "complete and verified");
         assert_eq!(
@@ -336,7 +379,10 @@ mod tests {
         ] {
             narrator.hear(&event);
         }
-        let outcome = narrator.outcome(&HALF);
+        let outcome = narrator.outcome(&Progress {
+            pieces_done: 256,
+            ..HALF
+        });
         assert!(outcome.contains("56 of 256 pieces fetched"), "{outcome}");
     }
 

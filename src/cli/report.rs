@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -50,10 +50,19 @@ pub(crate) enum Report<'a> {
         private: bool,
         seconds: f64,
     },
+    /// What there is in a torrent, with `--list`.
+    Files {
+        info_hash: String,
+        name: &'a str,
+        length: u64,
+        files: Vec<super::get::ListedFile>,
+    },
     /// Figures, about four times a second.
     Progress {
         done: u64,
         total: u64,
+        wanted: u64,
+        missing: u64,
         pieces_done: u32,
         pieces: u32,
         download_rate: u64,
@@ -70,9 +79,11 @@ pub(crate) enum Report<'a> {
     SetAside { from: &'a Path, to: &'a Path },
     /// A peer that sent bad data.
     Banned { peer: SocketAddr, reason: &'a str },
-    /// A download is complete and verified.
+    /// A download is complete and verified; of a torrent of which some files were chosen, these.
     Done {
         path: &'a Path,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        files: Option<&'a [PathBuf]>,
         bytes: u64,
         seconds: f64,
         phases: BTreeMap<&'static str, f64>,
@@ -437,6 +448,8 @@ impl<'a> Report<'a> {
         Report::Progress {
             done: progress.done,
             total: progress.total,
+            wanted: progress.wanted,
+            missing: progress.missing,
             pieces_done: progress.pieces_done,
             pieces: progress.pieces,
             download_rate: progress.download_rate,

@@ -229,7 +229,7 @@ pub(crate) async fn serve(
     let mut narrator = Narrator::new(&output, Instant::now());
     loop {
         match narrator.follow(&mut torrent, &mut interrupt).await {
-            Step::Phase(_) | Step::Done(_) => {}
+            Step::Phase(_) | Step::Metadata(_) | Step::Done(_) => {}
             Step::Ended => return Ok(torrent.finished().await.map(drop)?),
             Step::Signalled(signal) => {
                 torrent.stop().await;

@@ -56,6 +56,9 @@ pub(crate) struct Description {
     nodes: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trackers: Vec<String>,
+    /// The files that the link names, counted from 0. BEP 53.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    select: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<FileEntry>,
 }
@@ -93,6 +96,7 @@ impl Description {
             name: magnet.name.clone(),
             peers: magnet.peers.iter().map(ToString::to_string).collect(),
             trackers: magnet.trackers.clone(),
+            select: magnet.files.as_ref().map(ToString::to_string),
             ..Self::default()
         }
     }
@@ -113,6 +117,7 @@ impl Description {
             peers: Vec::new(),
             nodes: metainfo.nodes.iter().map(ToString::to_string).collect(),
             trackers: metainfo.trackers.clone(),
+            select: None,
             files: info
                 .files()
                 .iter()
@@ -156,6 +161,11 @@ impl Description {
         self.trackers
             .iter()
             .for_each(|tracker| add("tracker", Some(format!("{tracker} (not used)"))));
+        let select = self.select.as_ref();
+        add(
+            "files",
+            select.map(|select| format!("{select} only (counted from 0)")),
+        );
         if !self.files.is_empty() {
             lines.push(String::new());
             lines.extend(tree(&self.files));

@@ -90,6 +90,13 @@ impl StatusLine {
         }
     }
 
+    /// Shows nothing until there is something else to do.
+    pub(crate) fn clear(&self) {
+        if let Shape::Bar(bar) = &self.shape {
+            bar.finish_and_clear();
+        }
+    }
+
     /// Shows figures; a `total` of 0 means that the end is not known. Cheap enough to be called often.
     pub(crate) fn show(&self, done: u64, total: u64, figures: impl FnOnce() -> String) {
         match &self.shape {

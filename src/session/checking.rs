@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use wire::{Bitfield, Info};
+use wire::{Bitfield, FileSet, Info};
 
 use crate::storage::{Storage, StorageError};
 
@@ -41,9 +41,15 @@ pub(super) enum Checked {
 impl Checking {
     /// Makes room below `directory` and says what is there. `resumed`: this torrent was being fetched to here before, so that
     /// what stands in its place is its own.
-    pub(super) fn of_download(info: Arc<Info>, directory: PathBuf, resumed: bool) -> Self {
+    pub(super) fn of_download(
+        info: Arc<Info>,
+        directory: PathBuf,
+        resumed: bool,
+        wanted: FileSet,
+    ) -> Self {
         Self::start(move |progress, cancel| {
             let storage = Arc::new(Storage::open(info, &directory));
+            storage.select(wanted);
             storage.prepare()?;
             let have = check(&storage, progress, cancel)?;
             let set_aside = if have.is_empty() && !resumed {
@@ -51,6 +57,7 @@ impl Checking {
             } else {
                 Vec::new()
             };
+            storage.leave_foreign(&have)?;
             Ok(Inventory {
                 storage,
                 have,

@@ -56,7 +56,8 @@ impl Completion {
             }
             let seal = move || {
                 storage.finish()?;
-                if let Some(state) = state {
+                // A torrent of which files are left out may be gone on with.
+                if let Some(state) = state.filter(|_| storage.is_whole()) {
                     // Left behind, it costs a few bytes.
                     let _ = state.forget_info(storage.info().hash());
                 }

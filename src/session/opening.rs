@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use wire::{Info, InfoHash};
+use wire::{FileSet, Info, InfoHash};
 
 use crate::Error;
 use crate::dht_driver::Dht;
@@ -21,6 +21,8 @@ use crate::throttle::Lanes;
 #[derive(Debug)]
 pub(crate) enum Command {
     AddPeers(Vec<SocketAddr>, wire::Source),
+    /// Fetch these files.
+    Select(FileSet),
     /// End, with everything that was verified on the disk.
     Stop(oneshot::Sender<()>),
 }
@@ -66,6 +68,10 @@ impl Begin {
 pub(crate) struct Opening {
     pub(crate) begin: Begin,
     pub(crate) directory: PathBuf,
+    /// The files to fetch, if that is known.
+    pub(crate) wanted: Option<FileSet>,
+    /// In which order.
+    pub(crate) order: wire::Order,
     /// An earlier run has begun to fetch it.
     pub(crate) resumed: bool,
     /// How long nothing may move before it fails; `None` waits for ever.

@@ -20,9 +20,9 @@ pub(super) struct Sight {
     pub(super) asks_dht: bool,
     /// A DHT node has answered.
     pub(super) dht_ready: bool,
-    /// The info dictionary is here.
+    /// The info dictionary is here, and it is known what of it is wanted.
     pub(super) metadata: bool,
-    /// The disk was checked, and whether everything is there.
+    /// The disk was checked, and whether everything that is wanted is there.
     pub(super) complete: Option<bool>,
 }
 
@@ -101,6 +101,8 @@ impl Standing {
         let figures = Progress {
             done: figures.bytes_done,
             total: figures.bytes,
+            wanted: figures.bytes_wanted,
+            missing: figures.bytes_missing,
             pieces_done: figures.pieces_done,
             pieces: figures.pieces,
             download_rate: figures.download_rate,
@@ -162,8 +164,8 @@ impl Standing {
             (Phase::Lookup, _) | (_, None) => Some(Error::NoPeers { info_hash, after }),
             (_, Some(info)) => Some(Error::Stalled {
                 name: info.name().to_owned(),
-                done: progress.done,
-                total: progress.total,
+                done: progress.wanted - progress.missing,
+                total: progress.wanted,
                 after,
             }),
         }

@@ -1,3 +1,5 @@
+mod part_file;
+
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
@@ -10,6 +12,7 @@ use lru::LruCache;
 use super::layout::{FileEntry, Layout, Segment};
 use super::{StorageError, confinement};
 use crate::platform;
+use part_file::PartFile;
 
 /// Files that are kept open. A torrent may have far more than a process may open.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
@@ -26,14 +29,16 @@ const WRITE_VECTOR: usize = 64;
 pub(crate) struct Files {
     directory: PathBuf,
     layout: Layout,
+    /// Where the bytes of files are that are left out. A torrent of one file has none.
+    parts: Option<PartFile>,
     handles: Mutex<Handles>,
 }
 
 struct Handles {
     recent: LruCache<usize, Handle>,
-    /// Open for as long as the torrent is. Reads and writes use this handle too: on some systems a lock keeps out the
-    /// other handles of its own process.
-    locked: Option<(usize, Handle)>,
+    /// Open for as long as the torrent is: a file, and the part file. Reads and writes use these handles too: on some systems a
+    /// lock keeps out the other handles of its own process.
+    locked: ArrayVec<(usize, Handle), 2>,
 }
 
 #[derive(Clone)]
@@ -48,17 +53,34 @@ impl Files {
         Self {
             directory,
             layout,
+            parts: None,
             handles: Mutex::new(Handles {
                 recent: LruCache::new(OPEN_FILES),
-                locked: None,
+                locked: ArrayVec::new(),
             }),
         }
     }
 
-    /// All files that are on the disk, with their indices.
-    pub(crate) fn on_disk(&self) -> impl Iterator<Item = (usize, &FileEntry)> {
+    /// Files may be left out: what is needed of them goes to this path below the directory.
+    pub(crate) fn with_part_file(mut self, path: PathBuf) -> Self {
+        self.parts = Some(PartFile::new(path, self.layout.length()));
+        self
+    }
+
+    /// All files but padding, with their indices.
+    fn all(&self) -> impl Iterator<Item = (usize, &FileEntry)> {
         let files = self.layout.files().iter().enumerate();
         files.filter(|(_, file)| !file.padding)
+    }
+
+    /// What the part file is called among the files.
+    fn part_index(&self) -> usize {
+        self.layout.files().len()
+    }
+
+    /// All files that are on the disk, with their indices: not padding, and not what is left out.
+    pub(crate) fn on_disk(&self) -> impl Iterator<Item = (usize, &FileEntry)> {
+        self.all().filter(|&(index, _)| !self.is_left_out(index))
     }
 
     /// Where this file is, or goes.
@@ -86,6 +108,7 @@ impl Files {
     /// Writes the buffers one after the other from `offset` on, with one call for each file (and [`WRITE_VECTOR`] buffers).
     /// Files are created where they are missing.
     pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        let _in_place = self.parts.as_ref().map(PartFile::writing);
         let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
         let mut source = buffers.iter().map(|buffer| &**buffer);
         let mut current: &[u8] = &[];
@@ -148,7 +171,10 @@ impl Files {
     }
 
     /// Keeps other processes from writing this torrent, until the last handle is gone.
-    pub(crate) fn lock(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
+    fn lock(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
+        if self.handles().is_locked(index) {
+            return Ok(());
+        }
         let file = self.writer(index, entry)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -166,15 +192,23 @@ impl Files {
             file,
             writable: true,
         };
-        self.handles().locked = Some((index, handle));
+        // The first file that is there may be another one than before.
+        let _ = self.handles().locked.try_push((index, handle));
         Ok(())
     }
 
-    /// Closes everything, the lock included.
+    /// Closes everything, the locks included.
     pub(crate) fn close(&self) {
         let mut handles = self.handles();
-        handles.locked = None;
+        handles.locked.clear();
         handles.recent.clear();
+    }
+
+    /// Closes one file, its lock included.
+    fn close_one(&self, index: usize) {
+        let mut handles = self.handles();
+        handles.locked.retain(|(locked, _)| *locked != index);
+        handles.recent.pop(&index);
     }
 
     fn segments(
@@ -187,10 +221,25 @@ impl Files {
             let length = self.layout.length();
             return Err(StorageError::OutOfRange { end, length });
         }
+        let parts = self.parts.as_ref();
+        let parts = parts.map(|parts| (parts, parts.left_out(), self.part_index()));
         Ok(self
             .layout
             .segments(offset, length)
-            .filter_map(|segment| Some((segment, self.layout.files().get(segment.file)?))))
+            .filter_map(move |segment| {
+                let entry = self.layout.files().get(segment.file)?;
+                match &parts {
+                    Some((parts, left_out, index)) if left_out.get(segment.file as u32) => {
+                        let in_parts = Segment {
+                            file: *index,
+                            offset: entry.offset + segment.offset,
+                            ..segment
+                        };
+                        Some((in_parts, &parts.entry))
+                    }
+                    _ => Some((segment, entry)),
+                }
+            }))
     }
 
     fn reader(&self, index: usize, entry: &FileEntry) -> Result<Arc<File>, StorageError> {
@@ -324,10 +373,14 @@ impl Files {
 
 impl Handles {
     fn get(&mut self, index: usize) -> Option<Handle> {
-        match &self.locked {
-            Some((locked, handle)) if *locked == index => Some(handle.clone()),
-            _ => self.recent.get(&index).cloned(),
+        match self.locked.iter().find(|(locked, _)| *locked == index) {
+            Some((_, handle)) => Some(handle.clone()),
+            None => self.recent.get(&index).cloned(),
         }
+    }
+
+    fn is_locked(&self, index: usize) -> bool {
+        self.locked.iter().any(|(locked, _)| *locked == index)
     }
 }
 

@@ -22,6 +22,7 @@ mod private_torrents;
 mod publishing;
 mod rate_limits;
 mod restart;
+mod selection;
 mod several_addresses;
 mod support;
 mod surveys;

@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::{HostPort, InfoHash, InfoHashError};
+use crate::{FileSet, HostPort, InfoHash, InfoHashError};
 
 /// A magnet link: an info-hash, and advice on where to find the torrent. BEP 9, "magnet URI format".
 ///
@@ -24,6 +24,8 @@ pub struct Magnet {
     pub peers: Vec<HostPort>,
     /// Trackers, which are shown and not used (`tr`).
     pub trackers: Vec<String>,
+    /// The files that are wanted, if not all are (`so`). BEP 53.
+    pub files: Option<FileSet>,
 }
 
 /// Why a text is not a usable magnet link.
@@ -54,6 +56,7 @@ impl Magnet {
             name: None,
             peers: Vec::new(),
             trackers: Vec::new(),
+            files: None,
         }
     }
 }
@@ -68,6 +71,7 @@ impl FromStr for Magnet {
         let mut info_hash = None;
         let mut is_v2 = false;
         let (mut name, mut peers, mut trackers) = (None, Vec::new(), Vec::new());
+        let mut files = FileSet::default();
         for parameter in parameters.split('&') {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match without_number(key) {
@@ -82,6 +86,7 @@ impl FromStr for Magnet {
                 "dn" => name = Some(decode(&value.replace('+', " ")).into_owned()),
                 "x.pe" => peers.extend(decode(value).parse::<HostPort>()),
                 "tr" => trackers.push(decode(value).into_owned()),
+                "so" => drop(files.insert_from(&decode(value))),
                 _ => {}
             }
         }
@@ -95,6 +100,7 @@ impl FromStr for Magnet {
             name,
             peers,
             trackers,
+            files: (!files.is_empty()).then_some(files),
         })
     }
 }
@@ -120,6 +126,9 @@ impl fmt::Display for Magnet {
         for peer in &self.peers {
             let peer = peer.to_string();
             write!(f, "&x.pe={}", utf8_percent_encode(&peer, ENCODED))?;
+        }
+        if let Some(files) = &self.files {
+            write!(f, "&so={files}")?;
         }
         Ok(())
     }
@@ -156,14 +165,28 @@ mod tests {
             name: Some("C++ é.iso".into()),
             peers: vec!["a.example:1".parse().unwrap()],
             trackers: vec!["udp://t.example:80/a".into(), "http://u/".into()],
+            files: None,
         };
         for link in [
             format!("magnet:?xt=urn:btih:{HEX}&dn=C%2B%2B+%C3%A9.iso&tr=udp%3A%2F%2Ft.example%3A80%2Fa&tr=http://u/&x.pe=a.example:1"),
-            format!("  MAGNET:?tr.1=udp://t.example:80/a&tr.2=http://u/&x.pe=a.example%3A1&so=0-2&dn=C%2b%2b%20é.iso&xt.1=urn:btih:{}\n", HEX.to_uppercase()),
+            format!("  MAGNET:?tr.1=udp://t.example:80/a&tr.2=http://u/&x.pe=a.example%3A1&so=x&dn=C%2b%2b%20é.iso&xt.1=urn:btih:{}\n", HEX.to_uppercase()),
             "magnet:?xt=urn:btmh:1220ff&xt=urn%3Abtih%3AVKVKVKVKVKVKVKVKVKVKVKVKVKVKVKVK&dn=C%2B%2B é.iso&tr=udp://t.example:80/a&tr=http://u/&x.pe=bad&x.pe=a.example:1".into(),
         ] {
             assert_eq!(link.parse().as_ref(), Ok(&expected), "{link}");
         }
+    }
+
+    /// BEP 53, "URI extension".
+    #[test]
+    fn a_link_may_want_some_files_only() {
+        let link = format!("magnet:?xt=urn:btih:{HEX}&so=0,2,4,6-8");
+        let magnet: Magnet = link.parse().unwrap();
+        let files = magnet.files.as_ref().unwrap();
+        let wanted: Vec<_> = (0..12).filter(|&file| files.contains(file)).collect();
+        assert_eq!(wanted, [0, 2, 4, 6, 7, 8]);
+        assert_eq!(magnet.to_string(), link);
+        let damaged: Magnet = link.replace("6-8", "8-6%2c9").parse().unwrap();
+        assert_eq!(damaged.files.unwrap().to_string(), "0,2,4,9");
     }
 
     #[test]
@@ -186,14 +209,16 @@ mod tests {
         fn what_is_shown_reads_back(
             info_hash: [u8; 20], name: Option<String>, trackers in prop::collection::vec(".*", 0..3),
             peers in prop::collection::vec((any::<std::net::IpAddr>(), 1u16..), 0..3),
+            files in prop::option::of(prop::collection::vec(any::<u32>(), 1..4)),
         ) {
             let peers = peers.iter().map(|(ip, port)| HostPort::new(&ip.to_string(), *port).unwrap());
-            let magnet = Magnet { info_hash: info_hash.into(), name, peers: peers.collect(), trackers };
+            let files = files.map(FileSet::from_iter);
+            let magnet = Magnet { info_hash: info_hash.into(), name, peers: peers.collect(), trackers, files };
             prop_assert_eq!(magnet.to_string().parse(), Ok(magnet));
         }
 
         #[test]
-        fn no_link_makes_the_reader_panic(rest in ".*", key in "xt|dn|x.pe|tr|xt.1|.*", value in "urn:btih:.*|%.*|.*") {
+        fn no_link_makes_the_reader_panic(rest in ".*", key in "xt|dn|x.pe|tr|so|xt.1|.*", value in "urn:btih:.*|%.*|.*") {
             let _ = format!("magnet:?{key}={value}&{rest}").parse::<Magnet>();
             let _ = rest.parse::<Magnet>();
         }

@@ -68,6 +68,8 @@ pub(crate) struct PiecePicker {
     /// Pieces that are wanted and not there, and their bytes.
     missing: u32,
     bytes_missing: u64,
+    /// Bytes of what is wanted, there or not.
+    bytes_wanted: u64,
     order: Order,
     /// What is needed next, the first first.
     urgent: Vec<u32>,
@@ -86,6 +88,7 @@ impl PiecePicker {
             bytes_left: geometry.total().saturating_sub(bytes_had),
             missing: have.len() - have.count_ones(),
             bytes_missing: geometry.total().saturating_sub(bytes_had),
+            bytes_wanted: geometry.total(),
             order: Order::default(),
             urgent: Vec::new(),
             geometry,
@@ -133,6 +136,11 @@ impl PiecePicker {
         self.bytes_missing
     }
 
+    /// Bytes of what is wanted, there or not.
+    pub(crate) fn bytes_wanted(&self) -> u64 {
+        self.bytes_wanted
+    }
+
     /// Changes how much each piece is wanted; those for which nothing is said as any other. What has been begun and is not wanted any more is kept, and goes
     /// on when it is wanted again.
     pub(crate) fn prioritise(&mut self, priorities: &[Priority], rng: &mut dyn Rng) {
@@ -144,10 +152,15 @@ impl PiecePicker {
             }
             self.close(piece);
             self.availability.set_priority(piece, priority, rng);
+            let length = u64::from(self.geometry.piece_length(piece));
+            match (before, priority) {
+                (Priority::Skip, _) => self.bytes_wanted += length,
+                (_, Priority::Skip) => self.bytes_wanted -= length,
+                _ => {}
+            }
             if self.have.get(piece) {
                 continue;
             }
-            let length = u64::from(self.geometry.piece_length(piece));
             match (before, priority) {
                 (Priority::Skip, _) => {
                     self.missing += 1;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 
 use bencode::{Dict, Value};
 use bytes::Bytes;
@@ -123,6 +124,17 @@ impl Info {
     /// Bytes of all files.
     pub const fn total_length(&self) -> u64 {
         self.geometry.total()
+    }
+
+    /// The pieces that have a part of this file; none if it is empty.
+    pub fn pieces_of(&self, file: &File) -> Range<u32> {
+        let length = u64::from(self.geometry.full_piece_length());
+        let end = file.offset.saturating_add(file.length).div_ceil(length);
+        let start = file.offset / length;
+        if file.length == 0 {
+            return start as u32..start as u32;
+        }
+        start as u32..end as u32
     }
 
     /// The SHA-1 of a piece; `None` past the last piece.

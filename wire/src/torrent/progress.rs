@@ -18,6 +18,8 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes that are there and checked.
     pub bytes_done: u64,
+    /// Bytes of the pieces that are wanted, there or not; 0 before [`Input::Start`](crate::Input::Start).
+    pub bytes_wanted: u64,
     /// Bytes that are wanted and not there; 0 before [`Input::Start`](crate::Input::Start).
     pub bytes_missing: u64,
     /// Bytes of blocks received since the start, those of failed pieces included.
@@ -82,6 +84,7 @@ impl Torrent {
                 .picker
                 .as_ref()
                 .map_or(0, |picker| bytes.saturating_sub(picker.bytes_left())),
+            bytes_wanted: self.picker.as_ref().map_or(0, PiecePicker::bytes_wanted),
             bytes_missing: self.picker.as_ref().map_or(0, PiecePicker::bytes_missing),
             downloaded: self.downloaded.total,
             uploaded: self.uploaded.total,

@@ -1,0 +1,205 @@
+//! `--select`: which files of a torrent the user wants.
+
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+use wire::{File, FileSet, Info};
+
+use super::super::failure::Failure;
+use super::super::output::printable;
+use super::super::show::full_path;
+use super::super::units;
+
+/// Files, as a person names them: by the numbers of `--list`, from 1 on, and by names.
+#[derive(Debug, Clone)]
+pub(super) struct Choice(Vec<Part>);
+
+#[derive(Debug, Clone)]
+enum Part {
+    /// From the first to the last, counted from 1.
+    Numbers(u32, u32),
+    Names(Pattern),
+}
+
+/// The name of a file or directory, or a path from the torrent's top down, perhaps with `*`, `?`, `[…]` and `{…}`.
+#[derive(Debug, Clone)]
+struct Pattern {
+    text: String,
+    matcher: GlobMatcher,
+    is_path: bool,
+}
+
+impl Choice {
+    /// Reads parts like `3`, `1-5`, `7-`, `*.flac` and `notes/`.
+    pub(super) fn read<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
+        let parts = parts.into_iter().map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty()).map(Part::read);
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        if parts.is_empty() {
+            return Err(Failure::Usage(
+                "no files are named: numbers like 1-5,8, or names".to_owned(),
+            ));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The files of this torrent that are meant. Each part has to mean something.
+    pub(super) fn of(&self, info: &Info) -> Result<FileSet, Failure> {
+        let mut files = FileSet::default();
+        for part in &self.0 {
+            let before = files.clone();
+            for (number, file) in (1..).zip(info.files()) {
+                if !file.padding && part.means(info, number, file) {
+                    files.insert(number - 1..=number - 1);
+                }
+            }
+            if before == files && !part.is_in(info, &before) {
+                return Err(part.unknown(info));
+            }
+        }
+        Ok(files)
+    }
+}
+
+impl Part {
+    fn read(text: &str) -> Result<Self, Failure> {
+        if let Some((first, last)) = numbers(text) {
+            if first == 0 || last < first {
+                return Err(Failure::Usage(format!(
+                    "{text:?} means no file: they are counted from 1, as --list shows them"
+                )));
+            }
+            return Ok(Part::Numbers(first, last));
+        }
+        let stem = text.trim_end_matches('/');
+        let glob = GlobBuilder::new(stem.strip_prefix('/').unwrap_or(stem))
+            .literal_separator(true)
+            .build()
+            .map_err(|error| Failure::Usage(format!("{text:?} is no pattern: {}", error.kind())))?;
+        Ok(Part::Names(Pattern {
+            text: text.to_owned(),
+            matcher: glob.compile_matcher(),
+            is_path: stem.contains('/'),
+        }))
+    }
+
+    fn means(&self, info: &Info, number: u32, file: &File) -> bool {
+        match self {
+            Part::Numbers(first, last) => (first..=last).contains(&&number),
+            Part::Names(pattern) => pattern.means(info, file),
+        }
+    }
+
+    /// It means files that are chosen already.
+    fn is_in(&self, info: &Info, files: &FileSet) -> bool {
+        let mut numbered = (1..).zip(info.files());
+        numbered.any(|(number, file)| {
+            !file.padding && files.contains(number as usize - 1) && self.means(info, number, file)
+        })
+    }
+
+    fn unknown(&self, info: &Info) -> Failure {
+        let name = printable(info.name());
+        let files = info.files().iter().filter(|file| !file.padding).count();
+        Failure::Usage(match self {
+            Part::Numbers(first, _) => format!(
+                "there is no file {first} in {name}, which has {}; --list shows them",
+                units::count(files, "file")
+            ),
+            Part::Names(pattern) => format!(
+                "nothing in {name} is called {:?}; --list shows its files",
+                pattern.text
+            ),
+        })
+    }
+}
+
+impl Pattern {
+    /// Whether the file, or a directory that it is in, is called so.
+    fn means(&self, info: &Info, file: &File) -> bool {
+        let single = info.is_single_file().then(|| info.name());
+        let components: Vec<&str> = single.into_iter().chain(file.components()).collect();
+        if !self.is_path {
+            let mut names = components.iter();
+            return names.any(|name| self.matcher.is_match(name));
+        }
+        (1..=components.len()).any(|depth| {
+            let (above, _) = components.split_at(depth);
+            self.matcher.is_match(Path::new(&above.join("/")))
+        }) || self.matcher.is_match(Path::new(&full_path(info, file)))
+    }
+}
+
+/// `3`, `1-5` or `7-`.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let last = if last.is_empty() && !first.is_empty() {
+        u32::MAX
+    } else {
+        last.parse().ok()?
+    };
+    Some((first.parse().ok()?, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::InfoBuilder;
+
+    fn album() -> Info {
+        let names = [
+            "cover.jpg",
+            "disc 1/01.flac",
+            "disc 1/02.flac",
+            "disc 2/01.flac",
+            "notes",
+        ];
+        let files = names.map(|name| (name.to_owned(), 1000));
+        InfoBuilder::multiple_files("album", files.to_vec())
+            .piece_length(16_384)
+            .build(&[[0; 20]])
+            .unwrap()
+    }
+
+    fn chosen(text: &str) -> Result<String, String> {
+        let choice = Choice::read(text.split(',')).and_then(|choice| choice.of(&album()));
+        choice
+            .map(|files| files.to_string())
+            .map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn files_are_meant_by_number_from_1_and_by_name() {
+        for (text, files) in [
+            ("1", "0"),
+            ("1-3,5", "0-2,4"),
+            ("4-", "3-4"),
+            ("2-99", "1-4"),
+            ("notes", "4"),
+            ("*.flac", "1-3"),
+            ("disc 1", "1-2"),
+            ("disc 1/", "1-2"),
+            ("disc ?/01.*, 1", "0-1,3"),
+            ("album/disc 2/01.flac", "3"),
+            ("*.flac,2", "1-3"),
+        ] {
+            assert_eq!(chosen(text).as_deref(), Ok(files), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_said() {
+        for (text, words) in [
+            ("6", "there is no file 6 in album, which has 5 files"),
+            ("0", "counted from 1"),
+            ("3-1", "means no file"),
+            ("1,*.mp3", "nothing in album is called \"*.mp3\""),
+            ("flac", "nothing in album"),
+            ("a[", "no pattern"),
+            (",", "no files are named"),
+        ] {
+            let sentence = chosen(text).unwrap_err();
+            assert!(sentence.contains(words), "{sentence}");
+        }
+    }
+}

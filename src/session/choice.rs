@@ -1,0 +1,133 @@
+//! Which files are wanted, at first and when that changes.
+
+use std::sync::Arc;
+
+use tokio::task::{JoinHandle, spawn_blocking};
+use wire::{FileSet, Info, Input, Priority, piece_priorities};
+
+use super::Session;
+use super::checking::Checking;
+use crate::Error;
+use crate::storage::{Storage, StorageError};
+
+/// What the user has chosen.
+#[derive(Debug)]
+pub(super) struct Choice {
+    /// Nothing before he has said it.
+    wanted: Option<FileSet>,
+    /// While the disk gets ready for another choice than before.
+    moving: Option<JoinHandle<Result<(), StorageError>>>,
+}
+
+impl Choice {
+    pub(super) fn new(wanted: Option<FileSet>) -> Self {
+        Choice {
+            wanted,
+            moving: None,
+        }
+    }
+
+    /// Waits until the disk is ready for what was chosen. Can be dropped and called again.
+    pub(super) async fn ready(&mut self) -> Result<(), StorageError> {
+        let Some(moving) = &mut self.moving else {
+            return std::future::pending().await;
+        };
+        let result = moving.await.unwrap_or(Err(StorageError::Interrupted));
+        self.moving = None;
+        result
+    }
+
+    fn of(&self, storage: &Storage) -> bool {
+        self.wanted
+            .as_ref()
+            .is_none_or(|wanted| *wanted == storage.wanted())
+    }
+}
+
+impl Session {
+    /// The metadata are there, and it is waited for a word on what of it is wanted.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.choice.wanted.is_none() && self.engine.info().is_some()
+    }
+
+    /// The user says which files he wants.
+    pub(super) fn choose(&mut self, files: FileSet) -> Result<(), Error> {
+        let was_undecided = self.is_undecided();
+        self.choice.wanted = Some(files);
+        match self.engine.info() {
+            Some(info) if was_undecided => {
+                let info = Arc::clone(info);
+                self.fetch(info)
+            }
+            _ => {
+                self.choose_anew();
+                Ok(())
+            }
+        }
+    }
+
+    /// It is known what is wanted, and of what: what does the disk have of it?
+    pub(super) fn fetch(&mut self, info: Arc<Info>) -> Result<(), Error> {
+        let Some(wanted) = self.choice.wanted.clone() else {
+            return Ok(());
+        };
+        some_of(&info, &wanted)?;
+        self.announce();
+        self.completion.keep(Arc::clone(&info));
+        self.standing.moved();
+        let directory = self.opening.directory.clone();
+        let resumed = self.opening.resumed;
+        self.checking = Some(Checking::of_download(info, directory, resumed, wanted));
+        Ok(())
+    }
+
+    /// Gets the disk ready, if something else is wanted than what it is ready for.
+    pub(super) fn choose_anew(&mut self) {
+        let Some(storage) = self.content.get() else {
+            return;
+        };
+        if self.choice.moving.is_some() || self.choice.of(storage) {
+            return;
+        }
+        let (storage, wanted) = (Arc::clone(storage), self.choice.wanted.clone());
+        self.choice.moving = Some(spawn_blocking(move || {
+            storage.select(wanted.unwrap_or_default());
+            storage.prepare()
+        }));
+    }
+
+    /// The disk is ready for what was chosen.
+    pub(super) fn chosen(&mut self) {
+        self.standing.moved();
+        self.prioritise();
+        self.choose_anew();
+    }
+
+    /// Tells the engine which pieces are wanted.
+    pub(super) fn prioritise(&mut self) {
+        let Some(storage) = self.content.get() else {
+            return;
+        };
+        let wanted = storage.wanted();
+        let priorities = piece_priorities(storage.info(), |file| {
+            if wanted.contains(file) {
+                Priority::Normal
+            } else {
+                Priority::Skip
+            }
+        });
+        self.handle(Input::Prioritize(&priorities));
+    }
+}
+
+/// Refuses to fetch nothing.
+pub(crate) fn some_of(info: &Info, wanted: &FileSet) -> Result<(), Error> {
+    let mut files = info.files().iter().enumerate();
+    if files.any(|(index, file)| !file.padding && wanted.contains(index)) {
+        return Ok(());
+    }
+    Err(Error::NothingWanted {
+        name: info.name().to_owned(),
+        files: info.files().len(),
+    })
+}
