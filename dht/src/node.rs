@@ -304,9 +304,8 @@ impl Node {
             return;
         }
         if let room @ 1.. = context.config.recent_responders {
-            let round_trip = context.now.saturating_sub(transaction.sent);
             let recent = self.recent.get_or_insert_default();
-            recent.remember(node, round_trip, context.now, room);
+            recent.remember(node, answer.round_trip, context.now, room);
         }
         for named in response.named() {
             if may_lead_to(&node.address, &named.address) {
