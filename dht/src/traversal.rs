@@ -87,11 +87,11 @@ impl Traversal {
         }
     }
 
-    /// Adds a node that might be asked, unless it is known already. Its own answer will be number `hops` of the chain that led to it;
-    /// `namer` is whose answer names it.
+    /// Adds a node that might be asked, and tells whether it did: not one that is known already, nor one that is farther than all that there is room
+    /// for. Its own answer will be number `hops` of the chain that led to it; `namer` is whose answer names it.
     ///
-    /// Whether it was not. It is known by id and address: who names somebody at a false address must not keep us from those who know the right one. Nobody names two
-    /// addresses for one id.
+    /// A node is known by id and address: who names somebody at a false address must not keep us from those who know the right one. But nobody has
+    /// a second address taken down for an id that he named before.
     pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) -> bool {
         let distance = node.id.distance(&self.target);
         let nearer = |candidate: &Candidate| candidate.node.id.distance(&self.target) < distance;
