@@ -42,12 +42,11 @@ struct Candidate {
     is_seconded: bool,
     state: State,
     token: Option<Token>,
-    announce: State,
-    /// Where the question stands who is around it.
-    exploration: State,
+    announce: Announce,
+    exploration: Exploration,
 }
 
-/// Where a query to a candidate stands.
+/// Where the question of the lookup stands, at a candidate or an entrance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fresh,
@@ -58,6 +57,25 @@ enum State {
     Late,
     Answered,
     Failed,
+}
+
+/// Where the announce that ends the lookup stands, at a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announce {
+    Unsent,
+    Sent,
+    Acknowledged,
+    /// It was refused, or takes too long: somebody else is told in its place. It may still be acknowledged.
+    GivenUp,
+}
+
+/// Where the question stands who is around a candidate: [`Traversal::next_exploration`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exploration {
+    Unasked,
+    Asked,
+    /// It was answered, or is not waited for any longer.
+    Over,
 }
 
 impl Candidate {
@@ -119,8 +137,8 @@ impl Traversal {
                     is_seconded: false,
                     state: State::Fresh,
                     token: None,
-                    announce: State::Fresh,
-                    exploration: State::Fresh,
+                    announce: Announce::Unsent,
+                    exploration: Exploration::Unasked,
                 },
             );
         }
@@ -274,7 +292,7 @@ impl Traversal {
         for (place, candidate) in self.candidates.iter().enumerate() {
             if candidate.state == State::Answered && self.counts(candidate) {
                 around += 1;
-                if candidate.exploration == State::Fresh {
+                if candidate.exploration == Exploration::Unasked {
                     next = Some(place);
                     break;
                 }
@@ -284,7 +302,7 @@ impl Traversal {
             }
         }
         let candidate = self.candidates.get_mut(next?)?;
-        candidate.exploration = State::Asked;
+        candidate.exploration = Exploration::Asked;
         if let Some(detour) = &mut self.detour {
             let distance = candidate.node.id.distance(&self.target);
             detour.spend(&candidate.node, distance);
@@ -292,12 +310,12 @@ impl Traversal {
         Some(candidate.node)
     }
 
-    /// Nothing is waited for any longer from a node that was asked who is around it. Returns how many hops away it is.
+    /// A node that was asked who is around it has answered, or is not waited for any longer. Returns how many hops away it is.
     pub(crate) fn explored(&mut self, address: &SocketAddr, id: Option<&Id>) -> u8 {
         let Some(candidate) = self.find(address, id) else {
             return 1;
         };
-        candidate.exploration = State::Answered;
+        candidate.exploration = Exploration::Over;
         candidate.hops
     }
 
@@ -329,16 +347,13 @@ impl Traversal {
 
     /// Queries that are waited for.
     pub(crate) fn in_flight(&self) -> usize {
-        let asked = |state: State| usize::from(state == State::Asked);
-        self.candidates
-            .iter()
-            .map(|candidate| asked(candidate.state) + asked(candidate.exploration))
-            .sum::<usize>()
-            + self
-                .entrances
-                .iter()
-                .map(|(_, state)| asked(*state))
-                .sum::<usize>()
+        let candidates = self.candidates.iter();
+        let exploring = candidates
+            .clone()
+            .filter(|candidate| candidate.exploration == Exploration::Asked);
+        let entrances = self.entrances.iter().map(|(_, state)| *state);
+        let questions = candidates.map(|candidate| candidate.state).chain(entrances);
+        exploring.count() + questions.filter(|state| *state == State::Asked).count()
     }
 
     /// Takes note of an answer, and returns how many hops away it was.
@@ -404,7 +419,8 @@ impl Traversal {
         for (place, candidate) in self.candidates.iter().enumerate() {
             let state = candidate.state;
             let is_unasked = state == State::Fresh && self.may_be_asked(place, candidate);
-            if is_unasked || awaited(state) || awaited(candidate.exploration) {
+            let is_exploring = candidate.exploration == Exploration::Asked;
+            if is_unasked || awaited(state) || is_exploring {
                 return false;
             }
             answers += usize::from(self.is_first(place, |candidate| self.is_found(candidate)));
@@ -445,7 +461,7 @@ impl Traversal {
 
     /// Whom to tell now: one of the k nearest that gave a token and did not fail to acknowledge, and of as many around a crowd. It counts as told from here on.
     pub(crate) fn next_announce(&mut self) -> Option<(NodeInfo, Token)> {
-        let told = |candidate: &&Candidate| candidate.announce != State::Fresh;
+        let told = |candidate: &&Candidate| candidate.announce != Announce::Unsent;
         if self.candidates.iter().filter(told).count() >= MAX_ANNOUNCES {
             return None;
         }
@@ -461,35 +477,32 @@ impl Traversal {
                 &mut in_crowd
             };
             match candidate.announce {
-                State::Fresh if *hopeful < Config::K => {
+                Announce::Unsent if *hopeful < Config::K => {
                     next = Some(place);
                     break;
                 }
-                State::Asked | State::Answered => *hopeful += 1,
-                State::Fresh | State::Stalled | State::Late | State::Failed => {}
+                Announce::Sent | Announce::Acknowledged => *hopeful += 1,
+                Announce::Unsent | Announce::GivenUp => {}
             }
             if around == Config::K {
                 break;
             }
         }
         let candidate = self.candidates.get_mut(next?)?;
-        candidate.announce = State::Asked;
+        candidate.announce = Announce::Sent;
         Some((candidate.node, candidate.token.clone()?))
     }
 
     pub(crate) fn announce_acknowledged(&mut self, node: &NodeInfo) {
-        self.mark_announce(node, State::Answered);
+        self.mark_announce(node, Announce::Acknowledged);
     }
 
-    pub(crate) fn announce_stalled(&mut self, node: &NodeInfo) {
-        self.mark_announce(node, State::Stalled);
+    /// A node refused what it was told, or takes too long, or is not to be told after all.
+    pub(crate) fn announce_given_up(&mut self, node: &NodeInfo) {
+        self.mark_announce(node, Announce::GivenUp);
     }
 
-    pub(crate) fn announce_failed(&mut self, node: &NodeInfo) {
-        self.mark_announce(node, State::Failed);
-    }
-
-    fn mark_announce(&mut self, node: &NodeInfo, to: State) {
+    fn mark_announce(&mut self, node: &NodeInfo, to: Announce) {
         if let Some(candidate) = self.find(&node.address, Some(&node.id)) {
             candidate.announce = to;
         }
@@ -499,7 +512,7 @@ impl Traversal {
     pub(crate) fn is_announced(&self) -> bool {
         self.candidates
             .iter()
-            .all(|candidate| candidate.announce != State::Asked)
+            .all(|candidate| candidate.announce != Announce::Sent)
     }
 }
 

@@ -48,7 +48,7 @@ impl Node {
                 let waiting = Waiting { key, node, token };
                 self.announces.get_or_insert_default().0.push_back(waiting);
             } else if let Some(traversal) = lookup.traversal(family) {
-                traversal.announce_failed(&node);
+                traversal.announce_given_up(&node);
             }
         }
         self.tell_waiting(context);
@@ -85,7 +85,7 @@ impl Node {
             self.ask(to, id, Purpose::Announce(key), method, context);
         } else {
             if let Some(traversal) = lookup.traversal(Family::of(&node.address)) {
-                traversal.announce_failed(&node);
+                traversal.announce_given_up(&node);
             }
             self.end_if_over(key, context);
         }
@@ -120,7 +120,6 @@ impl Node {
         key: u32,
         to: SocketAddr,
         id: Option<Id>,
-        mark: impl FnOnce(&mut Traversal, &NodeInfo),
         context: &mut Context<'_, R, O>,
     ) {
         let family = Family::of(&to);
@@ -128,7 +127,7 @@ impl Node {
             return;
         };
         if let (Some(traversal), Some(id)) = (lookup.traversal(family), id) {
-            mark(traversal, &NodeInfo { id, address: to });
+            traversal.announce_given_up(&NodeInfo { id, address: to });
         }
         self.announce(key, family, context);
         self.end_if_over(key, context);

@@ -503,7 +503,7 @@ impl Node {
                 self.advance(key, Family::of(&to), 1, context);
             }
             (Purpose::Announce(key), Delay::Stalled) => {
-                self.announce_elsewhere(key, to, id, Traversal::announce_stalled, context);
+                self.announce_elsewhere(key, to, id, context);
             }
             (Purpose::Sample(key), delay) => self.survey_delayed(key, to, delay, context),
             (
@@ -546,7 +546,7 @@ impl Node {
                 self.advance(key, family, 1, context);
             }
             Purpose::Announce(key) => {
-                self.announce_elsewhere(key, to, id, Traversal::announce_failed, context);
+                self.announce_elsewhere(key, to, id, context);
             }
             Purpose::Sample(key) => self.survey_failed(key, transaction, context),
             Purpose::Probe(key) => self.probe_failed(key, failure, context),

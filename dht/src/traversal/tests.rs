@@ -158,7 +158,7 @@ fn an_announce_goes_to_the_next_nearest_when_one_is_silent() {
         .skip(1)
         .for_each(|node| traversal.announce_acknowledged(node));
     assert!(!traversal.is_announced());
-    traversal.announce_stalled(&node(1));
+    traversal.announce_given_up(&node(1));
     assert_eq!(
         traversal.next_announce().map(|(node, _)| node),
         Some(node(9))
