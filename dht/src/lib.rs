@@ -72,6 +72,7 @@ mod message;
 mod node;
 mod pace;
 mod peer_store;
+mod per_family;
 mod recent_responders;
 mod round_trip;
 mod routing_table;

@@ -7,6 +7,7 @@ use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::item_search::ItemSearch;
 use crate::message::{AnnouncedPort, Flag, Holding, Method, Response, Token, Want, Wishes};
+use crate::per_family::PerFamily;
 use crate::scrape_count::ScrapeCount;
 use crate::traversal::Traversal;
 
@@ -37,7 +38,7 @@ pub(crate) struct Lookup {
     pub(crate) goal: Goal,
     pub(crate) started: Duration,
     /// `None` while there is nobody to ask.
-    traversals: [Option<Traversal>; 2],
+    traversals: PerFamily<Option<Traversal>>,
     /// Those that were reported.
     pub(crate) peers: BTreeSet<SocketAddr>,
     /// Of those that look for an item.
@@ -76,7 +77,7 @@ impl From<Failure> for Step {
 }
 
 impl Lookup {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         key: u32,
         name: Option<LookupId>,
         target: Id,
@@ -89,26 +90,16 @@ impl Lookup {
             target,
             goal,
             started,
-            traversals: [None, None],
+            traversals: PerFamily::default(),
             peers: BTreeSet::new(),
             item: None,
-            tally: Tally {
-                asked: 0,
-                answered: 0,
-                stalled: 0,
-                failed: 0,
-                announced_to: 0,
-            },
+            tally: Tally::default(),
             count: None,
         }
     }
 
     pub(crate) fn traversal(&mut self, family: Family) -> &mut Option<Traversal> {
-        let [v4, v6] = &mut self.traversals;
-        match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        }
+        &mut self.traversals[family]
     }
 
     pub(crate) fn method(&self) -> Method {

@@ -176,9 +176,9 @@ impl<A: Endpoint> RoutingTable<A> {
             .map_or(0, |deepest| deepest + 1)
     }
 
-    /// Whether a node would find room, by its id alone.
+    /// Whether a node with another id than ours would find room.
     pub(crate) fn has_room(&self, id: &Id, config: &Config) -> bool {
-        *id != self.own && self.is_open(self.bucket_of(id), config)
+        self.is_open(self.bucket_of(id), config)
     }
 
     /// Whether fewer than k contacts share more bits with us than this id does.

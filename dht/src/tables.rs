@@ -7,7 +7,7 @@ use crate::address::{Endpoint, Family, may_name};
 use crate::config::Config;
 use crate::id::Id;
 use crate::message::{NodeInfo, Nodes};
-use crate::routing_table::{Answer, BucketView, Contact, Insertion, RoutingTable};
+use crate::routing_table::{Answer, BucketView, Contact, Insertion, RoutingTable, Standing};
 
 /// One routing table a family, under one id. BEP 32, "Operation".
 pub(crate) struct Tables {
@@ -74,10 +74,16 @@ impl Tables {
         }
     }
 
+    /// That of a family in which nobody has answered yet is empty.
+    fn v6(&self) -> &RoutingTable<SocketAddrV6> {
+        static EMPTY: RoutingTable<SocketAddrV6> = RoutingTable::new(Id::new([0; Id::LENGTH]));
+        self.v6.as_deref().unwrap_or(&EMPTY)
+    }
+
     pub(crate) fn len(&self, family: Family) -> usize {
         match family {
             Family::V4 => self.v4.len(),
-            Family::V6 => self.v6.as_ref().map_or(0, |table| table.len()),
+            Family::V6 => self.v6().len(),
         }
     }
 
@@ -88,27 +94,24 @@ impl Tables {
     pub(crate) fn depth(&self, family: Family) -> usize {
         match family {
             Family::V4 => self.v4.depth(),
-            Family::V6 => self.v6.as_ref().map_or(0, |table| table.depth()),
+            Family::V6 => self.v6().depth(),
         }
     }
 
+    /// Whether a node would find room, by its id alone.
     pub(crate) fn has_room(&self, node: &NodeInfo, config: &Config) -> bool {
-        match node.address {
+        let is_open = match node.address {
             SocketAddr::V4(_) => self.v4.has_room(&node.id, config),
-            SocketAddr::V6(_) => self.v6.as_ref().map_or(node.id != self.own, |table| {
-                table.has_room(&node.id, config)
-            }),
-        }
+            SocketAddr::V6(_) => self.v6().has_room(&node.id, config),
+        };
+        is_open && node.id != self.own
     }
 
     /// Whether a node is nearer to us than our k nearest contacts are together: nobody else may know it.
     pub(crate) fn is_neighbour(&self, node: &NodeInfo) -> bool {
         match node.address {
             SocketAddr::V4(_) => self.v4.is_neighbour(&node.id),
-            SocketAddr::V6(_) => self
-                .v6
-                .as_ref()
-                .is_none_or(|table| table.is_neighbour(&node.id)),
+            SocketAddr::V6(_) => self.v6().is_neighbour(&node.id),
         }
     }
 
@@ -116,7 +119,7 @@ impl Tables {
     pub(crate) fn network_size(&self, family: Family, config: &Config) -> Option<u64> {
         match family {
             Family::V4 => self.v4.network_size(config),
-            Family::V6 => self.v6.as_ref()?.network_size(config),
+            Family::V6 => self.v6().network_size(config),
         }
     }
 
@@ -124,58 +127,38 @@ impl Tables {
     pub(crate) fn is_open(&self, family: Family, bucket: usize, config: &Config) -> bool {
         match family {
             Family::V4 => self.v4.is_open(bucket, config),
-            Family::V6 => self
-                .v6
-                .as_ref()
-                .is_none_or(|table| table.is_open(bucket, config)),
+            Family::V6 => self.v6().is_open(bucket, config),
         }
     }
 
-    pub(crate) fn contains(&self, node: &NodeInfo) -> bool {
+    fn standing(&self, node: &NodeInfo) -> Option<Standing> {
         match node.address {
-            SocketAddr::V4(_) => self.v4.get(&node.id).is_some(),
-            SocketAddr::V6(_) => self
-                .v6
-                .as_ref()
-                .is_some_and(|table| table.get(&node.id).is_some()),
+            SocketAddr::V4(_) => self.v4.get(&node.id).map(|contact| contact.standing),
+            SocketAddr::V6(_) => self.v6().get(&node.id).map(|contact| contact.standing),
         }
+    }
+
+    /// Whether a contact has the id of a node.
+    pub(crate) fn contains(&self, node: &NodeInfo) -> bool {
+        self.standing(node).is_some()
     }
 
     /// Whether a node is a contact that has not shown yet that it can be reached unasked.
     pub(crate) fn is_visitor(&self, node: &NodeInfo) -> bool {
-        match node.address {
-            SocketAddr::V4(_) => {
-                let contact = self.v4.get(&node.id);
-                contact.is_some_and(|contact| contact.standing.is_visitor())
-            }
-            SocketAddr::V6(_) => {
-                let contact = self.v6.as_ref().and_then(|table| table.get(&node.id));
-                contact.is_some_and(|contact| contact.standing.is_visitor())
-            }
-        }
+        self.standing(node).is_some_and(Standing::is_visitor)
     }
 
+    /// Notes a sign of life of a contact. Whether it is one.
     pub(crate) fn touch(&mut self, node: &NodeInfo, now: Duration) -> bool {
-        match node.address {
-            SocketAddr::V4(address) => self.v4.touch(
-                &NodeInfo {
-                    id: node.id,
-                    address,
-                },
-                now,
-            ),
-            SocketAddr::V6(address) => self.v6.as_mut().is_some_and(|table| {
-                table.touch(
-                    &NodeInfo {
-                        id: node.id,
-                        address,
-                    },
-                    now,
-                )
-            }),
+        let id = node.id;
+        match (node.address, &mut self.v6) {
+            (SocketAddr::V4(address), _) => self.v4.touch(&NodeInfo { id, address }, now),
+            (SocketAddr::V6(address), Some(v6)) => v6.touch(&NodeInfo { id, address }, now),
+            (SocketAddr::V6(_), None) => false,
         }
     }
 
+    /// Enters a node that has answered us from this address.
     pub(crate) fn insert(
         &mut self,
         node: &NodeInfo,
@@ -194,26 +177,14 @@ impl Tables {
         }
     }
 
-    /// Notes that a node did not answer; whether it left its table by that.
-    pub(crate) fn fail(&mut self, node: &NodeInfo, config: &Config) -> bool {
-        match node.address {
-            SocketAddr::V4(address) => self.v4.fail(
-                &NodeInfo {
-                    id: node.id,
-                    address,
-                },
-                config,
-            ),
-            SocketAddr::V6(address) => self.v6.as_mut().is_some_and(|table| {
-                table.fail(
-                    &NodeInfo {
-                        id: node.id,
-                        address,
-                    },
-                    config,
-                )
-            }),
-        }
+    /// Notes that a node did not answer.
+    pub(crate) fn fail(&mut self, node: &NodeInfo, config: &Config) {
+        let id = node.id;
+        match (node.address, &mut self.v6) {
+            (SocketAddr::V4(address), _) => self.v4.fail(&NodeInfo { id, address }, config),
+            (SocketAddr::V6(address), Some(v6)) => v6.fail(&NodeInfo { id, address }, config),
+            (SocketAddr::V6(_), None) => false,
+        };
     }
 
     /// Begins to load the contacts near `target`: those of IPv4, which nearly all messages are about.
@@ -226,24 +197,20 @@ impl Tables {
         self.v4.prefetch_standings();
     }
 
+    /// The contacts nearest to a point, nearest first.
     pub(crate) fn closest<const N: usize>(
         &self,
         family: Family,
         target: &Id,
     ) -> ArrayVec<NodeInfo, N> {
+        fn widen<A: Endpoint, const N: usize>(
+            nearest: &ArrayVec<NodeInfo<A>, N>,
+        ) -> ArrayVec<NodeInfo, N> {
+            nearest.iter().map(NodeInfo::widen).collect()
+        }
         match family {
-            Family::V4 => self
-                .v4
-                .closest::<N>(target, |_| true)
-                .iter()
-                .map(NodeInfo::widen)
-                .collect(),
-            Family::V6 => self
-                .v6
-                .iter()
-                .flat_map(|table| table.closest::<N>(target, |_| true))
-                .map(|node| node.widen())
-                .collect(),
+            Family::V4 => widen(&self.v4.closest::<N>(target, |_| true)),
+            Family::V6 => widen(&self.v6().closest::<N>(target, |_| true)),
         }
     }
 
@@ -254,10 +221,7 @@ impl Tables {
 
     /// What `nodes6` of a response to `asker` says.
     pub(crate) fn closest_v6(&self, target: &Id, asker: &NodeInfo) -> Nodes<SocketAddrV6> {
-        let table = self.v6.as_ref();
-        table
-            .map(|table| table.closest(target, |node| may_be_told(asker, node)))
-            .unwrap_or_default()
+        self.v6().closest(target, |node| may_be_told(asker, node))
     }
 
     /// The contact that needs attention most: one that failed last time, else the one silent for longest.
@@ -274,30 +238,18 @@ impl Tables {
                 Some((contact.into(), contact.standing.due(now, config)))
             }
             Family::V6 => {
-                let contact = self.v6.as_ref()?.neediest(now, config)?;
+                let contact = self.v6().neediest(now, config)?;
                 Some((contact.into(), contact.standing.due(now, config)))
             }
         }
     }
 
-    pub(crate) fn nth(&self, family: Family, index: usize) -> Option<ContactState> {
-        self.states(family).nth(index)
-    }
-
+    /// All contacts of one family.
     pub(crate) fn states(&self, family: Family) -> impl Iterator<Item = ContactState> + '_ {
-        let (v4, v6) = match family {
-            Family::V4 => (Some(&self.v4), None),
-            Family::V6 => (None, self.v6.as_deref()),
-        };
-        let v4 = v4
-            .into_iter()
-            .flat_map(RoutingTable::contacts)
-            .map(ContactState::from);
-        v4.chain(
-            v6.into_iter()
-                .flat_map(RoutingTable::contacts)
-                .map(ContactState::from),
-        )
+        let (v4, v6) = self.of(family);
+        let v4 = v4.into_iter().flat_map(RoutingTable::contacts);
+        let v6 = v6.into_iter().flat_map(RoutingTable::contacts);
+        v4.map(ContactState::from).chain(v6.map(ContactState::from))
     }
 
     /// The contacts that were not heard of since then, those nearest to us first.
@@ -307,10 +259,7 @@ impl Tables {
         since: Duration,
         now: Duration,
     ) -> impl Iterator<Item = NodeInfo> + '_ {
-        let (v4, v6) = match family {
-            Family::V4 => (Some(&self.v4), None),
-            Family::V6 => (None, self.v6.as_deref()),
-        };
+        let (v4, v6) = self.of(family);
         let v4 = v4
             .into_iter()
             .flat_map(move |table| table.unheard(since, now));
@@ -321,14 +270,24 @@ impl Tables {
             .chain(v6.map(|node| node.widen()))
     }
 
+    /// The table of one family, in its place: so both come to one iterator.
+    fn of(
+        &self,
+        family: Family,
+    ) -> (
+        Option<&RoutingTable<SocketAddrV4>>,
+        Option<&RoutingTable<SocketAddrV6>>,
+    ) {
+        match family {
+            Family::V4 => (Some(&self.v4), None),
+            Family::V6 => (None, self.v6.as_deref()),
+        }
+    }
+
     pub(crate) fn view(&self, family: Family, now: Duration, config: &Config) -> Vec<BucketView> {
         match family {
             Family::V4 => self.v4.view(now, config),
-            Family::V6 => self
-                .v6
-                .as_ref()
-                .map(|table| table.view(now, config))
-                .unwrap_or_default(),
+            Family::V6 => self.v6().view(now, config),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::address::Family;
 use crate::config::Config;
 use crate::event::Outbox;
 use crate::message::NodeInfo;
+use crate::per_family::PerFamily;
 
 /// Contacts that are asked at once when the way out has changed or is open again.
 const AT_ONCE: usize = 8;
@@ -23,10 +24,7 @@ pub(super) const SLEEP: Duration = Duration::from_secs(30);
 
 /// The links of both families.
 #[derive(Default)]
-pub(super) struct Links {
-    v4: Link,
-    v6: Link,
-}
+pub(super) struct Links(PerFamily<Link>);
 
 #[derive(Default)]
 struct Link {
@@ -49,28 +47,14 @@ enum Review {
 }
 
 impl Links {
-    const fn of(&self, family: Family) -> &Link {
-        match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
-        }
-    }
-
-    const fn of_mut(&mut self, family: Family) -> &mut Link {
-        match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
-        }
-    }
-
     /// While nobody at all answers it is our link that is down, and the table is kept as it was.
     pub(super) fn is_down(&self, family: Family, config: &Config) -> bool {
-        self.of(family).silence >= config.frozen_after
+        self.0[family].silence >= config.frozen_after
     }
 
     /// Somebody answered. Whether that ends a time in which the network may have become another one.
     pub(super) fn answered(&mut self, family: Family, now: Duration) -> bool {
-        let link = self.of_mut(family);
+        let link = &mut self.0[family];
         (link.silence, link.heard) = (0, now);
         let is_back = link.review == Review::Due;
         if is_back {
@@ -87,7 +71,7 @@ impl Links {
         now: Duration,
         config: &Config,
     ) -> bool {
-        let link = self.of_mut(family);
+        let link = &mut self.0[family];
         // Somebody was heard later: it is not the link.
         if sent > link.heard {
             link.silence = link.silence.saturating_add(1);
@@ -103,14 +87,14 @@ impl Links {
 
     /// The way out is another one: until somebody answers, silence is no news.
     fn doubt(&mut self, family: Family, config: &Config) {
-        let link = self.of_mut(family);
+        let link = &mut self.0[family];
         link.silence = link.silence.max(config.frozen_after);
         link.review = Review::Due;
     }
 
     /// Since when contacts have to have been heard of, while that is being looked after.
     fn reviewing(&self, family: Family) -> Option<Duration> {
-        match self.of(family).review {
+        match self.0[family].review {
             Review::Since(since) => Some(since),
             Review::None | Review::Due => None,
         }
@@ -171,7 +155,7 @@ impl Node {
         };
         let is_over = !self.ask_unheard(family, since, context);
         if is_over {
-            self.links.of_mut(family).review = Review::None;
+            self.links.0[family].review = Review::None;
         }
         !is_over
     }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::event::Outbox;
 use crate::id::Id;
 use crate::message::{Method, NodeInfo, Want};
+use crate::per_family::PerFamily;
 use crate::transaction::Purpose;
 
 /// Newcomers that wait to be verified.
@@ -34,7 +35,7 @@ pub(super) const NEARLY_EMPTY: usize = 2 * Config::K;
 pub(super) struct Maintenance {
     /// When the next packet of the steady pace may go out.
     next: Duration,
-    rounds: [Round; 2],
+    rounds: PerFamily<Round>,
     /// Those that are due first stand first.
     newcomers: Vec<Newcomer>,
 }
@@ -80,7 +81,7 @@ impl Maintenance {
     /// Maintenance at a random point of its course.
     pub(super) fn under_way(now: Duration, config: &Config, rng: &mut impl Rng) -> Self {
         let interval = config.maintenance_interval;
-        let rounds = Family::ALL.map(|_| {
+        let rounds = PerFamily::from_fn(|| {
             let remaining = config.refresh_interval.mul_f64(rng.random_range(0.0..1.0));
             let elapsed = config.refresh_interval.saturating_sub(remaining);
             Round {
@@ -115,7 +116,7 @@ impl Maintenance {
     /// A family has its first contact, or a neighbourhood of another id. It is being looked for already; the rounds begin some time from now.
     pub(super) fn start(&mut self, family: Family, now: Duration, config: &Config) {
         self.next = now + config.maintenance_interval;
-        *self.round_mut(family) = Round::first(now, config);
+        self.rounds[family] = Round::first(now, config);
     }
 
     fn queue(&mut self, node: NodeInfo, due: Duration, purpose: Purpose) {
@@ -135,22 +136,6 @@ impl Maintenance {
     /// There is something to do that cannot wait so long.
     pub(super) fn hasten(&mut self, next: Duration) {
         self.next = self.next.min(next);
-    }
-
-    const fn round(&self, family: Family) -> &Round {
-        let [v4, v6] = &self.rounds;
-        match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        }
-    }
-
-    const fn round_mut(&mut self, family: Family) -> &mut Round {
-        let [v4, v6] = &mut self.rounds;
-        match family {
-            Family::V4 => v4,
-            Family::V6 => v6,
-        }
     }
 }
 
@@ -291,7 +276,7 @@ impl Node {
     fn next_need(&self, now: Duration, config: &Config) -> Duration {
         let need = |family| {
             let (_, probe) = self.tables.neediest(family, now, config)?;
-            Some(probe.min(self.maintenance.round(family).next))
+            Some(probe.min(self.maintenance.rounds[family].next))
         };
         let needs = Family::ALL.into_iter().filter_map(need);
         needs.min().unwrap_or_default()
@@ -302,7 +287,7 @@ impl Node {
         if self.tables.len(family) == 0 {
             return;
         }
-        let round = self.maintenance.round_mut(family);
+        let round = &mut self.maintenance.rounds[family];
         if round.next <= context.now {
             *round = round.following(context.now, context.config);
             self.find_neighbours(family, context);
@@ -345,7 +330,8 @@ impl Node {
         let contact = if self.links.is_down(family, context.config) {
             // Any of them may be the one that is back.
             let count = self.tables.len(family).max(1);
-            self.tables.nth(family, context.rng.random_range(0..count))
+            let any = context.rng.random_range(0..count);
+            self.tables.states(family).nth(any)
         } else {
             let neediest = self.tables.neediest(family, context.now, context.config);
             neediest
@@ -384,11 +370,12 @@ impl Node {
     ) -> bool {
         let (own, depth) = (self.id(), self.tables.depth(family));
         loop {
-            let bucket = usize::from(self.maintenance.round(family).bucket);
+            let round = &mut self.maintenance.rounds[family];
+            let bucket = usize::from(round.bucket);
             if bucket >= depth {
                 return false;
             }
-            self.maintenance.round_mut(family).bucket += 1;
+            round.bucket += 1;
             if !self.tables.is_open(family, bucket, context.config) {
                 continue;
             }
