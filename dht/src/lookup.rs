@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::address::Family;
 use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome, Step};
 use crate::id::Id;
-use crate::item_search::ItemSearch;
 use crate::message::{AnnouncedPort, Flag, Holding, Method, Response, Token, Want, Wishes};
 use crate::per_family::PerFamily;
 use crate::scrape_count::ScrapeCount;
+use crate::sought_item::SoughtItem;
 use crate::traversal::Traversal;
 
 /// Peers that a lookup reports at most.
@@ -42,7 +42,7 @@ pub(crate) struct Lookup {
     /// Those that were reported.
     pub(crate) peers: BTreeSet<SocketAddr>,
     /// Of those that look for an item.
-    pub(crate) item: Option<Box<ItemSearch>>,
+    pub(crate) item: Option<Box<SoughtItem>>,
     pub(crate) tally: Tally,
     /// What a scrape has counted so far.
     pub(crate) count: Option<Box<ScrapeCount>>,

@@ -15,7 +15,7 @@ mod contact;
 mod spares;
 
 pub(crate) use contact::{Contact, Standing};
-use spares::{Pace, Spare, Spares};
+use spares::{RoundTrip, Spare, Spares};
 
 /// Buckets of a table. The last one holds all ids that share more bits with ours; ten million nodes fill 21.
 const BUCKETS: usize = 32;
@@ -242,8 +242,11 @@ impl<A: Endpoint> RoutingTable<A> {
         // Nobody on our own network is behind a NAT of it.
         let is_visitor = answer.is_visitor && is_public(node.address.into().ip());
         let standing = Standing::fresh(answer.at, is_visitor);
-        let (contact, pace) = (Contact { node, standing }, Pace::of(answer.round_trip));
-        self.enter(Spare { contact, pace }, config)
+        let fresh = Spare {
+            contact: Contact { node, standing },
+            round_trip: RoundTrip::of(answer.round_trip),
+        };
+        self.enter(fresh, config)
     }
 
     fn enter(&mut self, fresh: Spare<A>, config: &Config) -> Insertion {
@@ -391,8 +394,10 @@ impl<A: Endpoint> RoutingTable<A> {
     /// Changes our id. Contacts that find no place under the new one are let go.
     pub(crate) fn set_own_id(&mut self, own: Id, config: &Config) {
         let before = std::mem::replace(self, Self::new(own));
-        let pace = Pace::UNKNOWN;
-        let contacts = before.contacts().map(|contact| Spare { contact, pace });
+        let contacts = before.contacts().map(|contact| Spare {
+            contact,
+            round_trip: RoundTrip::UNKNOWN,
+        });
         for contact in contacts.chain(before.spares.iter().copied()) {
             self.enter(contact, config);
         }

@@ -6,9 +6,9 @@ use super::{Context, Node};
 use crate::event::{Event, LookupId, Outbox, Outcome};
 use crate::id::Id;
 use crate::item::{Item, Salt};
-use crate::item_search::ItemSearch;
 use crate::lookup::{Goal, Lookup};
 use crate::message::KrpcError;
+use crate::sought_item::SoughtItem;
 use crate::transaction::{Purpose, Transaction};
 
 impl Node {
@@ -19,7 +19,7 @@ impl Node {
         salt: &Salt,
         context: &mut Context<'_, R, O>,
     ) {
-        let search = ItemSearch::get(salt.clone());
+        let search = SoughtItem::get(salt.clone());
         self.look_for_item(name, target, Goal::GetItem, search, context);
     }
 
@@ -31,7 +31,7 @@ impl Node {
         cas: Option<i64>,
         context: &mut Context<'_, R, O>,
     ) {
-        let search = ItemSearch::put(item.clone(), salt.clone(), cas);
+        let search = SoughtItem::put(item.clone(), salt.clone(), cas);
         self.look_for_item(name, item.target(salt), Goal::PutItem, search, context);
     }
 
@@ -40,7 +40,7 @@ impl Node {
         name: LookupId,
         target: Id,
         goal: Goal,
-        search: ItemSearch,
+        search: SoughtItem,
         context: &mut Context<'_, R, O>,
     ) {
         self.cancel_lookup(name, context);

@@ -13,14 +13,14 @@ pub(super) struct Spares<A>(Vec<Spare<A>>);
 #[derive(Clone, Copy)]
 pub(super) struct Spare<A> {
     pub(super) contact: Contact<A>,
-    pub(super) pace: Pace,
+    pub(super) round_trip: RoundTrip,
 }
 
 /// The round trip of a node, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace(u16);
+pub(super) struct RoundTrip(u16);
 
-impl Pace {
+impl RoundTrip {
     pub(super) const UNKNOWN: Self = Self(u16::MAX);
 
     pub(super) fn of(round_trip: Duration) -> Self {
@@ -69,18 +69,18 @@ impl<A: Endpoint> Spares<A> {
         fits: impl Fn(&Id) -> bool,
         neighbours: impl Fn(&Id) -> usize,
     ) -> Option<Spare<A>> {
-        let mut best: Option<(usize, usize, Pace)> = None;
-        for (place, Spare { contact, pace }) in self.0.iter().enumerate() {
-            let id = &contact.node.id;
+        let mut best: Option<(usize, usize, RoundTrip)> = None;
+        for (place, spare) in self.0.iter().enumerate() {
+            let (id, round_trip) = (&spare.contact.node.id, spare.round_trip);
             if !fits(id) {
                 continue;
             }
             let crowd = neighbours(id);
             let is_better = best.is_none_or(|(_, fewest, fastest)| {
-                crowd < fewest || crowd == fewest && !fastest.is_clearly_faster(*pace)
+                crowd < fewest || crowd == fewest && !fastest.is_clearly_faster(round_trip)
             });
             if is_better {
-                best = Some((place, crowd, *pace));
+                best = Some((place, crowd, round_trip));
             }
         }
         best.map(|(place, ..)| self.0.remove(place))

@@ -39,17 +39,17 @@ pub(super) fn run(
     label: &'static str,
     mut seen: impl FnMut(&mut Experiment, Duration) -> ControlFlow<()>,
 ) -> Course {
-    let pace = Pace::new(operator, label);
-    let mut said = pace.start;
+    let gauge = Gauge::new(operator, label);
+    let mut said = gauge.start;
     let end = loop {
         let progress = match experiment.advance() {
             Ok(progress) => progress,
             Err(breach) => break End::Broken(breach),
         };
-        pace.show(&progress);
+        gauge.show(&progress);
         if said.elapsed() >= EVENT_INTERVAL {
             said = Instant::now();
-            operator.output.event(&pace.event(&progress));
+            operator.output.event(&gauge.event(&progress));
         }
         let enough = seen(&mut experiment, progress.now).is_break();
         if progress.is_over {
@@ -70,13 +70,13 @@ pub(super) fn to_the_end(_: &mut Experiment, _: Duration) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// How fast a run goes.
-struct Pace {
+/// How far a run is, and how fast it goes, for who watches it.
+struct Gauge {
     status: StatusLine,
     start: Instant,
 }
 
-impl Pace {
+impl Gauge {
     fn new(operator: &Operator, label: &'static str) -> Self {
         let status = StatusLine::new(&operator.output);
         status.label(label);

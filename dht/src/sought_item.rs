@@ -6,7 +6,7 @@ use crate::item::{Item, Salt};
 use crate::message::{Holding, KrpcError, Method, Put, Token};
 
 /// What a lookup knows of the item that it looks for, and what it has to put there.
-pub(crate) struct ItemSearch {
+pub(crate) struct SoughtItem {
     salt: Salt,
     /// The newest one that was found, verified.
     best: Option<Item>,
@@ -25,7 +25,7 @@ struct Order {
     refusals: usize,
 }
 
-impl ItemSearch {
+impl SoughtItem {
     pub(crate) fn get(salt: Salt) -> Self {
         Self {
             salt,
@@ -166,8 +166,8 @@ mod tests {
     }
 
     /// A put of version 6 of which eight nodes hold version 5.
-    fn search(cas: Option<i64>) -> ItemSearch {
-        let mut search = ItemSearch::put(version(6), Salt::NONE, cas);
+    fn search(cas: Option<i64>) -> SoughtItem {
+        let mut search = SoughtItem::put(version(6), Salt::NONE, cas);
         let target = version(5).target(&Salt::NONE);
         for holder in 0..8 {
             search.hear(&target, Some(node(holder)), &Holding::Item(version(5)));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     /// Those of some nodes that are told anything, and what each is told to replace.
-    fn told(search: &ItemSearch, nodes: &[u16]) -> Vec<(u16, Option<i64>)> {
+    fn told(search: &SoughtItem, nodes: &[u16]) -> Vec<(u16, Option<i64>)> {
         let told = nodes.iter().filter_map(|&to| {
             match search.put_to(&node(to), Token::new(b"t").unwrap())? {
                 Method::Put(put) => Some((to, put.cas)),
