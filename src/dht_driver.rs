@@ -55,6 +55,7 @@ enum Command {
     GetItem {
         target: Id,
         salt: Salt,
+        newer_than: Option<i64>,
         events: mpsc::Sender<Event>,
         until: Option<Instant>,
     },
@@ -207,10 +208,15 @@ impl Dht {
         }
     }
 
-    /// Starts a search for an item, as [`Dht::lookup`] does one for peers.
-    pub(crate) fn get_item(&self, target: Id, salt: Salt) -> mpsc::Receiver<Event> {
+    /// Starts a search for an item, as [`Dht::lookup`] does one for peers; where a version is known already, for a newer one.
+    pub(crate) fn get_item(
+        &self,
+        target: Id,
+        salt: Salt,
+        newer_than: Option<i64>,
+    ) -> mpsc::Receiver<Event> {
         self.asker(target.as_bytes())
-            .get_item(target, salt, self.until())
+            .get_item(target, salt, newer_than, self.until())
     }
 
     /// Puts an item, once.

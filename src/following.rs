@@ -60,9 +60,8 @@ struct Watch {
 impl Watch {
     async fn run(mut self, interval: Duration, news: mpsc::Sender<Publication>) {
         loop {
-            let events = self
-                .dht
-                .get_item(self.publisher.target(), self.publisher.salt.clone());
+            let (target, salt) = (self.publisher.target(), self.publisher.salt.clone());
+            let events = self.dht.get_item(target, salt, self.newest);
             let mut search = ItemSearch::new(events);
             let found = tokio::select! {
                 found = search.best() => found,

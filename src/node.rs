@@ -393,7 +393,7 @@ impl Node {
 
     /// Searches an item, and checks that what is found is genuine. A mutable one needs its salt for that. BEP 44.
     pub fn get_item(&self, target: Id, salt: &Salt) -> ItemSearch {
-        ItemSearch::new(self.dht.get_item(target, salt.clone()))
+        ItemSearch::new(self.dht.get_item(target, salt.clone(), None))
     }
 
     /// Puts an item to the nodes nearest to its target, once. It holds for two hours. With `cas`, nodes that hold another version

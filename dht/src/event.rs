@@ -208,7 +208,7 @@ pub struct LookupReport {
     pub peers: usize,
     /// Nodes that hold the announce, or the item that was put.
     pub announced_to: usize,
-    /// Nodes that had the best item that was found. BEP 44.
+    /// Nodes that had the best item that was found; if none was newer than the one that was known already, nodes that say that they have that. BEP 44.
     pub copies: usize,
     /// The longest chain of answers that led to one of `closest`; a node of our own table is one hop away. 0 if nobody answered.
     pub hops: u8,

@@ -77,6 +77,8 @@ pub enum Input<'a> {
         target: Id,
         /// Its salt, if it has one: without it its signature cannot be verified.
         salt: &'a Salt,
+        /// The sequence number of a mutable one that is known already: only a newer one is reported, and who holds none need not send it.
+        newer_than: Option<i64>,
     },
     /// Store an item at the nodes nearest to its target. Holds for two hours at the nodes that acknowledge it: the driver repeats it every hour for as long
     /// as it shall be found. Nothing is sent to anybody if a newer one is found, or another one of the same number.

@@ -115,7 +115,7 @@ impl Lookup {
             },
             Goal::GetItem | Goal::PutItem => Method::Get {
                 target: self.target,
-                newer_than: None,
+                newer_than: self.item.as_ref().and_then(|item| item.newer_than()),
                 want: Want::UNSAID,
             },
         }

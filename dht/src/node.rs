@@ -172,7 +172,8 @@ impl Node {
                 lookup,
                 target,
                 salt,
-            } => self.get_item(lookup, target, salt, context),
+                newer_than,
+            } => self.get_item(lookup, target, salt, newer_than, context),
             Input::PutItem {
                 lookup,
                 item,

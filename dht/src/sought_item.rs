@@ -8,11 +8,13 @@ use crate::message::{Holding, KrpcError, Method, Put, Token};
 /// What a lookup knows of the item that it looks for, and what it has to put there.
 pub(crate) struct SoughtItem {
     salt: Salt,
+    /// The number of the one that who asks knows already, and need not be told.
+    known: Option<i64>,
     /// The newest one that was found, verified.
     best: Option<Item>,
     /// Those who say that they hold something here, be it old, and its number.
     holders: Vec<(SocketAddr, Option<i64>)>,
-    /// Those who hold the best one.
+    /// Those who hold the best one, or as long as there is none the known one.
     copies: usize,
     order: Option<Order>,
 }
@@ -26,9 +28,10 @@ struct Order {
 }
 
 impl SoughtItem {
-    pub(crate) fn get(salt: Salt) -> Self {
+    pub(crate) fn get(salt: Salt, known: Option<i64>) -> Self {
         Self {
             salt,
+            known,
             best: None,
             holders: Vec::new(),
             copies: 0,
@@ -48,8 +51,23 @@ impl SoughtItem {
                 cas,
                 refusals: 0,
             }),
-            ..Self::get(salt)
+            ..Self::get(salt, None)
         }
+    }
+
+    /// The number of which whoever is asked need not tell the item, nor of one below it. BEP 44, "get message".
+    ///
+    /// Who puts has to see what is not older than his own: beside one of the same number there may stand another value. And what is newer than
+    /// what he means to replace: a number that nobody signed stops no put. A negative one is not sent: to that libtorrent never tells an item.
+    pub(crate) fn newer_than(&self) -> Option<i64> {
+        let number = match &self.order {
+            None => self.known?,
+            Some(Order { item, cas, .. }) => {
+                let older = item.seq()?.checked_sub(1)?;
+                cas.map_or(older, |cas| older.min(cas))
+            }
+        };
+        (number >= 0).then_some(number)
     }
 
     /// Takes what somebody says that he holds. Returns it if it is better than all before. Only that costs a verification.
@@ -65,9 +83,10 @@ impl SoughtItem {
         };
         self.holders.extend(from.map(|from| (from, number)));
         let best = self.best.as_ref();
-        let is_copy = match holding {
-            Holding::Item(item) => best == Some(item),
-            Holding::Seq(seq) => best.is_some_and(|best| best.seq() == Some(*seq)),
+        let is_copy = match (best, holding) {
+            (Some(best), Holding::Item(item)) => best == item,
+            (Some(best), Holding::Seq(seq)) => best.seq() == Some(*seq),
+            (None, _) => number.is_some() && number == self.known,
         };
         if is_copy {
             self.copies += usize::from(from.is_some());
@@ -76,7 +95,8 @@ impl SoughtItem {
         let Holding::Item(item) = holding else {
             return None;
         };
-        let is_better = best.is_none_or(|best| item.seq() > best.seq());
+        let is_news = self.known.is_none_or(|known| item.seq() > Some(known));
+        let is_better = is_news && best.is_none_or(|best| item.seq() > best.seq());
         // What is to be put there is known to be genuine.
         let is_own = self.order.as_ref().is_some_and(|order| order.item == *item);
         if !is_better || !(is_own || item.is_genuine(target, &self.salt)) {
@@ -173,6 +193,36 @@ mod tests {
             search.hear(&target, Some(node(holder)), &Holding::Item(version(5)));
         }
         search
+    }
+
+    #[test]
+    fn what_is_known_already_is_counted_and_not_told_again() {
+        let mut sought = SoughtItem::get(Salt::NONE, Some(5));
+        assert_eq!(sought.newer_than(), Some(5));
+        let target = version(5).target(&Salt::NONE);
+        let mut hear = |from, holding| sought.hear(&target, Some(node(from)), &holding).cloned();
+        assert_eq!(hear(1, Holding::Seq(5)), None);
+        // Not everybody looks at what is known.
+        assert_eq!(hear(2, Holding::Item(version(5))), None);
+        assert_eq!(hear(3, Holding::Seq(4)), None);
+        assert_eq!(hear(4, Holding::Item(version(4))), None);
+        assert_eq!(sought.copies(), 2);
+        let mut hear = |from, holding| sought.hear(&target, Some(node(from)), &holding).cloned();
+        assert_eq!(hear(5, Holding::Item(version(6))), Some(version(6)));
+        assert_eq!(sought.copies(), 1);
+    }
+
+    #[test]
+    fn a_put_spares_nobody_what_it_could_collide_with() {
+        let asked = |seq, cas| SoughtItem::put(version(seq), Salt::NONE, cas).newer_than();
+        assert_eq!(asked(6, None), Some(5), "of number 6 there may be another");
+        assert_eq!(asked(6, Some(3)), Some(3), "4 would be in the way");
+        assert_eq!(asked(6, Some(9)), Some(5));
+        // Nobody can be asked for what is newer than -1.
+        assert_eq!((asked(0, None), asked(i64::MIN, None)), (None, None));
+        let immutable = Item::Immutable(ItemValue::from_bytes(b"value").unwrap());
+        let put = SoughtItem::put(immutable, Salt::NONE, None);
+        assert_eq!(put.newer_than(), None);
     }
 
     fn refusal(code: i64) -> KrpcError {

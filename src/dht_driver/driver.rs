@@ -138,6 +138,7 @@ impl Driver {
             Command::GetItem {
                 target,
                 salt,
+                newer_than,
                 events,
                 until,
             } => {
@@ -146,6 +147,7 @@ impl Driver {
                     lookup,
                     target,
                     salt: &salt,
+                    newer_than,
                 });
             }
             Command::PutItem {

@@ -132,12 +132,14 @@ impl Identity {
         &self,
         target: Id,
         salt: Salt,
+        newer_than: Option<i64>,
         until: Option<Instant>,
     ) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(LOOKUP_EVENTS);
         self.command(Command::GetItem {
             target,
             salt,
+            newer_than,
             events,
             until,
         });

@@ -17,10 +17,11 @@ impl Node {
         name: LookupId,
         target: Id,
         salt: &Salt,
+        newer_than: Option<i64>,
         context: &mut Context<'_, R, O>,
     ) {
-        let search = SoughtItem::get(salt.clone());
-        self.look_for_item(name, target, Goal::GetItem, search, context);
+        let sought = SoughtItem::get(salt.clone(), newer_than);
+        self.look_for_item(name, target, Goal::GetItem, sought, context);
     }
 
     pub(super) fn put_item<R: Rng, O: Outbox>(
@@ -31,8 +32,8 @@ impl Node {
         cas: Option<i64>,
         context: &mut Context<'_, R, O>,
     ) {
-        let search = SoughtItem::put(item.clone(), salt.clone(), cas);
-        self.look_for_item(name, item.target(salt), Goal::PutItem, search, context);
+        let sought = SoughtItem::put(item.clone(), salt.clone(), cas);
+        self.look_for_item(name, item.target(salt), Goal::PutItem, sought, context);
     }
 
     fn look_for_item<R: Rng, O: Outbox>(
@@ -40,16 +41,16 @@ impl Node {
         name: LookupId,
         target: Id,
         goal: Goal,
-        search: SoughtItem,
+        sought: SoughtItem,
         context: &mut Context<'_, R, O>,
     ) {
         self.cancel_lookup(name, context);
         let key = self.lookups.draw_key();
         let mut lookup = Lookup::new(key, Some(name), target, goal, context.now);
-        lookup.item = Some(Box::new(search));
         // What was put to us need not be asked for.
         let items = self.items.as_deref();
-        let held = items.and_then(|items| items.get(&target, None, context.now));
+        let held = items.and_then(|items| items.get(&target, sought.newer_than(), context.now));
+        lookup.item = Some(Box::new(sought));
         if held.is_some_and(|held| lookup.report_item(None, &held, context.out)) {
             lookup.report(Outcome::Found, context.now, context.out);
         } else {

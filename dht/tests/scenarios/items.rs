@@ -72,6 +72,16 @@ fn put_salted(
 
 /// How a search ended, and what it reported on its way.
 fn get(world: &mut World, who: SocketAddr, target: Id, salt: &Salt) -> (LookupReport, Vec<Item>) {
+    get_newer(world, who, target, salt, None)
+}
+
+fn get_newer(
+    world: &mut World,
+    who: SocketAddr,
+    target: Id,
+    salt: &Salt,
+    newer_than: Option<i64>,
+) -> (LookupReport, Vec<Item>) {
     let before = found(world, who).len();
     let lookup = LOOKUP;
     world.input(
@@ -80,6 +90,7 @@ fn get(world: &mut World, who: SocketAddr, target: Id, salt: &Salt) -> (LookupRe
             lookup,
             target,
             salt,
+            newer_than,
         },
     );
     world.run_until(who, ended).expect("a search ends");
@@ -354,6 +365,7 @@ fn a_forgery_is_not_believed() {
                 lookup: LOOKUP,
                 target,
                 salt: &NONE,
+                newer_than: None,
             },
         );
         world.run_for(Duration::from_millis(100));
@@ -502,6 +514,52 @@ fn who_knows_the_current_number_is_spared_the_value() {
     };
     assert_eq!(held(Some(4)), Some(Holding::Item(item)));
     assert_eq!(held(Some(5)), Some(Holding::Seq(5)));
+}
+
+/// What a node was told since then about items.
+fn told(world: &World, who: SocketAddr, since: Duration) -> Vec<Holding> {
+    let sent = world.nodes.values().flat_map(|member| &member.sent);
+    let to_it = sent.filter(|(at, to, _)| *at >= since && *to == who);
+    let items = to_it.filter_map(|(_, _, message)| match &message.body {
+        Body::Response(response) => response.item.get().cloned(),
+        Body::Query(_) | Body::Error(_) => None,
+    });
+    items.collect()
+}
+
+#[test]
+fn who_follows_an_item_is_told_its_number_until_there_is_a_newer_one() {
+    let mut world = World::of(30, local, 58);
+    let (first, second) = (version(1), version(2));
+    let target = first.target(&NONE);
+    put(&mut world, local(1), &first, None);
+    let near = world.nearest(&target, 12);
+    let follower = (2..30).map(local).find(|who| !near.contains(who)).unwrap();
+    assert_eq!(get(&mut world, follower, target, &NONE).1, [first]);
+
+    let start = world.now;
+    let (report, items) = get_newer(&mut world, follower, target, &NONE, Some(1));
+    assert_eq!((report.outcome, items), (Outcome::Converged, vec![]));
+    let numbers = told(&world, follower, start);
+    assert_eq!(numbers, vec![Holding::Seq(1); report.copies]);
+    assert!(report.copies >= 7, "{report:?}");
+
+    put(&mut world, local(1), &second, None);
+    let (report, items) = get_newer(&mut world, follower, target, &NONE, Some(1));
+    assert_eq!(items, [second]);
+    assert!(report.copies >= 7, "{report:?}");
+}
+
+#[test]
+fn who_puts_the_next_version_need_not_be_told_the_one_before() {
+    let mut world = World::of(30, local, 59);
+    put(&mut world, local(1), &version(1), None);
+    let start = world.now;
+    let report = put(&mut world, local(2), &version(2), None);
+    assert_eq!(report.announced_to, 8);
+    let numbers = told(&world, local(2), start);
+    assert!(numbers.len() >= 7, "{numbers:?}");
+    assert!(numbers.iter().all(|held| *held == Holding::Seq(1)));
 }
 
 #[test]

@@ -169,6 +169,7 @@ impl World {
                         lookup,
                         target: item.target(&Salt::NONE),
                         salt: &Salt::NONE,
+                        newer_than: script.arbitrary()?,
                     },
                     3 => Input::PutItem {
                         lookup,
