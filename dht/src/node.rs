@@ -34,6 +34,7 @@ mod maintenance;
 mod neighbours;
 mod probes;
 mod quarantine;
+mod room;
 mod server;
 mod surveys;
 

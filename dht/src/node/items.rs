@@ -2,23 +2,14 @@
 
 use std::net::SocketAddr;
 
-use arrayvec::ArrayVec;
 use rand::Rng;
 
+use super::room::make_room_for_item;
 use super::{Context, Node};
 use crate::event::Outbox;
 use crate::id::Id;
-use crate::item::Item;
 use crate::item_store::ItemStore;
-use crate::message::{Holding, KrpcError, NodeInfo, Put, Response, Want};
-
-/// The longest response with an item, in bytes. A signed item alone takes 1,230; nodes are named as far as they fit beside it.
-const MAX_RESPONSE: usize = 1400;
-/// What a response to `get` takes at most without its nodes and its value; and what signs the value.
-const ENVELOPE: usize = 120;
-const PROOF: usize = 137;
-/// The keys and lengths of `nodes` and `nodes6`.
-const NODES: usize = 23;
+use crate::message::{KrpcError, NodeInfo, Put, Response, Want};
 
 impl Node {
     /// BEP 44, "get message".
@@ -40,16 +31,8 @@ impl Node {
         }
         let held = |items: &ItemStore| items.get(target, newer_than, now);
         if let Some(holding) = self.items.as_deref().and_then(held) {
-            let value = match &holding {
-                Holding::Item(Item::Immutable(value)) => value.as_bencode().len(),
-                Holding::Item(Item::Mutable(item)) => PROOF + item.value.as_bencode().len(),
-                Holding::Seq(_) => PROOF,
-            };
-            shorten(
-                &mut response,
-                (MAX_RESPONSE - ENVELOPE).saturating_sub(value),
-            );
             response.item = holding.into();
+            make_room_for_item(&mut response);
         }
         response
     }
@@ -74,21 +57,5 @@ impl Node {
             .get_or_insert_with(|| Box::new(ItemStore::new(context.rng)));
         items.put(target, put, from, now, config)?;
         Ok(Response::new(self.id()))
-    }
-}
-
-/// Names no more nodes than fit so many bytes: the farthest of the family that has more go first.
-fn shorten(response: &mut Response, room: usize) {
-    loop {
-        let v4 = response.nodes.as_ref().map_or(0, ArrayVec::len);
-        let v6 = response.nodes6.as_ref().map_or(0, |nodes| nodes.len());
-        if v4 * 26 + v6 * 38 + NODES <= room || v4 + v6 == 0 {
-            break;
-        }
-        if v4 >= v6 {
-            response.nodes.as_mut().and_then(ArrayVec::pop);
-        } else {
-            response.nodes6.as_mut().and_then(|nodes| nodes.pop());
-        }
     }
 }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use rand::Rng;
 
+use super::room::room;
 use super::{Context, Node};
 use crate::address::{Family, scope};
-use crate::bloom_filter::BloomFilter;
 use crate::event::{Event, Outbox};
 use crate::id::Id;
 use crate::message::{
@@ -14,11 +14,6 @@ use crate::message::{
     Token, TransactionId, Want, Wishes,
 };
 use crate::peer_store::PeerStore;
-
-/// The longest response that we send, in bytes: it passes any network in one piece.
-const MAX_RESPONSE: usize = 1200;
-/// What a response takes without its nodes and what is named beside them: ids, token, transaction, address, keys.
-const ENVELOPE: usize = 180;
 
 impl Node {
     pub(super) fn serve<R: Rng, O: Outbox>(
@@ -202,17 +197,6 @@ impl Node {
         context.out.event(Event::PeerAnnounced { info_hash, peer });
         Ok(Response::new(self.id()))
     }
-}
-
-/// The bytes that a response with nodes and filters leaves for what is named beside them.
-fn room(response: &Response) -> usize {
-    let nodes = response.nodes.as_ref();
-    let nodes6 = response.nodes6.as_ref();
-    let named = nodes.map_or(0, |nodes| nodes.len() * 26 + 10)
-        + nodes6.map_or(0, |nodes| nodes.len() * 38 + 13);
-    let filters = response.scrape.get();
-    let filters = filters.map_or(0, |_| 2 * (BloomFilter::LENGTH + 10));
-    (MAX_RESPONSE - ENVELOPE).saturating_sub(named + filters)
 }
 
 /// Tells the sender of a query that it could not be read. BEP 5, "Errors".
