@@ -57,7 +57,7 @@ pub enum Event {
         /// Who acknowledged it.
         node: NodeInfo,
     },
-    /// A step of a lookup, for those who want to watch.
+    /// A step of a lookup, for those who want to watch. Queries that only look for nodes that others may hide have none: [`LookupReport::asked`] counts them.
     Trace {
         /// The lookup.
         lookup: LookupId,
@@ -133,6 +133,35 @@ pub enum Event {
         /// Its answer.
         outcome: Probe,
     },
+}
+
+impl Event {
+    /// The lookup, survey or question that it is about; `None` if it is about the node.
+    pub const fn lookup(&self) -> Option<LookupId> {
+        match self {
+            Self::Peers { lookup, .. }
+            | Self::Announced { lookup, .. }
+            | Self::Trace { lookup, .. }
+            | Self::LookupEnded { lookup, .. }
+            | Self::Item { lookup, .. }
+            | Self::Stored { lookup, .. }
+            | Self::PutRefused { lookup, .. }
+            | Self::Sampled { lookup, .. }
+            | Self::Scraped { lookup, .. }
+            | Self::Probed { lookup, .. } => Some(*lookup),
+            Self::Ready
+            | Self::Bootstrapped { .. }
+            | Self::Unreachable { .. }
+            | Self::PeerAnnounced { .. }
+            | Self::ExternalAddress { .. }
+            | Self::IdChanged { .. } => None,
+        }
+    }
+
+    /// Whether nothing more follows about its lookup.
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::LookupEnded { .. } | Self::Probed { .. })
+    }
 }
 
 /// What an address says to a ping.

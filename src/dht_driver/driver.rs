@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dht::{Config, DecodeError, Event, Family, Id, Input, LookupId, Node, Probe};
 use rand::rngs::StdRng;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -300,7 +301,11 @@ impl Driver {
 
     /// Passes an event to whom it concerns.
     fn tell(&mut self, event: Event, now: Duration) {
-        match &event {
+        if let Some(lookup) = event.lookup() {
+            self.tell_asker(lookup, event, now);
+            return;
+        }
+        match event {
             Event::Ready => {
                 // Whoever waits for it asks how many there are.
                 self.publish();
@@ -315,8 +320,8 @@ impl Driver {
                 tracing::info!(attempts, "no DHT node answers yet; asking again");
             }
             Event::PeerAnnounced { info_hash, peer } => {
-                for watcher in self.watches.get(info_hash).into_iter().flatten() {
-                    if let Err(mpsc::error::TrySendError::Full(_)) = watcher.try_send(*peer) {
+                for watcher in self.watches.get(&info_hash).into_iter().flatten() {
+                    if let Err(TrySendError::Full(_)) = watcher.try_send(peer) {
                         tracing::debug!(%info_hash, %peer, "an announce to us is missed by a torrent that is busy");
                         self.missed += 1;
                     }
@@ -324,7 +329,6 @@ impl Driver {
             }
             Event::ExternalAddress { ip } => {
                 tracing::info!(%ip, "others see us at this address");
-                let ip = *ip;
                 self.entrance.send_modify(|entrance| {
                     entrance
                         .external
@@ -335,39 +339,32 @@ impl Driver {
             Event::IdChanged { id } => {
                 tracing::info!(%id, "changed our id to one that fits the address");
             }
-            Event::Peers { lookup, .. }
-            | Event::Announced { lookup, .. }
-            | Event::Trace { lookup, .. }
-            | Event::Item { lookup, .. }
-            | Event::Stored { lookup, .. }
-            | Event::PutRefused { lookup, .. }
-            | Event::Sampled { lookup, .. }
-            | Event::Scraped { lookup, .. } => {
-                let lookup = *lookup;
-                let Some(asker) = self.askers.get_mut(&lookup) else {
-                    return;
-                };
-                match asker.events.try_send(event) {
-                    Ok(()) => {}
-                    Err(mpsc::error::TrySendError::Full(_)) => {
-                        self.missed += 1;
-                        if !std::mem::replace(&mut asker.misses, true) {
-                            tracing::warn!(
-                                "who asked is slow: some of what a lookup found is lost to him"
-                            );
-                        }
-                    }
-                    Err(mpsc::error::TrySendError::Closed(_)) => {
-                        self.dismiss(lookup);
-                        self.handle_at(now, Input::Cancel { lookup });
-                    }
+            _ => {}
+        }
+    }
+
+    fn tell_asker(&mut self, lookup: LookupId, event: Event, now: Duration) {
+        if event.is_last() {
+            if let Some(asker) = self.dismiss(lookup) {
+                // The end must arrive: a slot for it is worth waiting for, but not by this task.
+                tokio::spawn(async move { asker.events.send(event).await });
+            }
+            return;
+        }
+        let Some(asker) = self.askers.get_mut(&lookup) else {
+            return;
+        };
+        match asker.events.try_send(event) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.missed += 1;
+                if !std::mem::replace(&mut asker.misses, true) {
+                    tracing::warn!("who asked is slow: some of what a lookup found is lost to him");
                 }
             }
-            Event::LookupEnded { lookup, .. } | Event::Probed { lookup, .. } => {
-                if let Some(asker) = self.dismiss(*lookup) {
-                    // The end must arrive: a slot for it is worth waiting for, but not by this task.
-                    tokio::spawn(async move { asker.events.send(event).await });
-                }
+            Err(TrySendError::Closed(_)) => {
+                self.dismiss(lookup);
+                self.handle_at(now, Input::Cancel { lookup });
             }
         }
     }

@@ -280,6 +280,23 @@ fn v6(site: u16, network: u16, host: u16) -> SocketAddr {
     SocketAddr::from(([0x2a00, 1, site, network, 0, 0, 0, host], 6881))
 }
 
+/// Info-hashes that somebody announces to, each from a public network of his own.
+fn announce_honestly(store: &mut PeerStore, config: &Config, count: u16) -> Vec<Id> {
+    let info_hashes: Vec<_> = (0..count)
+        .map(|number| info_hash(60_000 + number))
+        .collect();
+    for (info_hash, network) in info_hashes.iter().zip(1000..) {
+        let peer = of_network(network, 1);
+        assert!(store.announce(*info_hash, peer, false, Duration::ZERO, config));
+    }
+    info_hashes
+}
+
+fn keeps_all(store: &PeerStore, info_hashes: &[Id]) -> bool {
+    let mut scrapes = info_hashes.iter().map(|hash| store.scrape(hash, MINUTE));
+    scrapes.all(|scrape| scrape.is_some())
+}
+
 /// Announces to so many info-hashes of its own, each by an address that asked for a token. How many were kept.
 fn flood(
     store: &mut PeerStore,
@@ -301,16 +318,7 @@ fn flood(
 fn one_network_neither_fills_the_store_nor_empties_it() {
     let config = Config::default();
     let mut store = PeerStore::new(&mut rng());
-    let honest: Vec<_> = (0..1000).map(|number| info_hash(60_000 + number)).collect();
-    for (hash, network) in honest.iter().zip(1000..) {
-        assert!(store.announce(
-            *hash,
-            of_network(network, 1),
-            false,
-            Duration::ZERO,
-            &config
-        ));
-    }
+    let honest = announce_honestly(&mut store, &config, 1000);
     let by_24 = |number: u16| of_network(1, (number % 256) as u8);
     assert_eq!(flood(&mut store, &config, 30_000, by_24), 10_000);
     // Two more networks, of IPv6: there is no room for all that they may bring.
@@ -323,11 +331,7 @@ fn one_network_neither_fills_the_store_nor_empties_it() {
         by_24(number.wrapping_add(1))
     });
     assert!(store.info_hashes() <= config.max_info_hashes);
-    assert!(
-        honest
-            .iter()
-            .all(|hash| store.scrape(hash, MINUTE).is_some())
-    );
+    assert!(keeps_all(&store, &honest));
 }
 
 #[test]
@@ -337,25 +341,12 @@ fn whoever_brings_most_info_hashes_makes_room() {
         ..Config::default()
     };
     let mut store = PeerStore::new(&mut rng());
-    let honest: Vec<_> = (0..60).map(|number| info_hash(60_000 + number)).collect();
-    for (hash, network) in honest.iter().zip(1000..) {
-        store.announce(
-            *hash,
-            of_network(network, 1),
-            false,
-            Duration::ZERO,
-            &config,
-        );
-    }
+    let honest = announce_honestly(&mut store, &config, 60);
     flood(&mut store, &config, 5_000, |number| {
         of_network(number % 4, (number / 4 % 256) as u8)
     });
     assert_eq!(store.info_hashes(), 100);
-    assert!(
-        honest
-            .iter()
-            .all(|hash| store.scrape(hash, MINUTE).is_some())
-    );
+    assert!(keeps_all(&store, &honest));
 }
 
 #[test]

@@ -81,24 +81,15 @@ impl Outbox for Driver {
                 assert_eq!(report.peers, reported.len());
                 self.ended.push((lookup, reported, *report));
             }
-            Event::Announced { lookup, .. }
-            | Event::Trace { lookup, .. }
-            | Event::Item { lookup, .. }
-            | Event::Stored { lookup, .. }
-            | Event::PutRefused { lookup, .. }
-            | Event::Sampled { lookup, .. }
-            | Event::Scraped { lookup, .. } => {
-                assert!(self.lookups.contains_key(&lookup), "the lookup goes on");
-            }
             Event::IdChanged { id } => self.id = id,
             Event::PeerAnnounced { peer, .. } => {
                 assert!(is_host(&peer), "{peer} is nobody's address")
             }
-            Event::Probed { .. }
-            | Event::Ready
-            | Event::Bootstrapped { .. }
-            | Event::Unreachable { .. }
-            | Event::ExternalAddress { .. } => {}
+            event => {
+                if let Some(lookup) = event.lookup() {
+                    assert!(self.lookups.contains_key(&lookup), "the lookup goes on");
+                }
+            }
         }
     }
 }
