@@ -107,7 +107,7 @@ impl World {
 
     /// One thing happens.
     pub fn step(&mut self, script: &mut Unstructured<'_>) -> Result<()> {
-        match script.int_in_range(0..=12)? {
+        match script.int_in_range(0..=13)? {
             0 => self.sleep(Duration::from_millis(script.int_in_range(0..=1_000_000)?)),
             1 => self.sleep_until_deadline(),
             2 => self.handle(Input::Bootstrap(&[address(script)?])),
@@ -195,6 +195,7 @@ impl World {
                 );
             }
             11 => self.handle(Input::Ping(address(script)?)),
+            12 => self.handle(Input::NetworkChanged),
             _ => {
                 let from = address(script)?;
                 self.driver.at_hand = Some(from);
