@@ -1,12 +1,12 @@
 //! Nodes that stand where an attacker wants them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::{Config, Id, Input, Method, NodeInfo};
 
-use crate::world::{World, public};
+use crate::world::{World, public, public_v6};
 use crate::{LOOKUP, SECOND, announce, contacts, ended, hash, message, result};
 
 /// The first of them; the honest ones stand below.
@@ -14,37 +14,55 @@ const SYBILS: u16 = 1000;
 
 /// How many of `askers` find the one peer that `announcer` announces, and the queries that they took.
 fn found(world: &mut World, info_hash: Id, announcer: u16, askers: &[u16]) -> (usize, usize) {
-    announce(world, public(announcer), info_hash).unwrap();
-    let mut peer = public(announcer);
+    found_at(world, public, info_hash, announcer, askers)
+}
+
+fn found_at(
+    world: &mut World,
+    address: fn(u16) -> SocketAddr,
+    info_hash: Id,
+    announcer: u16,
+    askers: &[u16],
+) -> (usize, usize) {
+    announce(world, address(announcer), info_hash).unwrap();
+    let mut peer = address(announcer);
     peer.set_port(5000);
     let (mut found, mut asked) = (0, 0);
-    for &asker in askers {
-        let before = world.nodes[&public(asker)].events.len();
+    for asker in askers.iter().map(|&asker| address(asker)) {
+        let before = world.nodes[&asker].events.len();
         let look_up = Input::GetPeers {
             lookup: LOOKUP,
             info_hash,
         };
-        world.input(public(asker), look_up);
-        world.run_until(public(asker), ended).unwrap();
-        let mut events = world.nodes[&public(asker)].events.iter().skip(before);
+        world.input(asker, look_up);
+        world.run_until(asker, ended).unwrap();
+        let mut events = world.nodes[&asker].events.iter().skip(before);
         found += usize::from(events.any(
             |(_, event)| matches!(event, dht::Event::Peers { peers, .. } if peers.contains(&peer)),
         ));
-        asked += result(world, public(asker)).0.asked;
+        asked += result(world, asker).0.asked;
     }
     (found, asked)
 }
 
-/// A world in which 64 Sybils stand nearer to an info-hash than anybody, and are known to those around it.
-fn besieged(region: usize) -> World {
-    let config = Config {
+fn with_region(region: usize) -> Config {
+    Config {
         region,
         ..Config::default()
-    };
-    let mut world = World::established(300, config, BTreeMap::new(), 50);
+    }
+}
+
+/// A world in which 64 Sybils stand nearer to an info-hash than anybody, and are known to those around it.
+fn besieged(region: usize) -> World {
+    let mut world = World::established(300, with_region(region), BTreeMap::new(), 50);
+    besiege(&mut world, public);
+    world
+}
+
+fn besiege(world: &mut World, address: fn(u16) -> SocketAddr) {
     for number in 0..64 {
         let id = hash(1).random_at(30 + u32::from(number), world.rng());
-        world.sybils.insert(public(SYBILS + number), id);
+        world.sybils.insert(address(SYBILS + number), id);
     }
     let sybils = world.sybils.clone();
     for around in world.nearest(&hash(1), 40) {
@@ -64,7 +82,54 @@ fn besieged(region: usize) -> World {
         }
         world.run_for(SECOND);
     }
+}
+
+/// A world of IPv6 whose nodes have the ids of their IPv4 addresses, but for the last ones, who stand around an info-hash.
+fn v6_world(count: u16, crowd: u16, region: usize) -> World {
+    let node = |number, rng: &mut _| NodeInfo {
+        id: if number < count - crowd {
+            dht::id_for(public(number).ip(), rng)
+        } else {
+            hash(1).random_at(30 + u32::from(number - (count - crowd)), rng)
+        },
+        address: public_v6(number),
+    };
+    let mut world = World::established_as(count, node, with_region(region), BTreeMap::new(), 56);
+    world.is_discreet = true;
     world
+}
+
+#[test]
+fn sybils_around_an_info_hash_swallow_nothing_in_ipv6_either() {
+    let askers: Vec<_> = (0..300).step_by(15).collect();
+    let mut world = v6_world(300, 0, 64);
+    besiege(&mut world, public_v6);
+    let (found_by, asked) = found_at(&mut world, public_v6, hash(1), 7, &askers);
+    assert_eq!(found_by, askers.len());
+    assert!(asked <= 64 * askers.len(), "{asked} queries");
+    let mut world = v6_world(300, 0, 0);
+    besiege(&mut world, public_v6);
+    assert_eq!(
+        found_at(&mut world, public_v6, hash(1), 7, &askers).0,
+        0,
+        "it is the region that does it"
+    );
+}
+
+#[test]
+fn an_honest_crowd_of_ipv6_is_asked_although_its_ids_follow_from_no_address_of_it() {
+    let mut world = v6_world(320, 20, 64);
+    let askers: Vec<_> = (0..300).step_by(15).collect();
+    let (found_by, asked) = found_at(&mut world, public_v6, hash(1), 7, &askers);
+    assert_eq!(found_by, askers.len());
+    assert!(asked <= 64 * askers.len(), "{asked} queries");
+    for asker in askers.into_iter().map(public_v6) {
+        let sent = world.nodes[&asker].sent.iter();
+        let asked: BTreeSet<_> = sent.map(|(_, to, _)| *to).collect();
+        let of_crowd = (300..320).map(public_v6);
+        let of_crowd = of_crowd.filter(|node| asked.contains(node)).count();
+        assert!(of_crowd > Config::K, "{of_crowd}");
+    }
 }
 
 #[test]
@@ -104,10 +169,7 @@ fn a_fifth_of_sybils_everywhere_hides_nobody() {
 #[test]
 fn nothing_more_is_asked_where_nobody_stands_too_near() {
     let asked = |region| {
-        let config = Config {
-            region,
-            ..Config::default()
-        };
+        let config = with_region(region);
         let mut world = World::established(300, config, BTreeMap::new(), 53);
         let hashes: Vec<_> = (0..20).map(|_| Id::random(world.rng())).collect();
         let asked = hashes

@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) homes: BTreeMap<SocketAddr, SocketAddr>,
     /// One datagram in so many gets lost.
     pub(crate) loss: Option<u64>,
+    /// Nobody says at which address he sees others, so that all keep their ids.
+    pub(crate) is_discreet: bool,
     rng: Xoshiro256PlusPlus,
 }
 
@@ -103,6 +105,7 @@ impl World {
             homes: BTreeMap::new(),
             sent: 0,
             loss: None,
+            is_discreet: false,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
         }
     }
@@ -173,16 +176,27 @@ impl World {
         sybils: BTreeMap<SocketAddr, Id>,
         seed: u64,
     ) -> Self {
+        let node = |number, rng: &mut _| {
+            let address = public(number);
+            let id = dht::id_for(address.ip(), rng);
+            NodeInfo { id, address }
+        };
+        Self::established_as(count, node, config, sybils, seed)
+    }
+
+    /// The same of the nodes that `node` makes.
+    pub(crate) fn established_as(
+        count: u16,
+        node: impl Fn(u16, &mut Xoshiro256PlusPlus) -> NodeInfo,
+        config: Config,
+        sybils: BTreeMap<SocketAddr, Id>,
+        seed: u64,
+    ) -> Self {
         let mut world = Self::new(seed);
         (world.config, world.sybils) = (config, sybils);
         world.now += Duration::from_secs(60 * 60);
-        let addresses: Vec<_> = (0..count).map(public).collect();
-        let mut everybody: Vec<_> = addresses
-            .iter()
-            .map(|&address| NodeInfo {
-                id: dht::id_for(address.ip(), &mut world.rng),
-                address,
-            })
+        let mut everybody: Vec<_> = (0..count)
+            .map(|number| node(number, &mut world.rng))
             .collect();
         let honest = everybody.len();
         let sybils = world.sybils.iter();
@@ -276,10 +290,13 @@ impl World {
                 if arrival <= end && timer.is_none_or(|(deadline, _)| arrival <= deadline) =>
             {
                 self.now = self.now.max(arrival);
-                if let Some((_, (from, to, message))) = self.in_flight.pop_first()
+                if let Some((_, (from, to, mut message))) = self.in_flight.pop_first()
                     && !self.silent.contains(&to)
                     && self.lets_in(to, from)
                 {
+                    if self.is_discreet {
+                        message.external = None;
+                    }
                     // What is said is what is on the wire.
                     let mut datagram = Vec::new();
                     encode(&message, &mut datagram);
@@ -343,15 +360,18 @@ impl World {
             info_hash: target, ..
         } = &query.method
         {
-            let named = self.named_by_sybil(sybil, target);
-            let named = named.into_iter().filter_map(|node| match node.address {
-                SocketAddr::V4(address) => Some(NodeInfo {
-                    id: node.id,
-                    address,
-                }),
-                SocketAddr::V6(_) => None,
-            });
-            response.nodes = Some(named.collect());
+            for NodeInfo { id, address } in self.named_by_sybil(sybil, target) {
+                match address {
+                    SocketAddr::V4(address) => {
+                        let nodes = response.nodes.get_or_insert_default();
+                        nodes.push(NodeInfo { id, address });
+                    }
+                    SocketAddr::V6(address) => {
+                        let nodes = response.nodes6.get_or_insert_default();
+                        nodes.push(NodeInfo { id, address });
+                    }
+                }
+            }
             response.token = Token::new(b"take it!");
         }
         Some(Message {
