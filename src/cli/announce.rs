@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Where it is to be had: a TCP port of this machine, as others see it.
     #[arg(short, long, env = "TRACKLESS_PORT", hide_env_values = true)]
     port: NonZeroU16,
-    /// End after the first receipt; the announce holds for half an hour.
+    /// End after the first receipt; the announce holds for half an hour. The node is read-only: others do not put it into their tables.
     #[arg(long, env = "TRACKLESS_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     once: bool,
     #[command(flatten)]
@@ -50,7 +50,13 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let subject = arguments.subject.read()?;
     let mut interrupt = Interrupt::listen()?;
-    let node = arguments.entrance.start(Role::Participant, output).await?;
+    // Who leaves as soon as he has announced is not to be put into tables.
+    let role = if arguments.once {
+        Role::ReadOnly
+    } else {
+        Role::Participant
+    };
+    let node = arguments.entrance.start(role, output).await?;
     let signal = tokio::select! {
         signal = interrupt.received() => Ok(Some(signal)),
         result = announce(&node, &subject, arguments, output) => result.map(|()| None),

@@ -1,6 +1,7 @@
 //! Nobody is there, or nobody has it: each end says which, and has its exit code.
 
 use std::net::{TcpListener, UdpSocket};
+use std::time::Duration;
 
 use crate::support::{Conversation, Desk, FakeDhtNode, FakePeer, Gate, Running, UNKNOWN};
 
@@ -58,6 +59,25 @@ fn a_bootstrap_node_that_does_not_answer_is_named() {
     for command in ["get", "lookup"] {
         desk.run(&[command, UNKNOWN, "--bootstrap", &address, "--timeout", "1"])
             .assert_refused(5, &["no DHT node answered", &address]);
+    }
+}
+
+#[test]
+fn who_does_not_stay_asks_not_to_be_remembered() {
+    let desk = Desk::new();
+    let announce = ["announce", UNKNOWN, "--port", "1", "--timeout", "1"];
+    for (more, is_read_only) in [(&["--once"][..], true), (&[], false)] {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let patience = Some(Duration::from_secs(20));
+        silent.set_read_timeout(patience).unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let how = [&announce[..], &["--bootstrap", &address], more].concat();
+        let running = desk.start(&how);
+        let mut datagram = [0; 1500];
+        let length = silent.recv(&mut datagram).unwrap();
+        let question = String::from_utf8_lossy(&datagram[..length]).into_owned();
+        assert_eq!(question.contains("2:roi1e"), is_read_only, "{question}");
+        running.end().assert_code(5);
     }
 }
 
