@@ -1,4 +1,13 @@
 //! What an address says about its owner, before a byte is sent to it.
+//!
+//! Who counts as one on the public network, from narrow to wide; on a local one each address is somebody.
+//!
+//! | | IPv4 | IPv6 | where |
+//! |---|---|---|---|
+//! | [`host`], [`same_host`] | the IP | the IP | whoever asks or is asked: one contact, one answer a lookup |
+//! | [`source`] | the IP | the /64 | whoever stores here |
+//! | [`network`], [`same_network`] | the /24 | the /64 | votes, round trips, deep buckets |
+//! | [`origin`], [`Endpoint::neighbours`] | the /24 | the /48 | the share of a store |
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;

@@ -1,4 +1,19 @@
-use std::hint::black_box;
+//! The node: one entry ([`Node::handle`]), and a room below it for each thing that it does, with the state of that thing.
+//!
+//! What another node may be to us:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | contact | it has answered us, and stands in a routing table |
+//! | visitor | a contact that came by itself, and may be out of reach for those whom it has not asked (NAT) |
+//! | spare | it has answered us, and waits for a place in its bucket |
+//! | newcomer | it has asked us, or was named to us, and waits to be asked whether it is there |
+//! | suspect | it did not answer; after two time-outs in a row it is left in peace for a while |
+//! | impostor | it answered with another id than the one by which it was named |
+//! | responder | it answered a moment ago: lookups begin with those that are near their targets |
+//! | candidate | a lookup or a survey may ask it |
+//! | entrance | an address without an id, through which somebody who knows nobody gets in |
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,6 +47,7 @@ mod link;
 mod lookups;
 mod maintenance;
 mod neighbours;
+mod prefetch;
 mod probes;
 mod quarantine;
 mod room;
@@ -50,22 +66,30 @@ use surveys::Surveys;
 ///
 /// It owns no socket, no clock and no source of randomness: see [`Node::handle`].
 pub struct Node {
+    /// Our id and our contacts.
     tables: Tables,
+    /// The queries in flight.
     transactions: Transactions,
+    /// How long an answer is worth waiting for.
     round_trips: RoundTrips,
+    /// Whether anybody is heard.
     links: Links,
     bootstrap: Bootstrap,
+    /// The care of the tables.
     maintenance: Maintenance,
+    /// Suspects and impostors.
     quarantine: Quarantine,
     lookups: Lookups,
-    /// Made by the first announce.
+    /// What waits to be announced. Made by the first announce of ours.
     announces: Option<Box<Announces>>,
+    /// How fast we write to strangers.
     pace: Pace,
     tokens: TokenIssuer,
-    /// Made by the first announce.
+    /// Kept for others. Made by the first announce of theirs.
     peers: Option<Box<PeerStore>>,
-    /// Made by the first put.
+    /// Kept for others. Made by the first put of theirs.
     items: Option<Box<ItemStore>>,
+    /// What others say our address is.
     votes: AddressVotes,
     /// Made by the first survey.
     surveys: Option<Box<Surveys>>,
@@ -287,12 +311,12 @@ impl Node {
             round_trip: context.now.saturating_sub(transaction.sent),
             is_visitor: transaction.purpose == Purpose::Meet,
         };
-        // Who is asked for anything else may have seen to it that he is.
+        // Only of those whom lookups ask: anybody else may have brought it about that he is asked, to make us wait by answering late.
         if transaction.purpose.is_of_lookup() {
             let from = &transaction.to;
             self.round_trips.record(from, answer.round_trip);
         }
-        // Who was asked for somebody else was not chosen by us: it enters only in place of the contact that it was.
+        // An impostor is somebody else's choice, made by a false name: it enters only in place of the contact that it was.
         let expected = transaction.id.map(|id| NodeInfo { id, ..node });
         let was_contact = expected.is_some_and(|node| self.tables.touch(&node, context.now));
         if node.id != self.id() && (!impostor || was_contact) {
@@ -376,7 +400,7 @@ impl Node {
             self.tables.fail(&node, config);
             self.quarantine.suspect(address, now + pause);
         }
-        self.maintenance.hurry(context.now, context.config);
+        self.maintenance.resume(context.now, context.config);
         self.lookup_failed(transaction, Failure::TimedOut, context);
         self.lookups_go_on(context);
         self.surveys_go_on(context);
@@ -474,41 +498,6 @@ impl Node {
                 body: Body::Query(query),
             },
         );
-    }
-
-    /// Begins to load what any input will touch: the first of two stages, for a scheduler that drives more nodes than the processor's caches hold.
-    ///
-    /// Called for a handful of nodes in a row, some events before their turn, the loads overlap instead of being waited for one after the other. It changes nothing.
-    pub fn prefetch(&self) {
-        let rooms = [
-            self.transactions.len(),
-            self.bootstrap.len(),
-            self.maintenance.len(),
-            self.lookups.len(),
-            self.tables.len(Family::V4),
-        ];
-        black_box((rooms, self.id(), self.transactions.deadline()));
-    }
-
-    /// Begins to load what an input will touch beyond that: the second stage, some events after [`Node::prefetch`] and some before the input's turn.
-    pub fn prefetch_for(&self, input: &Input<'_>) {
-        let Input::Receive { message, .. } = input else {
-            self.tables.prefetch_standings();
-            return;
-        };
-        match &message.body {
-            Body::Query(query) => {
-                self.tables.prefetch(&query.id);
-                if let Some(target) = query.target() {
-                    self.tables.prefetch(target);
-                }
-            }
-            Body::Response(response) => {
-                self.transactions.prefetch();
-                self.tables.prefetch(&response.id);
-            }
-            Body::Error(_) => self.transactions.prefetch(),
-        }
     }
 
     /// Our id.

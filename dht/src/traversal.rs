@@ -21,14 +21,18 @@ const MAX_TRIES: usize = 3;
 
 /// The walk of one lookup through one family, closer and closer to its target. BEP 5, "Overview".
 ///
-/// It decides whom to ask next and when there is nobody left to ask; it sends nothing and knows no time.
+/// It decides whom to ask next and when there is nobody left to ask; it sends nothing and knows no time. Of the candidates those nearest to the target
+/// are asked, until the k nearest that live have answered. Whether that is where a walk should end is then judged by how densely these stand
+/// ([`Traversal::judge`]): if somebody seems to have placed a crowd at the target, or to hide those who are there, a [`Detour`] goes on around it.
 pub(crate) struct Traversal {
     target: Id,
     /// Nearest first. Of several addresses that are said to have one id those come first from which it may follow, then those that were named first.
     candidates: Vec<Candidate>,
     /// Addresses without an id, for those who know nobody yet.
     entrances: Vec<(SocketAddr, State)>,
+    /// Whoever is found is told something, so he has to give a token.
     announcing: bool,
+    /// What the judgement called for, if for anything.
     detour: Option<Detour>,
 }
 

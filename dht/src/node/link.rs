@@ -139,7 +139,7 @@ impl Node {
     pub(super) fn resume_review<R: Rng, O: Outbox>(&mut self, context: &Context<'_, R, O>) {
         let mut families = Family::ALL.into_iter();
         if families.any(|family| self.links.reviewing(family).is_some()) {
-            self.maintenance.hasten(context.now + REVIEW_PAUSE);
+            self.maintenance.act_by(context.now + REVIEW_PAUSE);
         }
     }
 

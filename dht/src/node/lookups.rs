@@ -23,9 +23,10 @@ const SEEDS: usize = 16;
 pub(super) struct Lookups {
     pub(super) active: Vec<Lookup>,
     next_key: u32,
-    /// The common budget of queries ran out: somebody wants to ask and may not. Until everybody has had his turn nobody asks out of turn.
+    /// The common budget of queries ran out: somebody wants to ask and may not. From then on nobody asks when it suits him, as on an answer, but in
+    /// turn, one query each, as room comes: [`Node::lookups_go_on`].
     starved: bool,
-    /// Whose turn it was last.
+    /// The key of the lookup whose turn it was last.
     served: u32,
 }
 
@@ -255,7 +256,8 @@ impl Node {
         self.settle(key, family, context);
     }
 
-    /// Takes the next turn of a traversal that has nobody left to ask.
+    /// Goes on to what comes next where a traversal has nobody left to ask: to begin again, to announce, to look around, to end. What goes on asking
+    /// comes back here when it has nobody left again.
     fn settle<R: Rng, O: Outbox>(
         &mut self,
         key: u32,

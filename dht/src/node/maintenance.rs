@@ -44,7 +44,7 @@ pub(super) struct Maintenance {
 #[derive(Default)]
 struct Round {
     bucket: u8,
-    /// How often the pause before the next round but one is still to double, until it is [`Config::refresh_interval`].
+    /// How often the pause that runs now is halved: each is twice as long as the one before, until they are [`Config::refresh_interval`].
     youth: u8,
     /// When the next round begins.
     next: Duration,
@@ -128,14 +128,14 @@ impl Maintenance {
         self.newcomers.insert(place, newcomer);
     }
 
-    /// There is something to do at the steady pace.
-    pub(super) fn hurry(&mut self, now: Duration, config: &Config) {
-        self.hasten(now + config.maintenance_interval);
+    /// There is something to do again, at the steady pace.
+    pub(super) fn resume(&mut self, now: Duration, config: &Config) {
+        self.act_by(now + config.maintenance_interval);
     }
 
-    /// There is something to do that cannot wait so long.
-    pub(super) fn hasten(&mut self, next: Duration) {
-        self.next = self.next.min(next);
+    /// There is something to do by then.
+    pub(super) fn act_by(&mut self, time: Duration) {
+        self.next = self.next.min(time);
     }
 }
 
@@ -255,7 +255,7 @@ impl Node {
                 return;
             }
             // One packet in each family, so that neither waits for the other to be in order.
-            let care = |family| self.probe(family, context) || self.refresh(family, context);
+            let care = |family| self.ask_neediest(family, context) || self.refresh(family, context);
             let is_busy = Family::ALL.map(care) != [false; 2];
             // Nodes that were started together shall not act together.
             let pause = context
@@ -272,11 +272,11 @@ impl Node {
         }
     }
 
-    /// When there will be something to do again, if nothing happens that [`Maintenance::hurry`] is told of.
+    /// When there will be something to do again, if nothing happens that [`Maintenance::resume`] is told of.
     fn next_need(&self, now: Duration, config: &Config) -> Duration {
         let need = |family| {
-            let (_, probe) = self.tables.neediest(family, now, config)?;
-            Some(probe.min(self.maintenance.rounds[family].next))
+            let (_, due) = self.tables.neediest(family, now, config)?;
+            Some(due.min(self.maintenance.rounds[family].next))
         };
         let needs = Family::ALL.into_iter().filter_map(need);
         needs.min().unwrap_or_default()
@@ -322,7 +322,7 @@ impl Node {
     }
 
     /// Asks the contact that needs it most for a sign of life. Whether one needed it.
-    fn probe<R: Rng, O: Outbox>(
+    fn ask_neediest<R: Rng, O: Outbox>(
         &mut self,
         family: Family,
         context: &mut Context<'_, R, O>,
