@@ -39,6 +39,7 @@ mod timeout;
 mod transfer;
 mod units;
 mod verify;
+mod vitals;
 mod whole_file;
 
 use std::{env, process};
@@ -156,6 +157,9 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        runtime.spawn(vitals::log());
+    }
     let result = runtime.block_on(command);
     // Work that was interrupted (hashing a large file) is not waited for.
     runtime.shutdown_background();

@@ -3,23 +3,60 @@
 //! Linux is the one that is measured. Elsewhere each function has a plainer way to the same result.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::path::Path;
 
 mod datagrams;
 
 pub(crate) use datagrams::{Arrivals, Departures};
 
-/// Reads from `offset` on, once: the number of bytes may be smaller than the buffer, and is 0 at the end of the file.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Fills `buffers` one after the other from `offset` on, once: the number of bytes may be smaller than asked for, and is 0
+/// at the end of the file.
+pub(crate) fn read_at(
+    file: &File,
+    buffers: &mut [IoSliceMut<'_>],
+    offset: u64,
+) -> io::Result<usize> {
     #[cfg(unix)]
     {
-        std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+        Ok(rustix::io::preadv(file, buffers, offset)?)
     }
     #[cfg(windows)]
     {
-        std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+        match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+            Some(buffer) => std::os::windows::fs::FileExt::seek_read(file, buffer, offset),
+            None => Ok(0),
+        }
     }
+}
+
+/// The same of what the system has in memory; an error of kind `WouldBlock` if it would have to fetch it, or cannot tell.
+pub(crate) fn read_at_hand(
+    file: &File,
+    buffers: &mut [IoSliceMut<'_>],
+    offset: u64,
+) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        match preadv2(file, buffers, offset, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP) if is_memory(file) => read_at(file, buffers, offset),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::WouldBlock.into()),
+            read => Ok(read?),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, buffers, offset);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// Whether a file lives in memory (tmpfs), where reading never waits, although the system does not promise it.
+#[cfg(target_os = "linux")]
+fn is_memory(file: &File) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|system| u64::try_from(system.f_type) == Ok(TMPFS))
 }
 
 /// Lets the system fetch a range of a file from the disk, so that it is in memory when it is read.

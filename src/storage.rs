@@ -16,7 +16,7 @@ mod tests;
 
 use std::fmt;
 use std::fs;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -184,7 +184,25 @@ impl Storage {
 
     /// Fills `buffer` with the torrent's bytes from `offset` on.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
-        self.files.read(offset, buffer)
+        self.files.read(offset, &mut [IoSliceMut::new(buffer)])
+    }
+
+    /// Fills the buffers, one after the other, with the torrent's bytes from `offset` on.
+    pub(crate) fn read_vectored(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Result<(), StorageError> {
+        self.files.read(offset, buffers)
+    }
+
+    /// The same, if no disk has to be waited for; `false` if one has.
+    pub(crate) fn read_at_hand(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Result<bool, StorageError> {
+        self.files.read_at_hand(offset, buffers)
     }
 
     /// Writes the buffers, one after the other, to the torrent's bytes from `offset` on.

@@ -1,19 +1,23 @@
 //! The sending half of a connection: messages as they are ordered, blocks from the disk a run at a time.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::sync::{Arc, OnceLock};
 
+use arrayvec::ArrayVec;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use wire::{Block, Message, encode_piece_header};
+use wire::{Block, Geometry, Message, encode_piece_header};
 
 use super::mailbox::Order;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::throttle::Purse;
 
-/// Blocks read and written together: half a MiB, so that a thread's wake-up costs little beside it.
-const RUN_BLOCKS: usize = 32;
+/// Blocks read and written together: small enough that what was read is still in the processor's cache when it is
+/// written.
+const RUN_BLOCKS: usize = 8;
+/// The same where a thread has to wait for the disk: half a MiB, so that its wake-up costs little beside it.
+const AHEAD_BLOCKS: usize = 32;
 /// The same while the rate is limited: a message waits for the end of a run.
 const LIMITED_RUN_BLOCKS: usize = 1;
 /// A peer that leaves so many bytes of messages unread is not listening. The longest message has a quarter of it.
@@ -54,6 +58,8 @@ pub(crate) struct Writer {
     /// Messages that wait: they go before blocks, since others wait for them.
     messages: Vec<u8>,
     uploads: VecDeque<Block>,
+    /// The system had the last run in memory: the next one is read when it is its turn, and not ahead of it.
+    at_hand: bool,
     /// The run that comes after `current`: being read, or there.
     reading: Option<JoinHandle<io::Result<Run>>>,
     ready: Option<Run>,
@@ -72,6 +78,7 @@ impl Writer {
             purse,
             messages: Vec::new(),
             uploads: VecDeque::new(),
+            at_hand: true,
             reading: None,
             ready: None,
             current: None,
@@ -137,7 +144,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the socket what it takes without waiting; `uploaded` gets the blocks that are out whole.
+    /// Gives the socket what it takes without waiting, one run at most; `uploaded` gets the blocks that are out whole.
     pub(crate) fn write(
         &mut self,
         stream: &TcpStream,
@@ -145,7 +152,7 @@ impl Writer {
     ) -> io::Result<()> {
         self.held = false;
         loop {
-            self.advance_queue();
+            self.advance_queue()?;
             let Some(current) = &self.current else {
                 return Ok(());
             };
@@ -172,6 +179,7 @@ impl Writer {
                         self.written = 0;
                         if let Some(Item::Run(run)) = self.current.take() {
                             self.spare = Some(run);
+                            return Ok(());
                         }
                     }
                 }
@@ -182,45 +190,75 @@ impl Writer {
         }
     }
 
-    /// Moves what is next towards the socket, and has the run after it read meanwhile.
-    fn advance_queue(&mut self) {
+    /// Moves what is next towards the socket, and has the run after it read meanwhile if the disk is to be waited for.
+    fn advance_queue(&mut self) -> io::Result<()> {
         if self.current.is_none() {
             self.current = match self.next_messages() {
                 Some(messages) => Some(Item::Messages(messages)),
                 None => self.ready.take().map(Item::Run),
             };
+            if self.current.is_none() && self.reading.is_none() {
+                self.read_now()?;
+            }
         }
-        if self.reading.is_none() && self.ready.is_none() {
+        if !self.at_hand && self.reading.is_none() && self.ready.is_none() {
             self.read_ahead();
         }
+        Ok(())
     }
 
     fn next_messages(&mut self) -> Option<Vec<u8>> {
         (!self.messages.is_empty()).then(|| std::mem::take(&mut self.messages))
     }
 
+    /// Reads the run at the front of the orders, unless the disk has to be waited for.
+    fn read_now(&mut self) -> io::Result<()> {
+        let Some((mut run, storage)) = self.next_run(RUN_BLOCKS) else {
+            return Ok(());
+        };
+        let fill = |offset, buffers: &mut [IoSliceMut<'_>]| storage.read_at_hand(offset, buffers);
+        self.at_hand = run.read(storage.info().geometry(), fill)?;
+        if self.at_hand {
+            self.current = Some(Item::Run(run));
+        } else {
+            self.start_reading(run, storage);
+        }
+        Ok(())
+    }
+
     /// Starts to read the run at the front of the orders, if there is one.
     fn read_ahead(&mut self) {
-        let Some(storage) = self.content.get() else {
-            return;
-        };
-        let mut run = self.spare.take().unwrap_or_default();
-        run.blocks.clear();
+        if let Some((run, storage)) = self.next_run(AHEAD_BLOCKS) {
+            self.start_reading(run, storage);
+        }
+    }
+
+    fn start_reading(&mut self, mut run: Run, storage: Arc<Storage>) {
+        self.reading = Some(tokio::task::spawn_blocking(move || {
+            let fill = |offset, buffers: &mut [IoSliceMut<'_>]| {
+                storage.read_vectored(offset, buffers).map(|()| true)
+            };
+            run.read(storage.info().geometry(), fill).map(|_| run)
+        }));
+    }
+
+    /// The blocks at the front of the orders, and where they are to be read from.
+    fn next_run(&mut self, most: usize) -> Option<(Run, Arc<Storage>)> {
+        let storage = Arc::clone(self.content.get()?);
         let most = if self.purse.is_limited() {
             LIMITED_RUN_BLOCKS
         } else {
-            RUN_BLOCKS
+            most
         };
         let count = self.uploads.len().min(most);
+        let mut run = self.spare.take().unwrap_or_default();
+        run.blocks.clear();
         run.blocks.extend(self.uploads.drain(..count));
         if run.blocks.is_empty() {
             self.spare = Some(run);
-            return;
+            return None;
         }
-        let storage = Arc::clone(storage);
-        self.reading = Some(tokio::task::spawn_blocking(move || {
-            run.read(&storage).map(|()| run)
-        }));
+        Some((run, storage))
     }
 }
 
@@ -233,8 +271,14 @@ async fn read_run(reading: &mut Option<JoinHandle<io::Result<Run>>>) -> io::Resu
 }
 
 impl Run {
-    /// Lays the blocks out with their headers and reads the payload in between.
-    fn read(&mut self, storage: &Storage) -> io::Result<()> {
+    /// Lays the blocks out with their headers and has the payload filled in, blocks that follow one another by one call.
+    /// `false` as soon as `fill` says so.
+    fn read(
+        &mut self,
+        geometry: Geometry,
+        fill: impl Fn(u64, &mut [IoSliceMut<'_>]) -> Result<bool, StorageError>,
+    ) -> io::Result<bool> {
+        let start = |block: &Block| geometry.piece_offset(block.piece) + u64::from(block.offset);
         let length = self
             .blocks
             .iter()
@@ -242,17 +286,21 @@ impl Run {
             .sum();
         self.bytes.resize(length, 0);
         let mut rest = self.bytes.as_mut_slice();
-        for &block in &self.blocks {
-            let (header, after) = rest.split_at_mut(HEADER);
-            let (payload, after) = after.split_at_mut(block.length as usize);
-            header.copy_from_slice(&encode_piece_header(block));
-            let piece = storage.info().geometry().piece_offset(block.piece);
-            storage
-                .read(piece + u64::from(block.offset), payload)
-                .map_err(io::Error::other)?;
-            rest = after;
+        let follows = |one: &Block, next: &Block| start(one) + u64::from(one.length) == start(next);
+        for blocks in self.blocks.chunk_by(follows) {
+            let mut payloads = ArrayVec::<_, AHEAD_BLOCKS>::new();
+            for &block in blocks {
+                let (header, after) = rest.split_at_mut(HEADER);
+                let (payload, after) = after.split_at_mut(block.length as usize);
+                header.copy_from_slice(&encode_piece_header(block));
+                payloads.push(IoSliceMut::new(payload));
+                rest = after;
+            }
+            if !fill(start(&blocks[0]), &mut payloads).map_err(io::Error::other)? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The blocks whose last byte lies in `before..after` of the run.

@@ -1,7 +1,7 @@
 mod part_file;
 
 use std::fs::{self, File};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,8 @@ const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
 /// Files that are opened before it is their turn. Small ones are read at once anyway.
 const AHEAD_FILES: usize = 16;
 
-/// Buffers of one vectored write. Linux takes up to 1,024.
-const WRITE_VECTOR: usize = 64;
+/// Buffers of one vectored read or write. Linux takes up to 1,024.
+const VECTOR: usize = 64;
 
 /// The files of a layout below one directory, read and written as one range of bytes.
 ///
@@ -88,24 +88,79 @@ impl Files {
         self.directory.join(&file.path)
     }
 
-    /// Fills `buffer` with the bytes from `offset` on.
-    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
-        let segments = self.segments(offset, buffer.len() as u64)?;
-        let mut rest = buffer;
-        for (segment, entry) in segments {
-            let (part, behind) = rest.split_at_mut(segment.length as usize);
-            rest = behind;
-            if entry.padding {
-                part.fill(0);
-            } else {
-                let file = self.reader(segment.file, entry)?;
-                self.read_exact(&file, entry, part, segment.offset)?;
+    /// Fills the buffers, one after the other, with the bytes from `offset` on.
+    pub(crate) fn read(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Result<(), StorageError> {
+        let open = |index, entry: &_| self.reader(index, entry);
+        self.fill(offset, buffers, open, platform::read_at)
+    }
+
+    /// The same, if no disk has to be waited for; `false` if one has, and the buffers are to be filled by
+    /// [`Files::read`].
+    pub(crate) fn read_at_hand(
+        &self,
+        offset: u64,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Result<bool, StorageError> {
+        let open = |index, entry: &_| {
+            let handle = self.handles().get(index);
+            handle.map(|handle| handle.file).ok_or_else(|| {
+                let error = io::ErrorKind::WouldBlock.into();
+                StorageError::from_io("open", &self.path(entry), error)
+            })
+        };
+        match self.fill(offset, buffers, open, platform::read_at_hand) {
+            Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {
+                Ok(false)
+            }
+            filled => filled.map(|()| true),
+        }
+    }
+
+    fn fill(
+        &self,
+        offset: u64,
+        mut buffers: &mut [IoSliceMut<'_>],
+        open: impl Fn(usize, &FileEntry) -> Result<Arc<File>, StorageError>,
+        read: impl Fn(&File, &mut [IoSliceMut<'_>], u64) -> io::Result<usize>,
+    ) -> Result<(), StorageError> {
+        let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+        for (segment, entry) in self.segments(offset, length)? {
+            let end = segment.offset + segment.length;
+            let mut position = segment.offset;
+            while position < end {
+                let mut batch = front(buffers, (end - position) as usize);
+                let count = if entry.padding {
+                    batch
+                        .iter_mut()
+                        .map(|part| {
+                            part.fill(0);
+                            part.len()
+                        })
+                        .sum()
+                } else {
+                    let file = open(segment.file, entry)?;
+                    match read(&file, &mut batch, position) {
+                        Ok(0) => return Err(self.too_short(entry)),
+                        Ok(count) => count,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                        Err(error) => {
+                            return Err(StorageError::from_io("read", &self.path(entry), error));
+                        }
+                    }
+                };
+                drop(batch);
+                IoSliceMut::advance_slices(&mut buffers, count);
+                position += count as u64;
             }
         }
         Ok(())
     }
 
-    /// Writes the buffers one after the other from `offset` on, with one call for each file (and [`WRITE_VECTOR`] buffers).
+    /// Writes the buffers one after the other from `offset` on, with one call for each file (and [`VECTOR`] buffers).
     /// Files are created where they are missing.
     pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
         let _in_place = self.parts.as_ref().map(PartFile::writing);
@@ -116,7 +171,7 @@ impl Files {
             let mut position = segment.offset;
             let mut left = segment.length as usize;
             while left > 0 {
-                let mut batch = ArrayVec::<_, WRITE_VECTOR>::new();
+                let mut batch = ArrayVec::<_, VECTOR>::new();
                 let mut batched = 0;
                 while left > 0 && !batch.is_full() {
                     while current.is_empty() {
@@ -296,27 +351,6 @@ impl Files {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_exact(
-        &self,
-        file: &File,
-        entry: &FileEntry,
-        mut buffer: &mut [u8],
-        mut offset: u64,
-    ) -> Result<(), StorageError> {
-        while !buffer.is_empty() {
-            match platform::read_at(file, buffer, offset) {
-                Ok(0) => return Err(self.too_short(entry)),
-                Ok(count) => {
-                    buffer = buffer.get_mut(count..).unwrap_or_default();
-                    offset += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StorageError::from_io("read", &self.path(entry), error)),
-            }
-        }
-        Ok(())
-    }
-
     fn write_all(
         &self,
         file: &File,
@@ -382,6 +416,21 @@ impl Handles {
     fn is_locked(&self, index: usize) -> bool {
         self.locked.iter().any(|(locked, _)| *locked == index)
     }
+}
+
+/// The first so many bytes of the buffers, or as many as one call can take.
+fn front<'a>(
+    buffers: &'a mut [IoSliceMut<'_>],
+    mut length: usize,
+) -> ArrayVec<IoSliceMut<'a>, VECTOR> {
+    let mut front = ArrayVec::new();
+    for buffer in buffers.iter_mut().take(VECTOR) {
+        let taken = length.min(buffer.len());
+        length -= taken;
+        let (part, _) = buffer.split_at_mut(taken);
+        front.push(IoSliceMut::new(part));
+    }
+    front
 }
 
 fn create_directory(path: &Path) -> Result<(), StorageError> {

@@ -1,3 +1,4 @@
+use std::io::IoSliceMut;
 use std::ops::Range;
 use std::panic;
 use std::sync::OnceLock;
@@ -119,7 +120,7 @@ impl Pieces<'_> {
                     let (run, _) = run.split_at_mut(share.min(left as usize));
                     if failure.is_none() && !run.is_empty() {
                         let offset = self.geometry.piece_offset(piece) + u64::from(start);
-                        *failure = self.files.read(offset, run).err();
+                        *failure = self.files.read(offset, &mut [IoSliceMut::new(run)]).err();
                     }
                     &*run
                 })

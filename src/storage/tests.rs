@@ -56,6 +56,21 @@ impl Sample {
     }
 }
 
+/// What cannot be had without waiting is waited for, a buffer at a time.
+fn read_at_hand(
+    storage: &Storage,
+    mut offset: u64,
+    buffers: &mut [IoSliceMut<'_>],
+) -> Result<(), StorageError> {
+    for buffer in buffers {
+        if !storage.read_at_hand(offset, &mut [IoSliceMut::new(buffer)])? {
+            storage.read(offset, buffer)?;
+        }
+        offset += buffer.len() as u64;
+    }
+    Ok(())
+}
+
 fn check(storage: &Storage) -> Vec<u32> {
     let have = storage.check(2, &|_| {}, &AtomicBool::new(false)).unwrap();
     have.iter_ones().collect()
@@ -410,6 +425,12 @@ proptest! {
             storage.read((index * step) as u64, part).unwrap();
         }
         prop_assert!(back == sample.content);
+        for read in [Storage::read_vectored, read_at_hand] {
+            back.fill(0);
+            let mut parts: Vec<_> = back.chunks_mut(scatter).map(IoSliceMut::new).collect();
+            read(&storage, 0, &mut parts).unwrap();
+            prop_assert!(back == sample.content);
+        }
         for file in sample.info.files() {
             let content = fs::read(storage.path().join(file.path())).unwrap();
             let start = file.offset as usize;

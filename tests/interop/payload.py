@@ -72,11 +72,15 @@ class Payload:
             for path, length in self.files.items()
         }
 
+    def content(self):
+        """The bytes of all files, one after the other."""
+        return b"".join(self._content(path, length) for path, length in self.files.items())
+
     def _content(self, path, length):
         return random.Random(f"{self.key}/{path}").randbytes(length)
 
     def _piece_hashes(self):
-        content = b"".join(self._content(path, length) for path, length in self.files.items())
+        content = self.content()
         starts = range(0, len(content), self.piece_length)
         return b"".join(hashlib.sha1(content[at : at + self.piece_length]).digest() for at in starts)
 

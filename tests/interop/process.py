@@ -15,12 +15,13 @@ class Process:
 
     def __init__(self, name, argv, directory):
         self.name = name
+        self.argv = [str(word) for word in argv]
         self.out = directory / f"{name}.out"
         self.err = directory / f"{name}.err"
         clean = {key: value for key, value in os.environ.items() if not key.startswith("TRACKLESS_")}
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self._child = subprocess.Popen(
-                [str(word) for word in argv],
+                self.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -56,6 +57,10 @@ class Process:
     def kill(self):
         """Ends it at once."""
         self._child.kill()
+
+    def interrupt(self):
+        """What Ctrl-C does."""
+        self._child.send_signal(signal.SIGINT)
 
     def tail(self, lines=8):
         """The last lines of what it said."""
