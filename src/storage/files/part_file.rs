@@ -1,7 +1,7 @@
 //! Files that are not wanted, and what the pieces need of them that they share with wanted ones.
 
 use std::fs::{self, File};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -195,7 +195,8 @@ impl Files {
         {
             let room = (end - data).min(CHUNK as u64) as usize;
             let (chunk, _) = buffer.split_at_mut(room);
-            let count = platform::read_at(&source, chunk, data).map_err(failed)?;
+            let count =
+                platform::read_at(&source, &mut [IoSliceMut::new(chunk)], data).map_err(failed)?;
             if count == 0 {
                 break;
             }
