@@ -1,9 +1,11 @@
 //! Items, put by one kind and read by the other. BEP 44.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use dht::{Item, ItemValue, Salt, SecretKey};
 use mainline::{MutableItem, SigningKey};
+use trackless::Publisher;
 
 use crate::network::{First, Network, PATIENCE, address, our_node, their_node, within};
 
@@ -113,6 +115,28 @@ async fn one_replaces_what_the_other_signed(salt: &[u8]) {
     let surprised = within(they.put_mutable(owner.their_item(4, "surprised"), Some(1))).await;
     assert!(surprised.is_err(), "{surprised:?}");
     assert_all_read(&network, &owner, 3, "third").await;
+}
+
+/// He asks for newer ones only, which theirs understand as well as ours do.
+#[tokio::test]
+async fn who_follows_a_publisher_among_their_nodes_hears_of_the_next_version() {
+    let network = Network::start(First::Theirs).await;
+    let (we, follower) = (&network.ours[1], &network.ours[2]);
+    let owner = Owner::new(b"site");
+    let publisher = Publisher {
+        key: owner.ours.public(),
+        salt: owner.salt.clone(),
+    };
+    let mut following = follower.follow(publisher, Duration::from_millis(300));
+    for (seq, info_hash) in [(1, [1; 20].into()), (2, [2; 20].into())] {
+        let pointer = Publisher::pointer(info_hash);
+        let item = dht::MutableItem::sign(pointer, seq, &owner.salt, &owner.ours);
+        within(we.put_item(&Item::Mutable(item), &owner.salt, None))
+            .await
+            .unwrap();
+        let news = within(following.next()).await.unwrap();
+        assert_eq!((news.seq, news.info_hash), (seq, info_hash));
+    }
 }
 
 #[tokio::test]
