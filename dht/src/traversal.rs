@@ -87,7 +87,7 @@ impl Candidate {
         self.node.address == *address && Some(&self.node.id) == id
     }
 
-    /// Those at the beginning of some that have its id.
+    /// Those with its id that a row of candidates begins with.
     fn namesakes<'a>(&self, of: impl Iterator<Item = &'a Self>) -> impl Iterator<Item = &'a Self> {
         let id = self.node.id;
         of.take_while(move |other| other.node.id == id)
@@ -112,8 +112,8 @@ impl Traversal {
     /// Adds a node that might be asked, and tells whether it did: not one that is known already, nor one that is farther than all that there is room
     /// for. Its own answer will be number `hops` of the chain that led to it; `namer` is whose answer names it.
     ///
-    /// A node is known by id and address: who names somebody at a false address must not keep us from those who know the right one. But nobody has
-    /// a second address taken down for an id that he named before.
+    /// A node is known by id and address: who names somebody at a false address must not keep us from those who know the right one. But nobody is
+    /// heard with a second address for an id that he has named.
     pub(crate) fn add(&mut self, node: NodeInfo, hops: u8, namer: Option<SocketAddr>) -> bool {
         let distance = node.id.distance(&self.target);
         let nearer = |candidate: &Candidate| candidate.node.id.distance(&self.target) < distance;
@@ -246,8 +246,8 @@ impl Traversal {
             && self.is_believed(candidate)
     }
 
-    /// Whether another address answers for the id of a candidate, or is asked whether it does. Not one from which the id does not follow, where it
-    /// follows from this one.
+    /// Whether another address answers for the id of a candidate, or is asked whether it does. One from which the id does not follow cannot answer for
+    /// one from which it does.
     fn is_represented(&self, place: usize, candidate: &Candidate) -> bool {
         let (before, after) = self.candidates.split_at(place.min(self.candidates.len()));
         let mut namesakes = candidate
@@ -323,8 +323,8 @@ impl Traversal {
         candidate.hops
     }
 
-    /// One answer an IP a lookup: many ids behind one address have one say. After a query that brought nothing another one may go there, at somebody
-    /// else's word, since the first may have named a false port or a false id.
+    /// Whether enough was asked at the IP of a candidate. One answer an IP: many ids behind one address have one say. After a query that brought nothing
+    /// another one may go there, at somebody else's word, since the first may have named a false port or a false id.
     fn is_host_asked(&self, candidate: &Candidate) -> bool {
         let address = &candidate.node.address;
         let mut entrances = self.entrances.iter();
