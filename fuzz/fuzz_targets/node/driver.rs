@@ -34,10 +34,11 @@ impl Outbox for Driver {
         dht::encode(&message, &mut datagram);
         let longest = match &message.body {
             Body::Response(response) if response.item.get().is_some() => MAX_WITH_ITEM,
+            // Whoever gave a long token gets it back.
             Body::Query(Query {
-                method: Method::Put(_),
+                method: Method::Put(put),
                 ..
-            }) => MAX_WITH_ITEM,
+            }) => MAX_WITH_ITEM + put.token.as_bytes().len(),
             _ => MAX_DATAGRAM,
         };
         assert!(datagram.len() <= longest, "{} bytes", datagram.len());
