@@ -48,6 +48,7 @@ mod peer_driver;
 mod piece_hash;
 mod platform;
 mod publisher;
+mod reader;
 mod receipt;
 mod selection;
 mod session;
@@ -71,6 +72,7 @@ pub use node::{
     TableView,
 };
 pub use publisher::{Publisher, PublisherError};
+pub use reader::Reader;
 pub use receipt::{AnnounceReceipt, Holder, KeptAnnounce, Testimony};
 pub use selection::Selection;
 pub use state::default_state_dir;

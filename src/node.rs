@@ -63,6 +63,8 @@ pub struct GetOptions {
     pub selection: Selection,
     /// In which order pieces are fetched.
     pub order: Order,
+    /// The content is for this time only: nothing of the torrent is kept in the state directory.
+    pub temporary: bool,
     /// Peers to ask besides those that the DHT names.
     pub peers: Vec<SocketAddr>,
     /// Nothing moved for so long: the download ends, with the error of the phase it was in. `None` waits for ever.
@@ -76,6 +78,7 @@ impl Default for GetOptions {
             directory: PathBuf::from("."),
             selection: Selection::default(),
             order: Order::default(),
+            temporary: false,
             peers: Vec::new(),
             timeout: Some(DEFAULT_TIMEOUT),
         }
@@ -543,7 +546,7 @@ impl Node {
             dht: self.dht.with_patience(None),
             port: self.local_address().port(),
             local: self.dial_from(),
-            state: inner.state.clone(),
+            state: inner.state.clone().filter(|_| !options.temporary),
             lanes,
         };
         let doors = inner.doors.clone();

@@ -9,6 +9,7 @@ mod intake;
 mod opening;
 mod patience;
 mod ration;
+mod readers;
 mod standing;
 
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use wire::{
     Allowance, Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame,
 };
 
-use crate::event::{Event, Phase};
+use crate::event::Event;
 use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
 use crate::storage::{BlockPool, Outcome, StorageError};
 use crate::{Error, Finished};
@@ -37,7 +38,9 @@ use discovery::{Discovery, Found};
 use intake::Intake;
 pub(crate) use opening::{Begin, Command, Opening, Owner};
 use ration::Ration;
-use standing::{Sight, Standing};
+use readers::Readers;
+pub(crate) use readers::{Access, Attention, Request};
+use standing::Standing;
 
 /// Batches from the connections that wait for the session. A full queue stops their reading.
 pub(crate) const INBOX: usize = 64;
@@ -60,6 +63,7 @@ pub(crate) struct Session {
     /// Reached by the connections that upload.
     content: Content,
     choice: Choice,
+    readers: Readers,
     pool: BlockPool,
     /// While the disk is being checked.
     checking: Option<Checking>,
@@ -83,6 +87,8 @@ enum Wake {
     Allowed(Allowance),
     /// The disk is ready for another choice of files.
     Chosen(Result<(), StorageError>),
+    /// Readers need something else.
+    Turned,
     /// The way into the DHT looks different.
     Entrance,
     Tick,
@@ -122,6 +128,7 @@ impl Session {
             desk: Desk::default(),
             content: Content::default(),
             choice: Choice::new(opening.wanted.clone()),
+            readers: Readers::new(),
             pool: BlockPool::new(POOLED_BLOCKS),
             checking: None,
             intake: None,
@@ -159,6 +166,7 @@ impl Session {
                     self.handle(Input::Candidates(&peers, source));
                 }
                 Wake::Command(Command::Select(files)) => self.choose(files)?,
+                Wake::Command(Command::Read(request)) => self.read(request),
                 Wake::Command(Command::Stop(done)) => return Ok(Some(done)),
                 Wake::Found(Found::Peers(mut peers)) => {
                     peers.retain(|peer| !self.is_ourselves(peer));
@@ -188,6 +196,7 @@ impl Session {
                     result?;
                     self.chosen();
                 }
+                Wake::Turned => self.hurry(),
                 // `settle` looks at it.
                 Wake::Entrance => {}
                 Wake::Tick => {
@@ -222,6 +231,7 @@ impl Session {
             result = self.completion.sealed() => Wake::Sealed(result),
             allowance = self.ration.next() => Wake::Allowed(allowance),
             result = self.choice.ready() => Wake::Chosen(result),
+            () = self.readers.turned() => Wake::Turned,
             _ = ticks.tick() => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
@@ -314,6 +324,7 @@ impl Session {
         }
         self.handle(Input::Start { have });
         self.choose_anew();
+        self.admit_readers();
         Ok(())
     }
 
@@ -454,7 +465,10 @@ impl Session {
                     reason,
                 });
             }
-            wire::Event::PieceCompleted { .. } => self.standing.moved(),
+            wire::Event::PieceCompleted { piece } => {
+                self.standing.moved();
+                self.readers.completed(piece);
+            }
             wire::Event::Finished => self.finish(),
             wire::Event::PeerConnected { address, .. } => {
                 self.standing.tell(Event::Connected(address));
@@ -513,50 +527,6 @@ impl Session {
             });
         }
         self.completion.end(Ok(finished));
-    }
-
-    /// Sees how things stand, and tells if they stand otherwise than before.
-    fn observe(&mut self) {
-        let figures = self.engine.progress(self.epoch.elapsed());
-        let dht = &self.opening.dht;
-        let changed = self.standing.observe(Sight {
-            connected: figures.connected,
-            known: figures.known,
-            asks_dht: self.discovery.is_some() && dht.knows_somebody(),
-            dht_ready: dht.entrance().borrow().ready,
-            metadata: self.engine.info().is_some() && !self.is_undecided(),
-            complete: self
-                .engine
-                .have()
-                .map(|_| figures.bytes_missing == 0 && self.completion.is_over()),
-        });
-        if changed && let Some(phase) = self.standing.phase() {
-            // So that whoever shows the phase has its figures.
-            self.standing.report(figures);
-            self.standing.tell(Event::Phase(phase));
-        }
-    }
-
-    /// Fails if nothing has moved for too long, or cannot ever.
-    fn lose_patience(&mut self) -> Result<(), Error> {
-        if self.is_undecided() {
-            // It is the user who takes his time.
-            self.standing.moved();
-        }
-        let entrance = self.opening.dht.entrance();
-        if self.standing.phase() == Some(Phase::Bootstrap)
-            && self.opening.begin.is_download()
-            && let Some((host, source)) = entrance.borrow().closed()
-        {
-            return Err(Error::Resolve {
-                host: host.clone(),
-                source: std::io::Error::new(source.kind(), source.to_string()),
-            });
-        }
-        let info = self.engine.info().map(Arc::as_ref);
-        self.standing
-            .given_up(self.info_hash, info, self.opening.dht.asked())
-            .map_or(Ok(()), Err)
     }
 
     /// Ends the session; what was received is written before anybody hears of the end.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::{FileSet, Info, InfoHash};
 
-use crate::session::{Command, Owner, some_of};
+use crate::session::{Command, Owner, Request, some_of};
 use crate::throttle::Lanes;
-use crate::{Error, Event, Finished, Limits, Phase, Progress};
+use crate::{Error, Event, Finished, Limits, Phase, Progress, Reader};
 
 /// Events that wait for the owner; if he does not take them, later ones are lost.
 const EVENTS: usize = 1024;
@@ -89,6 +89,27 @@ impl Torrent {
         }
         let sent = self.commands.send(Command::Select(files)).await;
         sent.map_err(|_| Error::ShutDown)
+    }
+
+    /// Opens one of its files to be read while it is fetched; `file` is its place in [`Info::files`]. Waits until the disk was checked. The file is fetched if it
+    /// was not wanted.
+    ///
+    /// # Errors
+    /// There is no such file, or the torrent has ended.
+    pub fn reader(
+        &self,
+        file: usize,
+    ) -> impl Future<Output = Result<Reader, Error>> + Send + 'static + use<> {
+        let commands = self.commands.clone();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let request = Command::Read(Request { file, reply });
+            commands.send(request).await.map_err(|_| Error::ShutDown)?;
+            // It is not to live for as long as it is waited for.
+            drop(commands);
+            let access = answer.await.map_err(|_| Error::ShutDown)??;
+            Reader::new(access, file)
+        }
     }
 
     /// The latest figures.

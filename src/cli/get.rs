@@ -4,25 +4,28 @@ mod ask;
 mod choice;
 mod follow;
 mod listing;
+mod play;
+mod stream;
 mod wish;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use trackless::{Following, GetOptions, Node, Publication, Publisher, Source, Torrent};
-use wire::{HostPort, InfoHash};
+use wire::{HostPort, InfoHash, Order};
 
 pub(crate) use listing::ListedFile;
-use wish::Wish;
+use play::Prefetch;
+use wish::{Wish, WishArguments};
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
 use super::network::{self, NetworkArguments, Role};
-use super::output::Output;
+use super::output::{Output, printable};
 use super::report::Report;
 use super::source::{self, Wanted};
 use super::style::{GOOD, paint};
@@ -47,6 +50,8 @@ Examples:
   trackless get 'magnet:?xt=urn:btih:…' --list                              (what is in it, with numbers)
   trackless get 'magnet:?xt=urn:btih:…' --select 1-5,8                      (these files only)
   trackless get album.torrent --select '*.flac,notes/'                      (those of these names; more of them another time)
+  trackless get 'magnet:?xt=urn:btih:…' --select film.mkv -o - | mpv -      (watch it while it comes; nothing is kept)
+  trackless get 'magnet:?xt=urn:btih:…' --play                              (says when a player can open it)
   trackless get 'magnet:?xs=urn:btpk:…'                                     (what that publisher has published last)
   trackless get 'magnet:?xs=urn:btpk:…' --follow                            (and whatever he publishes from now on)
   trackless get HASH --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7003     (a local network)
@@ -58,7 +63,8 @@ pub(crate) struct Arguments {
     /// 40 hex or 32 base32 characters, a magnet link in quotes (of a torrent or of a publisher), or a .torrent file.
     #[arg(value_name = "INFOHASH|MAGNET|FILE.torrent")]
     torrent: String,
-    /// Put the content below this directory. [default: the current one]
+    /// Put the content below this directory; `-` writes one file to standard output, in order, while it is fetched, and keeps nothing. [default: the
+    /// current one]
     #[arg(
         short,
         long,
@@ -69,17 +75,11 @@ pub(crate) struct Arguments {
         hide_default_value = true
     )]
     output: PathBuf,
-    /// Show the files and their numbers, and fetch nothing. Of a torrent that is not at hand the metadata are fetched for it.
-    #[arg(long)]
-    list: bool,
-    /// Fetch these files only: numbers as --list shows them, names of files or directories, paths, patterns; or `ask`, to be asked.
-    #[arg(
-        long,
-        value_name = "1-5,8|NAME|ask",
-        value_delimiter = ',',
-        conflicts_with = "list"
-    )]
-    select: Vec<String>,
+    #[command(flatten)]
+    wish: WishArguments,
+    /// Fetch in order, the beginning and the end of the largest file first, and say when a player can open it.
+    #[arg(long, env = "TRACKLESS_PLAY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    play: bool,
     /// A peer to ask besides those that the DHT names; give it once for each.
     #[arg(
         long,
@@ -124,7 +124,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     let wanted = source::wanted(&arguments.torrent)?;
-    let wish = Wish::new(arguments.list, &arguments.select)?;
+    let wish = arguments.wish.read()?;
     if let (Wish::List(_), Wanted::Torrent(Source::Metainfo(metainfo))) = (&wish, &wanted) {
         listing::show(&metainfo.info, None, output);
         return Ok(());
@@ -135,6 +135,18 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
                 .to_owned(),
         ));
     }
+    let place = match arguments.output.to_str() {
+        Some("-") => {
+            stream::has_the_output(output.is_json())?;
+            Some(stream::place()?)
+        }
+        _ => None,
+    };
+    if place.is_some() && (arguments.follow || arguments.keep_seeding || arguments.play) {
+        return Err(Failure::Usage(
+            "-o - keeps nothing: leave out --keep-seeding, --follow and --play".to_owned(),
+        ));
+    }
     let mut interrupt = Interrupt::listen()?;
     let nodes = match &wanted {
         Wanted::Torrent(Source::Metainfo(metainfo)) => metainfo.nodes.clone(),
@@ -143,7 +155,14 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let builder = arguments.network.builder(&nodes, Role::Participant);
     let node = network::start(arguments.transfer.limit(builder), output).await?;
     let options = GetOptions {
-        directory: arguments.output,
+        directory: place
+            .as_ref()
+            .map_or(arguments.output, |place| place.path().to_owned()),
+        order: if arguments.play {
+            Order::Sequential
+        } else {
+            Order::default()
+        },
         peers: interrupt.or(addresses(&arguments.peer, output)).await?,
         timeout: arguments.timeout.limit(),
         ..GetOptions::default()
@@ -153,6 +172,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         output,
         start,
         wish,
+        play: arguments.play,
         keep_seeding: arguments.keep_seeding || arguments.follow,
     };
     let result = match wanted {
@@ -160,7 +180,17 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
             let every = arguments.every;
             follow::follow(&fetching, publisher, every, options, &mut interrupt).await
         }
-        wanted => fetching.run(wanted, options, &mut interrupt).await,
+        wanted => {
+            let source = fetching.source(wanted, options.timeout, &mut interrupt);
+            match (source.await, &place) {
+                (Err(failure), _) => Err(failure),
+                (Ok(source), Some(_)) => fetching.stream(source, options, &mut interrupt).await,
+                (Ok(source), None) => {
+                    let fetched = fetching.fetch(source, options, None, &mut interrupt);
+                    fetched.await.map(drop)
+                }
+            }
+        }
     };
     node.shutdown().await;
     result
@@ -178,24 +208,25 @@ struct Fetching<'a> {
     output: &'a Output,
     start: Instant,
     wish: Wish,
+    play: bool,
     keep_seeding: bool,
 }
 
 impl Fetching<'_> {
-    async fn run(
+    /// The torrent that is wanted: of a publisher his newest.
+    async fn source(
         &self,
         wanted: Wanted,
-        options: GetOptions,
+        patience: Option<Duration>,
         interrupt: &mut Interrupt,
-    ) -> Result<(), Failure> {
-        let source = match wanted {
-            Wanted::Torrent(source) => source,
+    ) -> Result<Source, Failure> {
+        match wanted {
+            Wanted::Torrent(source) => Ok(source),
             Wanted::Newest(publisher) => {
-                let newest = self.newest(&publisher, options.timeout);
-                interrupt.or(newest).await??
+                let newest = self.newest(&publisher, patience);
+                interrupt.or(newest).await?
             }
-        };
-        self.fetch(source, options, None, interrupt).await.map(drop)
+        }
     }
 
     /// Fetches a torrent, and serves it if that is wanted; until its publisher has something newer, if he is followed.
@@ -208,7 +239,9 @@ impl Fetching<'_> {
     ) -> Result<End, Failure> {
         let wish = self.wish.clone().or_linked(&source);
         options.selection = wish.selection();
+        let directory = options.directory.clone();
         let mut wanted = None;
+        let mut prefetch: Option<Prefetch> = None;
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut done = false;
@@ -218,6 +251,10 @@ impl Fetching<'_> {
                 newer = next(following.as_deref_mut()) => {
                     torrent.stop().await;
                     return newer.map(End::Replaced);
+                }
+                path = ready(prefetch.as_mut()) => {
+                    self.playable(&path);
+                    continue;
                 }
             };
             match step {
@@ -230,6 +267,11 @@ impl Fetching<'_> {
                         return Ok(End::Finished);
                     };
                     torrent.select(wanted.files.clone()).await?;
+                    prefetch = self
+                        .play
+                        .then(|| wanted.largest(&directory))
+                        .flatten()
+                        .map(|(file, path)| Prefetch::start(&torrent, file, path));
                 }
                 Step::Done(complete) => {
                     done = true;
@@ -297,6 +339,17 @@ impl Fetching<'_> {
         });
     }
 
+    /// A player can open this file.
+    fn playable(&self, path: &Path) {
+        let shown = printable(&path.display().to_string());
+        self.output
+            .note(format_args!("ready to be played: {shown}"));
+        self.output.event(&Report::Playable {
+            path,
+            seconds: self.start.elapsed().as_secs_f64(),
+        });
+    }
+
     fn summary(&self, narrator: &Narrator, torrent: &Torrent) {
         for line in narrator.summary(&torrent.progress()) {
             self.output.note(line);
@@ -308,6 +361,14 @@ impl Fetching<'_> {
 async fn next(following: Option<&mut Following>) -> Result<Publication, Failure> {
     match following {
         Some(following) => follow::next(following).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The file that is ready to be played, if one is to be.
+async fn ready(prefetch: Option<&mut Prefetch>) -> PathBuf {
+    match prefetch {
+        Some(prefetch) => prefetch.ready().await,
         None => std::future::pending().await,
     }
 }

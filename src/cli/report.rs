@@ -57,6 +57,8 @@ pub(crate) enum Report<'a> {
         length: u64,
         files: Vec<super::get::ListedFile>,
     },
+    /// The beginning and the end of a file are there: with `--play`.
+    Playable { path: &'a Path, seconds: f64 },
     /// Figures, about four times a second.
     Progress {
         done: u64,

@@ -66,6 +66,14 @@ impl Session {
         }
     }
 
+    /// These files are wanted, too.
+    pub(super) fn choose_more(&mut self, files: &FileSet) {
+        if let Some(wanted) = &mut self.choice.wanted {
+            wanted.extend(files);
+            self.choose_anew();
+        }
+    }
+
     /// It is known what is wanted, and of what: what does the disk have of it?
     pub(super) fn fetch(&mut self, info: Arc<Info>) -> Result<(), Error> {
         let Some(wanted) = self.choice.wanted.clone() else {

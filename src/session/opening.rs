@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use wire::{FileSet, Info, InfoHash};
 
+use super::readers::Request;
 use crate::Error;
 use crate::dht_driver::Dht;
 use crate::event::{Event, Finished, Phase, Progress};
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     AddPeers(Vec<SocketAddr>, wire::Source),
     /// Fetch these files.
     Select(FileSet),
+    /// Let a file be read while it is fetched.
+    Read(Request),
     /// End, with everything that was verified on the disk.
     Stop(oneshot::Sender<()>),
 }

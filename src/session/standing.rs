@@ -1,10 +1,12 @@
 //! How a session stands, as its owner sees it: figures, phase, and whether it is worth waiting any longer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use wire::{Info, InfoHash};
 
+use super::Session;
 use super::patience::Patience;
 use crate::Error;
 use crate::event::{Event, Phase, Progress};
@@ -169,6 +171,52 @@ impl Standing {
                 after,
             }),
         }
+    }
+}
+
+impl Session {
+    /// Sees how things stand, and tells if they stand otherwise than before.
+    pub(super) fn observe(&mut self) {
+        let figures = self.engine.progress(self.epoch.elapsed());
+        let dht = &self.opening.dht;
+        let changed = self.standing.observe(Sight {
+            connected: figures.connected,
+            known: figures.known,
+            asks_dht: self.discovery.is_some() && dht.knows_somebody(),
+            dht_ready: dht.entrance().borrow().ready,
+            metadata: self.engine.info().is_some() && !self.is_undecided(),
+            complete: self
+                .engine
+                .have()
+                .map(|_| figures.bytes_missing == 0 && self.completion.is_over()),
+        });
+        if changed && let Some(phase) = self.standing.phase() {
+            // So that whoever shows the phase has its figures.
+            self.standing.report(figures);
+            self.standing.tell(Event::Phase(phase));
+        }
+    }
+
+    /// Fails if nothing has moved for too long, or cannot ever.
+    pub(super) fn lose_patience(&mut self) -> Result<(), Error> {
+        if self.is_undecided() {
+            // It is the user who takes his time.
+            self.standing.moved();
+        }
+        let entrance = self.opening.dht.entrance();
+        if self.standing.phase() == Some(Phase::Bootstrap)
+            && self.opening.begin.is_download()
+            && let Some((host, source)) = entrance.borrow().closed()
+        {
+            return Err(Error::Resolve {
+                host: host.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            });
+        }
+        let info = self.engine.info().map(Arc::as_ref);
+        self.standing
+            .given_up(self.info_hash, info, self.opening.dht.asked())
+            .map_or(Ok(()), Err)
     }
 }
 

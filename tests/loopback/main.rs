@@ -24,6 +24,7 @@ mod rate_limits;
 mod restart;
 mod selection;
 mod several_addresses;
+mod streaming;
 mod support;
 mod surveys;
 mod unreachable_network;

@@ -63,6 +63,13 @@ impl FileSet {
         self.ranges = ranges;
     }
 
+    /// Adds all files of another set.
+    pub fn extend(&mut self, other: &Self) {
+        for &(first, last) in &other.ranges {
+            self.insert(first..=last);
+        }
+    }
+
     /// Adds what can be read of a text like `0,2,4-6`, and returns the first part that cannot.
     pub(crate) fn insert_from<'a>(&mut self, text: &'a str) -> Option<&'a str> {
         let mut unreadable = None;

@@ -1,0 +1,156 @@
+//! `get -o -`: one file to standard output, in order, while it is fetched.
+
+use std::io::{self, IsTerminal};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use trackless::{Error, GetOptions, Reader, Source};
+use wire::Order;
+
+use super::super::failure::Failure;
+use super::super::interrupt::Interrupt;
+use super::super::narrator::{Narrator, Step};
+use super::super::style::{GOOD, paint};
+use super::super::units;
+use super::Fetching;
+
+/// Bytes that are written at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// Refuses where the bytes would be in the way of something else.
+pub(super) fn has_the_output(is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        return Err(Failure::Usage(
+            "-o - and --json both want standard output; give one of them up".to_owned(),
+        ));
+    }
+    if io::stdout().is_terminal() {
+        return Err(Failure::Usage(
+            "-o - writes the content to standard output, which is a terminal; pipe it somewhere, as in `… -o - | mpv -`"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Where the content lies in the meantime: it is gone when this is.
+pub(super) fn place() -> Result<TempDir, Failure> {
+    let prefix = "trackless-";
+    let place = tempfile::Builder::new().prefix(prefix).tempdir();
+    place.map_err(|source| Failure::Write {
+        path: std::env::temp_dir(),
+        source,
+    })
+}
+
+/// Why not all of it was written.
+enum Cut {
+    /// Whoever reads has seen enough.
+    Closed,
+    /// The torrent has ended, and knows why.
+    Torrent,
+    Write(io::Error),
+}
+
+impl Fetching<'_> {
+    /// Writes the only file that is wanted to standard output.
+    pub(super) async fn stream(
+        &self,
+        source: Source,
+        options: GetOptions,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        let wish = self.wish.clone().or_linked(&source);
+        let options = GetOptions {
+            selection: trackless::Selection::Later,
+            order: Order::Sequential,
+            temporary: true,
+            ..options
+        };
+        let mut torrent = interrupt.or(self.node.get(source, options)).await??;
+        let mut narrator = Narrator::new(self.output, self.start);
+        let mut copying = None;
+        loop {
+            let step = tokio::select! {
+                step = narrator.follow(&mut torrent, interrupt) => step,
+                Some(copied) = optional(&mut copying) => {
+                    match copied {
+                        Ok(bytes) => {
+                            let bytes = units::bytes(bytes);
+                            self.output.note(paint(GOOD, format_args!("{bytes} written and verified")));
+                            self.summary(&narrator, &torrent);
+                        }
+                        Err(Cut::Closed) => {}
+                        Err(Cut::Torrent) => {
+                            copying = None;
+                            continue;
+                        }
+                        Err(Cut::Write(source)) => {
+                            torrent.stop().await;
+                            let path = "standard output".into();
+                            return Err(Failure::Write { path, source });
+                        }
+                    }
+                    torrent.stop().await;
+                    return Ok(());
+                }
+            };
+            match step {
+                Step::Phase(_) | Step::Done(_) => {}
+                Step::Metadata(info) => {
+                    narrator.hush();
+                    let Some(wanted) = wish.of(&info, self.output, interrupt).await? else {
+                        torrent.stop().await;
+                        return Ok(());
+                    };
+                    let file = wanted.only()?;
+                    torrent.select(wanted.files.clone()).await?;
+                    copying = Some(Box::pin(copy(torrent.reader(file))));
+                }
+                Step::Signalled(_) => {
+                    torrent.stop().await;
+                    return Err(Failure::Interrupted(""));
+                }
+                Step::Ended => {
+                    self.summary(&narrator, &torrent);
+                    return Ok(torrent.finished().await.map(drop)?);
+                }
+            }
+        }
+    }
+}
+
+/// Writes what is read until there is no more of it.
+async fn copy(reader: impl Future<Output = Result<Reader, Error>>) -> Result<u64, Cut> {
+    let mut reader = reader.await.map_err(|_| Cut::Torrent)?;
+    let mut output = tokio::io::stdout();
+    let mut buffer = Vec::with_capacity(CHUNK);
+    let mut written = 0;
+    loop {
+        buffer.clear();
+        let read = reader.read_buf(&mut buffer).await;
+        let count = read.map_err(|_| Cut::Torrent)?;
+        let end = count == 0;
+        let sent = if end {
+            output.flush().await
+        } else {
+            output.write_all(&buffer).await
+        };
+        sent.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Cut::Closed,
+            _ => Cut::Write(error),
+        })?;
+        if end {
+            return Ok(written);
+        }
+        written += count as u64;
+    }
+}
+
+/// Waits for work that may not have begun: then for ever.
+async fn optional<T>(work: &mut Option<impl Future<Output = T> + Unpin>) -> Option<T> {
+    match work {
+        Some(work) => Some(work.await),
+        None => std::future::pending().await,
+    }
+}
