@@ -9,6 +9,7 @@ use crate::message::{AnnouncedPort, Flag, Holding, Method, Response, Token, Want
 use crate::per_family::PerFamily;
 use crate::scrape_count::ScrapeCount;
 use crate::sought_item::SoughtItem;
+use crate::transaction::LookupKey;
 use crate::traversal::Traversal;
 
 /// Peers that a lookup reports at most.
@@ -31,7 +32,7 @@ pub(crate) enum Goal {
 
 /// One question, walked through both families.
 pub(crate) struct Lookup {
-    pub(crate) key: u32,
+    pub(crate) key: LookupKey,
     /// `None` for the node's own.
     pub(crate) name: Option<LookupId>,
     pub(crate) target: Id,
@@ -78,7 +79,7 @@ impl From<Failure> for Step {
 
 impl Lookup {
     pub(crate) fn new(
-        key: u32,
+        key: LookupKey,
         name: Option<LookupId>,
         target: Id,
         goal: Goal,

@@ -126,8 +126,11 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::LookupKey;
 
-    const LOOKUP: Purpose = Purpose::Lookup(1);
+    fn of_lookup() -> Purpose {
+        Purpose::Lookup(LookupKey::default())
+    }
 
     fn config() -> Config {
         Config {
@@ -153,8 +156,8 @@ mod tests {
             let sent = times.map(|now| {
                 let mut sent = 0;
                 while sent < 50 && pace.allows(now, &config) {
-                    pace.spend(&strangers.next().unwrap(), LOOKUP, now, &config);
-                    pace.spend(&private, LOOKUP, now, &config);
+                    pace.spend(&strangers.next().unwrap(), of_lookup(), now, &config);
+                    pace.spend(&private, of_lookup(), now, &config);
                     sent += 1;
                 }
                 sent
@@ -174,19 +177,19 @@ mod tests {
         let (config, now) = (config(), Duration::from_secs(100));
         let mut pace = Pace::default();
         for _ in 0..1000 {
-            pace.spend(&stranger(1), LOOKUP, now, &config);
+            pace.spend(&stranger(1), of_lookup(), now, &config);
         }
         assert!(pace.allows(now, &config));
         // As long as it is written to again and again.
         for second in 0..300 {
             let now = now + Duration::from_secs(second);
-            pace.spend(&stranger(1), LOOKUP, now, &config);
+            pace.spend(&stranger(1), of_lookup(), now, &config);
         }
         let now = now + Duration::from_secs(300);
         let before = pace.lookups;
-        pace.spend(&stranger(1), LOOKUP, now, &config);
+        pace.spend(&stranger(1), of_lookup(), now, &config);
         assert_eq!(pace.lookups, before);
-        pace.spend(&stranger(1), LOOKUP, now + 2 * HALF, &config);
+        pace.spend(&stranger(1), of_lookup(), now + 2 * HALF, &config);
         assert!(pace.lookups > before);
     }
 
@@ -209,7 +212,7 @@ mod tests {
         let mut pace = Pace::default();
         for number in 0..100_000 {
             now += Duration::from_micros(1);
-            pace.spend(&stranger(number), LOOKUP, now, &config);
+            pace.spend(&stranger(number), of_lookup(), now, &config);
         }
         let recent = pace.recent.unwrap();
         assert!(recent.current.len() + recent.former.len() <= 2 * MAX_RECENT);

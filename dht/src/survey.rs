@@ -10,6 +10,7 @@ use crate::event::LookupId;
 use crate::id::{Distance, Id};
 use crate::lookup::Tally;
 use crate::message::NodeInfo;
+use crate::transaction::SurveyKey;
 
 /// Nodes that are to be asked; farther ones make room.
 const MAX_CANDIDATES: usize = 1024;
@@ -21,7 +22,7 @@ const MAX_ASKED: usize = 1 << 16;
 ///
 /// It decides whom to ask next, and for the neighbourhood of which point; it sends nothing and knows no time.
 pub(crate) struct Survey {
-    pub(crate) key: u32,
+    pub(crate) key: SurveyKey,
     pub(crate) name: LookupId,
     pub(crate) target: Id,
     pub(crate) started: Duration,
@@ -36,7 +37,7 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    pub(crate) fn new(key: u32, name: LookupId, target: Id, started: Duration) -> Self {
+    pub(crate) fn new(key: SurveyKey, name: LookupId, target: Id, started: Duration) -> Self {
         Self {
             key,
             name,
@@ -177,7 +178,7 @@ mod tests {
         ) {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
             let target = Id::random(&mut rng);
-            let mut survey = Survey::new(0, LookupId(1), target, Duration::ZERO);
+            let mut survey = Survey::new(SurveyKey::default(), LookupId(1), target, Duration::ZERO);
             prop_assert!(survey.is_waiting() && !survey.is_over());
             let mut heard_of = known.clone();
             for &number in &known {
@@ -210,7 +211,7 @@ mod tests {
     fn the_point_asked_for_is_the_target_until_its_neighbours_are_known() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
         let target = Id::random(&mut rng);
-        let mut survey = Survey::new(0, LookupId(1), target, Duration::ZERO);
+        let mut survey = Survey::new(SurveyKey::default(), LookupId(1), target, Duration::ZERO);
         (0..20).for_each(|number| survey.add(node(number)));
         for number in 0..20 {
             let (next, point) = survey.next(&mut rng).unwrap();
@@ -223,7 +224,12 @@ mod tests {
     #[test]
     fn many_ids_of_one_host_have_one_say() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
-        let mut survey = Survey::new(0, LookupId(1), Id::random(&mut rng), Duration::ZERO);
+        let mut survey = Survey::new(
+            SurveyKey::default(),
+            LookupId(1),
+            Id::random(&mut rng),
+            Duration::ZERO,
+        );
         for port in 1..100 {
             let address = SocketAddr::from(([8, 8, 8, 8], port));
             let id = Id::random(&mut rng);

@@ -38,6 +38,26 @@ pub(crate) enum Delay {
     Late,
 }
 
+/// A lookup, the node's own included: [`LookupId`](crate::LookupId) names only those of the application, and may be used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LookupKey(u32);
+
+/// A survey, or a question of the application to one address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SurveyKey(u32);
+
+impl LookupKey {
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+impl SurveyKey {
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
 /// What a query was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -50,15 +70,15 @@ pub(crate) enum Purpose {
     /// To learn whether a node that has just asked us lives.
     Meet,
     /// A step of a lookup.
-    Lookup(u32),
+    Lookup(LookupKey),
     /// To learn who stands around a node, where the target of a lookup is crowded.
-    Explore(u32),
+    Explore(LookupKey),
     /// The announce that ends a lookup.
-    Announce(u32),
+    Announce(LookupKey),
     /// A step of a survey.
-    Sample(u32),
+    Sample(SurveyKey),
     /// To tell the application who is there.
-    Probe(u32),
+    Probe(SurveyKey),
 }
 
 impl Purpose {
@@ -250,7 +270,14 @@ mod tests {
             late: 3 * SECOND,
             timeout: 10 * SECOND,
         };
-        let id = transactions.begin(asked, None, Purpose::Lookup(1), SECOND, patience, &mut rng);
+        let id = transactions.begin(
+            asked,
+            None,
+            Purpose::Lookup(LookupKey(1)),
+            SECOND,
+            patience,
+            &mut rng,
+        );
         assert_eq!(transactions.deadline(), Some(2 * SECOND));
         let mut delay = |at| transactions.delay(at).map(|delayed| delayed.delay);
         assert_eq!(delay(SECOND), None);
@@ -280,7 +307,14 @@ mod tests {
         let patience = Patience::plain(SECOND);
         let ids: Vec<_> = (0..1000)
             .map(|_| {
-                transactions.begin(asked, None, Purpose::Lookup(1), SECOND, patience, &mut rng)
+                transactions.begin(
+                    asked,
+                    None,
+                    Purpose::Lookup(LookupKey(1)),
+                    SECOND,
+                    patience,
+                    &mut rng,
+                )
             })
             .map(|id| u32::from_be_bytes(id.as_bytes().try_into().unwrap()))
             .collect();

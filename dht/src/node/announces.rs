@@ -11,7 +11,7 @@ use crate::event::{Event, Outbox};
 use crate::id::Id;
 use crate::lookup::Goal;
 use crate::message::{NodeInfo, Token};
-use crate::transaction::Purpose;
+use crate::transaction::{LookupKey, Purpose};
 use crate::traversal::Traversal;
 
 /// What waits for its turn to be told, first come, first served; at most as much as all lookups in progress have to tell.
@@ -20,7 +20,7 @@ pub(super) struct Announces(VecDeque<Waiting>);
 
 struct Waiting {
     /// Of the lookup.
-    key: u32,
+    key: LookupKey,
     node: NodeInfo,
     token: Token,
 }
@@ -29,7 +29,7 @@ impl Node {
     /// Tells those nearest nodes that are to be told and were not yet, as soon as it is their turn.
     pub(super) fn announce<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         family: Family,
         context: &mut Context<'_, R, O>,
     ) {
@@ -94,7 +94,7 @@ impl Node {
 
     pub(super) fn announce_answered<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         node: NodeInfo,
         context: &mut Context<'_, R, O>,
     ) {
@@ -117,7 +117,7 @@ impl Node {
     /// A node did not acknowledge: another one is told in its place.
     pub(super) fn announce_elsewhere<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         to: SocketAddr,
         id: Option<Id>,
         context: &mut Context<'_, R, O>,

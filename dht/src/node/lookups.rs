@@ -12,7 +12,7 @@ use crate::event::{Event, LookupId, Outbox, Outcome, Step};
 use crate::id::Id;
 use crate::lookup::{Failure, Goal, Lookup, MAX_PEERS};
 use crate::message::{Method, NodeInfo, Response, Want};
-use crate::transaction::{Delay, Delayed, Purpose, Transaction};
+use crate::transaction::{Delay, Delayed, LookupKey, Purpose, Transaction};
 use crate::traversal::Traversal;
 
 /// Nodes of the table that a lookup starts from.
@@ -22,12 +22,12 @@ const SEEDS: usize = 16;
 #[derive(Default)]
 pub(super) struct Lookups {
     pub(super) active: Vec<Lookup>,
-    next_key: u32,
+    next_key: LookupKey,
     /// The common budget of queries ran out: somebody wants to ask and may not. From then on nobody asks when it suits him, as on an answer, but in
     /// turn, one query each, as room comes: [`Node::lookups_go_on`].
     starved: bool,
     /// The key of the lookup whose turn it was last.
-    served: u32,
+    served: LookupKey,
 }
 
 impl Lookups {
@@ -46,9 +46,9 @@ impl Lookups {
     }
 
     /// The key of a new lookup.
-    pub(super) fn draw_key(&mut self) -> u32 {
+    pub(super) fn draw_key(&mut self) -> LookupKey {
         let key = self.next_key;
-        self.next_key = key.wrapping_add(1);
+        self.next_key = key.next();
         key
     }
 
@@ -62,7 +62,7 @@ impl Lookups {
         self.starved = true;
     }
 
-    fn position(&self, key: u32) -> Option<usize> {
+    fn position(&self, key: LookupKey) -> Option<usize> {
         self.active.iter().position(|lookup| lookup.key == key)
     }
 
@@ -71,7 +71,7 @@ impl Lookups {
         &mut self,
         family: Family,
         is_such: impl Fn(&Option<Traversal>) -> bool,
-    ) -> Vec<u32> {
+    ) -> Vec<LookupKey> {
         let active = self.active.iter_mut();
         let such = active.filter_map(|lookup| {
             let key = lookup.key;
@@ -80,7 +80,7 @@ impl Lookups {
         such.collect()
     }
 
-    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Lookup> {
+    pub(super) fn get_mut(&mut self, key: LookupKey) -> Option<&mut Lookup> {
         self.active.iter_mut().find(|lookup| lookup.key == key)
     }
 }
@@ -169,7 +169,7 @@ impl Node {
 
     pub(super) fn begin_traversal<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         family: Family,
         context: &mut Context<'_, R, O>,
     ) {
@@ -207,7 +207,7 @@ impl Node {
     /// Sends up to `queries` more queries of a lookup, and ends it if there is nothing left to ask or to wait for.
     pub(super) fn advance<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         family: Family,
         queries: usize,
         context: &mut Context<'_, R, O>,
@@ -260,7 +260,7 @@ impl Node {
     /// comes back here when it has nobody left again.
     fn settle<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         family: Family,
         context: &mut Context<'_, R, O>,
     ) {
@@ -299,14 +299,14 @@ impl Node {
     }
 
     /// Whether a lookup has to go on, since some of the nearest do not want to be told.
-    fn lacks_tokens(&mut self, key: u32, family: Family) -> bool {
+    fn lacks_tokens(&mut self, key: LookupKey, family: Family) -> bool {
         let lookup = self.lookups.get_mut(key);
         let traversal = lookup.and_then(|lookup| lookup.traversal(family).as_ref());
         traversal.is_some_and(|traversal| traversal.is_announcing() && !traversal.is_settled())
     }
 
     /// Whether it has just become clear that a lookup has to go on, since it came to an end where it cannot be by chance.
-    fn is_suspicious(&mut self, key: u32, family: Family, config: &Config) -> bool {
+    fn is_suspicious(&mut self, key: LookupKey, family: Family, config: &Config) -> bool {
         let size = self.tables.network_size(family, config);
         let lookup = self.lookups.get_mut(key);
         let traversal = lookup.and_then(|lookup| lookup.traversal(family).as_mut());
@@ -316,7 +316,7 @@ impl Node {
 
     pub(super) fn end_if_over<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         context: &mut Context<'_, R, O>,
     ) {
         if self
@@ -330,7 +330,7 @@ impl Node {
 
     pub(super) fn end_lookup<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         outcome: Outcome,
         context: &mut Context<'_, R, O>,
     ) {
@@ -381,7 +381,7 @@ impl Node {
 
     pub(super) fn lookup_answered<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         transaction: &Transaction,
         node: NodeInfo,
         response: &Response,
@@ -436,7 +436,7 @@ impl Node {
     /// Adds those whom a node names to the candidates of a lookup.
     fn take_names<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         node: &NodeInfo,
         response: &Response,
         hops: u8,
@@ -459,7 +459,7 @@ impl Node {
 
     pub(super) fn exploration_answered<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: LookupKey,
         node: NodeInfo,
         response: &Response,
         context: &mut Context<'_, R, O>,
@@ -470,7 +470,7 @@ impl Node {
         self.advance(key, Family::of(&node.address), queries, context);
     }
 
-    fn exploration_ended(&mut self, key: u32, address: &SocketAddr, id: Option<&Id>) -> u8 {
+    fn exploration_ended(&mut self, key: LookupKey, address: &SocketAddr, id: Option<&Id>) -> u8 {
         let lookup = self.lookups.get_mut(key);
         let traversal = lookup.and_then(|lookup| lookup.traversal(Family::of(address)).as_mut());
         traversal.map_or(1, |traversal| traversal.explored(address, id))

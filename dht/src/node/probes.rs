@@ -10,7 +10,7 @@ use crate::event::{Event, LookupId, Outbox, Probe};
 use crate::id::Id;
 use crate::lookup::Failure;
 use crate::message::{Method, NodeInfo};
-use crate::transaction::{Purpose, Transaction};
+use crate::transaction::{Purpose, SurveyKey, Transaction};
 
 impl Node {
     /// Asks an address for a sign of life, whatever is known of it.
@@ -31,7 +31,7 @@ impl Node {
 
     pub(super) fn probe_answered<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         transaction: &Transaction,
         id: Id,
         version: Option<[u8; 4]>,
@@ -50,7 +50,7 @@ impl Node {
 
     pub(super) fn probe_failed<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         failure: Failure,
         context: &mut Context<'_, R, O>,
     ) {
@@ -64,7 +64,7 @@ impl Node {
 
     fn end_probe<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         outcome: Probe,
         context: &mut Context<'_, R, O>,
     ) {

@@ -11,16 +11,16 @@ use crate::event::{Event, LookupId, LookupReport, Outbox, Outcome};
 use crate::id::Id;
 use crate::message::{Method, NodeInfo, Response, Want};
 use crate::survey::{Sampled, Survey};
-use crate::transaction::{Delay, Purpose, Transaction};
+use crate::transaction::{Delay, Purpose, SurveyKey, Transaction};
 
 /// All surveys and probes that have not ended, and what is remembered of those that have.
 #[derive(Default)]
 pub(super) struct Surveys {
     active: Vec<Survey>,
-    next_key: u32,
+    next_key: SurveyKey,
     sampled: Sampled,
     /// Single questions, by their keys.
-    probes: Vec<(u32, LookupId)>,
+    probes: Vec<(SurveyKey, LookupId)>,
 }
 
 impl Surveys {
@@ -28,24 +28,24 @@ impl Surveys {
         self.active.len()
     }
 
-    fn next_key(&mut self) -> u32 {
+    fn next_key(&mut self) -> SurveyKey {
         let key = self.next_key;
-        self.next_key = key.wrapping_add(1);
+        self.next_key = key.next();
         key
     }
 
-    pub(super) fn begin_probe(&mut self, name: LookupId) -> u32 {
+    pub(super) fn begin_probe(&mut self, name: LookupId) -> SurveyKey {
         let key = self.next_key();
         self.probes.push((key, name));
         key
     }
 
-    pub(super) fn end_probe(&mut self, key: u32) -> Option<LookupId> {
+    pub(super) fn end_probe(&mut self, key: SurveyKey) -> Option<LookupId> {
         let position = self.probes.iter().position(|(probe, _)| *probe == key)?;
         Some(self.probes.swap_remove(position).1)
     }
 
-    fn get_mut(&mut self, key: u32) -> Option<&mut Survey> {
+    fn get_mut(&mut self, key: SurveyKey) -> Option<&mut Survey> {
         self.active.iter_mut().find(|survey| survey.key == key)
     }
 }
@@ -80,7 +80,7 @@ impl Node {
     }
 
     /// A survey starts from everybody who is known, so that it gets about even where those around the target know only one another.
-    fn seed_survey(&mut self, key: u32) {
+    fn seed_survey(&mut self, key: SurveyKey) {
         let surveys = self.surveys.as_mut();
         let survey = surveys.and_then(|surveys| surveys.get_mut(key));
         let Some(survey) = survey.filter(|survey| survey.is_waiting()) else {
@@ -94,7 +94,11 @@ impl Node {
     }
 
     /// Sends queries of a survey for as long as it may, and ends it if there is nothing left to ask or to wait for.
-    fn advance_survey<R: Rng, O: Outbox>(&mut self, key: u32, context: &mut Context<'_, R, O>) {
+    fn advance_survey<R: Rng, O: Outbox>(
+        &mut self,
+        key: SurveyKey,
+        context: &mut Context<'_, R, O>,
+    ) {
         let config = context.config;
         loop {
             let has_room = self.has_room(context);
@@ -131,7 +135,7 @@ impl Node {
 
     pub(super) fn survey_answered<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         node: NodeInfo,
         response: &Response,
         context: &mut Context<'_, R, O>,
@@ -169,7 +173,7 @@ impl Node {
 
     pub(super) fn survey_delayed<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         address: SocketAddr,
         delay: Delay,
         context: &mut Context<'_, R, O>,
@@ -185,7 +189,7 @@ impl Node {
 
     pub(super) fn survey_failed<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         transaction: &Transaction,
         context: &mut Context<'_, R, O>,
     ) {
@@ -215,7 +219,7 @@ impl Node {
 
     fn end_survey<R: Rng, O: Outbox>(
         &mut self,
-        key: u32,
+        key: SurveyKey,
         outcome: Outcome,
         context: &mut Context<'_, R, O>,
     ) {
