@@ -2,6 +2,7 @@
 
 mod announce;
 mod batch;
+mod check;
 mod completions;
 mod content;
 mod create;

@@ -87,6 +87,11 @@ pub enum Event {
         /// Pieces looked at.
         pieces: u32,
     },
+    /// This many pieces are known to be right from an earlier run: their files have not changed since, and were not read.
+    Known {
+        /// Pieces.
+        pieces: u32,
+    },
     /// Figures, about four times a second while something moves.
     Progress(Progress),
     /// The DHT took our announce: this many nodes hold it.

@@ -48,6 +48,17 @@ pub enum Source {
     Metainfo(Box<Metainfo>),
 }
 
+impl Source {
+    /// The torrent that is meant.
+    pub fn info_hash(&self) -> InfoHash {
+        match self {
+            Source::InfoHash(info_hash) => *info_hash,
+            Source::Magnet(magnet) => magnet.info_hash,
+            Source::Metainfo(metainfo) => metainfo.info.hash(),
+        }
+    }
+}
+
 impl From<InfoHash> for Source {
     fn from(info_hash: InfoHash) -> Self {
         Source::InfoHash(info_hash)
@@ -115,7 +126,7 @@ impl Builder {
         self
     }
 
-    /// Keeps state between runs in this directory: node id, routing table, metadata of unfinished torrents. Without it
+    /// Keeps state between runs in this directory: node id, routing table, metadata of unfinished torrents, which pieces are on the disk. Without it
     /// nothing is kept.
     #[must_use]
     pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
@@ -423,7 +434,8 @@ impl Node {
         Following::start(self.dht.clone(), publisher, interval)
     }
 
-    /// Serves a torrent whose content lies below `directory`, after checking it. It is announced meanwhile.
+    /// Serves a torrent whose content lies below `directory`, after checking it: files that look as they did when an earlier run found them right are not read again. It
+    /// is announced meanwhile.
     ///
     /// # Errors
     /// Not all of it is there and right, or it cannot be read.
@@ -453,7 +465,7 @@ impl Node {
         self.open(begin, false, options, Instant::now())
     }
 
-    /// Fetches a torrent below a directory. What is there already is checked and kept.
+    /// Fetches a torrent below a directory. What is there already is kept: after checking it, unless its file looks as it did when an earlier run knew it.
     ///
     /// # Errors
     /// There is nobody to ask, a private torrent comes without a peer, or the torrent is open in this node already. What goes
@@ -500,6 +512,18 @@ impl Node {
             tokio::spawn(introduce(peer, torrent.commands()));
         }
         Ok(torrent)
+    }
+
+    /// Forgets which pieces of a torrent earlier runs found right, so that the next [`Node::get`] or [`Node::seed`] reads and hashes all that is there. Without a
+    /// directory of state they do so always.
+    pub async fn forget_record(&self, info_hash: InfoHash) {
+        let Some(state) = self.inner.state.clone() else {
+            return;
+        };
+        let forgotten = tokio::task::spawn_blocking(move || state.forget_record(info_hash)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!(%error, "cannot forget which pieces are there");
+        }
     }
 
     /// The info dictionary that an earlier run has kept.

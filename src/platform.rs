@@ -7,8 +7,10 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::path::Path;
 
 mod datagrams;
+mod file_stamp;
 
 pub(crate) use datagrams::{Arrivals, Departures};
+pub(crate) use file_stamp::{FileStamp, STEP};
 
 /// Fills `buffers` one after the other from `offset` on, once: the number of bytes may be smaller than asked for, and is 0
 /// at the end of the file.
@@ -151,6 +153,46 @@ pub(crate) fn is_own(metadata: &Metadata) -> bool {
     {
         let _ = metadata;
         true
+    }
+}
+
+/// What a file is called within its file system, whatever its path; 0 where it has no such number.
+pub(crate) fn file_number(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::ino(metadata)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        0
+    }
+}
+
+/// Whether a file that is open has no name any more.
+pub(crate) fn is_removed(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::nlink(metadata) == 0
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        false
+    }
+}
+
+/// The name of the time since the machine was started: another one after each start. `None` where the system gives none.
+pub(crate) fn boot_id() -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let id = id.trim();
+        (!id.is_empty()).then(|| id.to_owned())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        None
     }
 }
 

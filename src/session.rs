@@ -10,6 +10,7 @@ mod opening;
 mod patience;
 mod ration;
 mod readers;
+mod recording;
 mod standing;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ pub(crate) use opening::{Begin, Command, Opening, Owner};
 use ration::Ration;
 use readers::Readers;
 pub(crate) use readers::{Access, Attention, Request};
+use recording::Recording;
 use standing::Standing;
 
 /// Batches from the connections that wait for the session. A full queue stops their reading.
@@ -73,6 +75,7 @@ pub(crate) struct Session {
     discovery: Option<Discovery>,
     standing: Standing,
     completion: Completion,
+    recording: Recording,
     info: watch::Sender<Option<Arc<Info>>>,
 }
 
@@ -138,6 +141,7 @@ impl Session {
             standing: Standing::new(events, phase, progress, opening.timeout),
             completion: Completion::new(opening.state.clone(), outcome),
             ration: Ration::new(opening.lanes.up.clone(), &opening.lanes.down),
+            recording: Recording::new(opening.state.clone()),
             opening,
             info,
         };
@@ -202,6 +206,7 @@ impl Session {
                 Wake::Tick => {
                     let figures = self.engine.progress(self.epoch.elapsed());
                     self.standing.report(figures);
+                    self.recording.tick(self.engine.have());
                     let entrance = self.opening.dht.entrance();
                     self.config.external.clone_from(&entrance.borrow().external);
                     self.lose_patience()?;
@@ -251,7 +256,7 @@ impl Session {
                 self.info.send_replace(Some(Arc::clone(storage.info())));
                 self.has_all();
                 self.announce();
-                self.checking = Some(Checking::of_seed(storage));
+                self.checking = Some(Checking::of_seed(storage, self.opening.state.clone()));
                 Ok(())
             }
             Begin::Complete(storage) => {
@@ -263,6 +268,8 @@ impl Session {
                 self.start(Inventory {
                     storage,
                     have: Bitfield::full(pieces),
+                    record: None,
+                    known: 0,
                     set_aside: Vec::new(),
                 })
             }
@@ -300,9 +307,15 @@ impl Session {
         let Inventory {
             storage,
             have,
+            record,
+            known,
             set_aside,
         } = inventory;
         self.checking = None;
+        if known > 0 {
+            self.standing.tell(Event::Known { pieces: known });
+        }
+        self.recording.begin(&storage, record);
         for (from, to) in set_aside {
             self.standing.tell(Event::SetAside { from, to });
         }
@@ -535,13 +548,14 @@ impl Session {
         result: Result<Option<oneshot::Sender<()>>, Error>,
         verdicts: mpsc::UnboundedReceiver<Outcome>,
     ) -> Option<oneshot::Sender<()>> {
-        drop(verdicts);
         self.desk = Desk::default();
         self.checking = None;
         if let Some(intake) = self.intake.take() {
             // It joins a thread that may be writing.
             let _ = spawn_blocking(move || drop(intake)).await;
         }
+        let have = self.engine.have().cloned();
+        self.recording.close(have, verdicts).await;
         self.completion.settle().await;
         match result {
             Ok(stopped) => {

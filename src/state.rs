@@ -1,4 +1,4 @@
-//! What a node keeps between runs: its id, the DHT nodes it knew, and the metadata of torrents that are unfinished.
+//! What a node keeps between runs: its id, the DHT nodes it knew, the metadata of torrents that are unfinished, and which pieces of torrents are on the disk.
 //!
 //! Everything here can be lost without harm. Files are replaced in one step, so that processes may share the directory. One that is damaged, or of a
 //! newer version of the program, is set aside with a warning; one of another user is left as it is and not used.
@@ -16,14 +16,20 @@ use tempfile::NamedTempFile;
 use wire::InfoHash;
 
 use crate::platform;
+use crate::storage::Record;
 
 mod node_file;
+mod resume_record;
 mod stored_file;
 
 pub(crate) use stored_file::Stored;
 
 const NODE: &str = "node.benc";
 const NODE_LOCK: &str = "node.lock";
+const RECORD: &str = "resume";
+
+/// Torrents whose content is remembered: those that were used last. The record of one has a bit a piece and 37 bytes a file.
+const MAX_RECORDS: usize = 4096;
 
 /// A directory of state.
 #[derive(Debug)]
@@ -83,10 +89,14 @@ impl StateDir {
             Err(TryLockError::WouldBlock) => None,
             Err(TryLockError::Error(error)) => return Err(error),
         };
-        Ok(Self {
+        let state = Self {
             path: path.to_owned(),
             identity,
-        })
+        };
+        if let Err(error) = state.drop_old_records(MAX_RECORDS) {
+            tracing::debug!(%error, "cannot drop old records");
+        }
+        Ok(state)
     }
 
     /// Whether another process uses the directory: nothing of this one's node is kept then, and it has another id.
@@ -161,10 +171,54 @@ impl StateDir {
 
     /// Drops the info dictionary of a torrent that is finished.
     pub(crate) fn forget_info(&self, info_hash: InfoHash) -> io::Result<()> {
-        match fs::remove_file(self.info_path(info_hash)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        remove(&self.info_path(info_hash))
+    }
+
+    /// Which pieces of a torrent were on the disk when it was last at work.
+    pub(crate) fn load_record(&self, info_hash: InfoHash) -> Option<Record> {
+        let path = self.record_path(info_hash);
+        let bytes = read(&path)?;
+        let record = resume_record::decode(info_hash, &bytes)
+            .map_err(|why| set_aside(&path, &why))
+            .ok()?;
+        // It is in use, and the last to be dropped.
+        let _ = File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(SystemTime::now()));
+        Some(record)
+    }
+
+    /// Keeps that for the next run.
+    pub(crate) fn save_record(&self, info_hash: InfoHash, record: &Record) -> io::Result<()> {
+        let bytes = resume_record::encode(info_hash, record).map_err(io::Error::other)?;
+        self.replace(&self.record_path(info_hash), &bytes)
+    }
+
+    /// Drops it, so that the next run looks for itself.
+    pub(crate) fn forget_record(&self, info_hash: InfoHash) -> io::Result<()> {
+        remove(&self.record_path(info_hash))
+    }
+
+    /// Drops the records that have not been used for longest, if there are more than `most`.
+    fn drop_old_records(&self, most: usize) -> io::Result<()> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let path = entry.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == RECORD)
+            {
+                records.push((entry.metadata()?.modified()?, path));
+            }
         }
+        records.sort_unstable();
+        let surplus = records.len().saturating_sub(most);
+        for (_, path) in records.into_iter().take(surplus) {
+            remove(&path)?;
+        }
+        Ok(())
     }
 
     fn node_path(&self, place: usize) -> PathBuf {
@@ -183,6 +237,10 @@ impl StateDir {
 
     fn info_path(&self, info_hash: InfoHash) -> PathBuf {
         self.path.join(format!("{info_hash}.info"))
+    }
+
+    fn record_path(&self, info_hash: InfoHash) -> PathBuf {
+        self.path.join(format!("{info_hash}.{RECORD}"))
     }
 
     /// Either the old file or the new one is there, whatever happens in between. What belongs to another user stays.
@@ -205,6 +263,13 @@ pub(crate) fn encode_stored(
     now: SystemTime,
 ) -> io::Result<Vec<u8>> {
     stored_file::encode(peers, items, now).map_err(io::Error::other)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn is_foreign(path: &Path) -> bool {
@@ -255,240 +320,4 @@ fn set_aside(path: &Path, why: &Unreadable) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The fastest first.
-    fn contacts() -> Vec<SavedContact> {
-        ["192.0.2.1:6881", "[2001:db8::1]:65535", "192.0.2.2:1"]
-            .iter()
-            .zip(1..)
-            .map(|(address, byte)| SavedContact {
-                id: [byte; 20],
-                address: address.parse().unwrap(),
-                silent_for: Duration::from_secs(60 * u64::from(byte)),
-                round_trip: (byte < 3).then(|| Duration::from_millis(byte.into())),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_node_comes_back_with_its_id_and_contacts() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new/state");
-        let state = StateDir::open(&path).unwrap();
-        assert_eq!(state.load_node(0), None);
-        state.save_node(0, [7; 20], contacts()).unwrap();
-        drop(state);
-
-        let expected = SavedNode {
-            id: Some([7; 20]),
-            contacts: contacts(),
-        };
-        assert_eq!(StateDir::open(&path).unwrap().load_node(0), Some(expected));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn no_other_user_may_look_into_the_directory_or_hold_its_lock() {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new/state");
-        let state = StateDir::open(&path).unwrap();
-        state.save_node(0, [7; 20], contacts()).unwrap();
-        assert_eq!(mode(&path), 0o700);
-        for file in [NODE_LOCK, NODE] {
-            assert_eq!(mode(&path.join(file)), 0o600, "{file}");
-        }
-        drop(state);
-        // One that an earlier version has left.
-        let lock = path.join(NODE_LOCK);
-        fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(!StateDir::open(&path).unwrap().is_taken());
-        assert_eq!(mode(&lock), 0o600);
-    }
-
-    #[test]
-    fn each_address_has_a_node_of_its_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        state.save_node(0, [7; 20], contacts()).unwrap();
-        state.save_node(1, [9; 20], Vec::new()).unwrap();
-        let ids = [0, 1, 2].map(|place| state.load_node(place).and_then(|node| node.id));
-        assert_eq!(ids, [Some([7; 20]), Some([9; 20]), None]);
-    }
-
-    #[test]
-    fn a_second_process_gets_the_contacts_but_neither_uses_nor_replaces_the_id() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = StateDir::open(directory.path()).unwrap();
-        first.save_node(0, [7; 20], contacts()).unwrap();
-        let second = StateDir::open(directory.path()).unwrap();
-
-        let seen = second.load_node(0).unwrap();
-        assert_eq!((seen.id, seen.contacts), (None, contacts()));
-        second.save_node(0, [9; 20], Vec::new()).unwrap();
-        assert_eq!(first.load_node(0).unwrap().id, Some([7; 20]));
-    }
-
-    #[test]
-    fn a_damaged_node_is_set_aside_and_the_next_one_is_kept() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        state.save_node(0, [7; 20], contacts()).unwrap();
-        let path = directory.path().join(NODE);
-        let whole = fs::read(&path).unwrap();
-        for damaged in [
-            &b""[..],
-            b"d",
-            b"d2:id3:abc5:nodes0:6:nodes60:e",
-            &whole[..whole.len() / 2],
-        ] {
-            fs::write(&path, damaged).unwrap();
-            assert_eq!(state.load_node(0), None);
-            assert!(directory.path().join("node.benc.damaged").exists());
-            assert!(!path.exists());
-        }
-        state.save_node(0, [7; 20], Vec::new()).unwrap();
-        assert!(state.load_node(0).is_some());
-    }
-
-    #[test]
-    fn who_was_heard_of_last_comes_first_and_the_others_make_room() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let many = (0..2 * node_file::MAX_CONTACTS as u32).rev();
-        let many = many.map(|second| SavedContact {
-            id: [1; 20],
-            address: (second.to_be_bytes(), 6881).into(),
-            silent_for: Duration::from_secs(second.into()),
-            round_trip: None,
-        });
-        state.save_node(0, [7; 20], many.collect()).unwrap();
-        let saved = state.load_node(0).unwrap().contacts;
-        let ages: Vec<_> = saved
-            .iter()
-            .map(|contact| contact.silent_for.as_secs())
-            .collect();
-        assert!(ages.into_iter().eq(0..node_file::MAX_CONTACTS as u64));
-    }
-
-    #[test]
-    fn the_fastest_come_first_of_those_heard_of_within_ten_minutes() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let contact = |minutes: u64, milliseconds: Option<u64>| SavedContact {
-            id: [1; 20],
-            address: "192.0.2.1:6881".parse().unwrap(),
-            silent_for: Duration::from_secs(60 * minutes),
-            round_trip: milliseconds.map(Duration::from_millis),
-        };
-        let by_promise = [
-            contact(9, Some(20)),
-            contact(1, Some(300)),
-            contact(0, None),
-            contact(12, Some(10)),
-            contact(25, Some(1)),
-        ];
-        let mut shuffled = by_promise;
-        shuffled.reverse();
-        shuffled.swap(1, 3);
-        state.save_node(0, [7; 20], shuffled.to_vec()).unwrap();
-        assert_eq!(state.load_node(0).unwrap().contacts, by_promise);
-    }
-
-    #[test]
-    fn a_node_of_the_first_version_is_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let mut file = b"d2:id20:".to_vec();
-        file.extend([7; 20]);
-        file.extend(b"5:nodes26:");
-        file.extend([1; 20]);
-        file.extend(b"\xc0\0\x02\x01\x1a\xe16:nodes60:e");
-        fs::write(directory.path().join(NODE), file).unwrap();
-        let node = state.load_node(0).unwrap();
-        assert_eq!(node.id, Some([7; 20]));
-        let [contact] = node.contacts[..] else {
-            panic!("{node:?}")
-        };
-        assert_eq!(contact.address, "192.0.2.1:6881".parse().unwrap());
-    }
-
-    #[test]
-    fn a_node_of_a_newer_version_is_set_aside_whole() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let (path, newer) = (directory.path().join(NODE), b"d4:mind5:blown7:versioni3ee");
-        fs::write(&path, newer).unwrap();
-        assert_eq!(state.load_node(0), None);
-        state.save_node(0, [7; 20], Vec::new()).unwrap();
-        assert_eq!(
-            fs::read(directory.path().join("node.benc.newer")).unwrap(),
-            newer
-        );
-        assert_eq!(state.load_node(0).unwrap().id, Some([7; 20]));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_node_of_another_user_is_neither_used_nor_replaced() {
-        use std::os::unix::fs::{chown, symlink};
-
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        state.save_node(0, [7; 20], contacts()).unwrap();
-        let path = directory.path().join(NODE);
-        // Who may not give a file away shows one that is the system's.
-        if chown(&path, Some(12345), None).is_err() {
-            fs::remove_file(&path).unwrap();
-            symlink("/etc/passwd", &path).unwrap();
-        }
-        let before = fs::read(&path).unwrap();
-        assert_eq!(state.load_node(0), None);
-        state.save_node(0, [9; 20], Vec::new()).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), before);
-    }
-
-    #[test]
-    fn metadata_are_kept_until_the_torrent_is_finished() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let info_hash = InfoHash::from(<[u8; 20]>::from(Sha1::digest(b"d4:name1:ae")));
-        assert_eq!(state.load_info(info_hash), None);
-        state.save_info(info_hash, b"d4:name1:ae").unwrap();
-        assert_eq!(
-            state.load_info(info_hash).as_deref(),
-            Some(&b"d4:name1:ae"[..])
-        );
-        state.forget_info(info_hash).unwrap();
-        state.forget_info(info_hash).unwrap();
-        assert_eq!(state.load_info(info_hash), None);
-    }
-
-    #[test]
-    fn metadata_that_do_not_match_their_hash_are_not_used() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        let info_hash = InfoHash::from([1; 20]);
-        state.save_info(info_hash, b"de").unwrap();
-        assert_eq!(state.load_info(info_hash), None);
-        let damaged = directory.path().join(format!("{info_hash}.info.damaged"));
-        assert!(damaged.exists());
-    }
-
-    #[test]
-    fn nothing_but_the_files_themselves_is_left_behind() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = StateDir::open(directory.path()).unwrap();
-        for _ in 0..3 {
-            state.save_node(0, [7; 20], contacts()).unwrap();
-        }
-        let names: Vec<_> = fs::read_dir(directory.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert_eq!(names.len(), 2, "{names:?}");
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ mod error;
 mod files;
 mod layout;
 mod pieces;
+mod recall;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +20,9 @@ use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use record::Look;
 use wire::{Bitfield, FileSet, Info};
 
 pub(crate) use assembly::{Assembly, Job};
@@ -31,6 +33,8 @@ pub use error::StorageError;
 pub(crate) use files::Files;
 pub(crate) use layout::Layout;
 pub(crate) use pieces::hash_pieces;
+pub(crate) use recall::{Found, Recorded};
+pub(crate) use record::{FileRecord, Record};
 
 /// The files of one torrent.
 ///
@@ -41,6 +45,8 @@ pub(crate) struct Storage {
     files: Files,
     /// The files that are fetched.
     wanted: Mutex<FileSet>,
+    /// How the files looked when their bytes were known, by index. Empty before the first check.
+    looks: Mutex<Vec<Look>>,
 }
 
 impl Storage {
@@ -52,6 +58,7 @@ impl Storage {
             path: directory.join(&name),
             files: files(&info, directory, layout, &name),
             wanted: Mutex::new(FileSet::all()),
+            looks: Mutex::default(),
             info,
         }
     }
@@ -69,6 +76,7 @@ impl Storage {
             path: path.to_owned(),
             files: files(&info, directory, layout, top),
             wanted: Mutex::new(FileSet::all()),
+            looks: Mutex::default(),
             info,
         }
     }
@@ -151,37 +159,6 @@ impl Storage {
         self.files.leave_out(foreign.map(|(index, _)| index))
     }
 
-    /// Hashes what is there, on `threads` threads, and returns the pieces that are right.
-    ///
-    /// A file that is missing or short is simply not there, and holes cost nothing. `progress` hears how many
-    /// pieces have been looked at, from any of the threads; setting `cancel` ends it with [`StorageError::Interrupted`].
-    pub(crate) fn check(
-        &self,
-        threads: usize,
-        progress: &(dyn Fn(u32) + Sync),
-        cancel: &AtomicBool,
-    ) -> Result<Bitfield, StorageError> {
-        self.files.find_part_file()?;
-        let geometry = self.info.geometry();
-        let checked = AtomicU32::new(0);
-        let valid = hash_pieces(&self.files, geometry, threads, |piece, hash| {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(StorageError::Interrupted);
-            }
-            let valid = match hash {
-                Err(error) if error.is_absent() => false,
-                hash => self.info.piece_hash(piece) == Some(&hash?),
-            };
-            progress(checked.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok(valid)
-        })?;
-        let mut have = Bitfield::new(geometry.pieces());
-        for (piece, _) in (0..).zip(valid).filter(|(_, valid)| *valid) {
-            have.set(piece);
-        }
-        Ok(have)
-    }
-
     /// Fills `buffer` with the torrent's bytes from `offset` on.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
         self.files.read(offset, &mut [IoSliceMut::new(buffer)])
@@ -210,20 +187,25 @@ impl Storage {
         self.files.write(offset, buffers)
     }
 
-    /// After the last piece: cuts what is longer than it should be, and removes what nothing is in any more. When the bytes reach the platter is the system's choice:
-    /// the next start checks them anyway.
+    /// After the last piece: cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in
+    /// any more. When the bytes reach the platter is the system's choice: a [record](Self::record) knows whether they have.
     pub(crate) fn finish(&self) -> Result<(), StorageError> {
         for (index, entry) in self.files.on_disk() {
             let file = self.files.writer(index, entry)?;
-            let cut = || -> io::Result<()> {
-                if file.metadata()?.len() > entry.length {
+            let cut = || -> io::Result<bool> {
+                let longer = file.metadata()?.len() > entry.length;
+                if longer {
                     file.set_len(entry.length)?;
                 }
-                Ok(())
+                Ok(longer)
             };
-            cut().map_err(|error| {
+            let cut = cut().map_err(|error| {
                 StorageError::from_io("shorten", &self.files.path(entry), error)
             })?;
+            if cut {
+                self.files.note_written(index);
+            }
+            self.files.must_be_there(index, entry)?;
         }
         self.files.drop_part_file()
     }

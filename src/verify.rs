@@ -13,7 +13,7 @@ use crate::storage::Storage;
 /// Hashes what lies at `path`, the file of a torrent of one file and the directory of any other, and returns the pieces
 /// that are right.
 ///
-/// Reads with all cores and changes nothing. What is missing is not right; only what cannot be read is an error.
+/// Reads all of it, with all cores, whatever is known from earlier runs, and changes nothing. What is missing is not right; only what cannot be read is an error.
 /// `progress` hears how many pieces have been looked at, from any thread. Blocks.
 ///
 /// # Errors
@@ -25,5 +25,7 @@ pub fn verify(
     progress: &(dyn Fn(u32) + Sync),
 ) -> Result<Bitfield, StorageError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    Storage::open_at(info, path).check(threads, progress, &AtomicBool::new(false))
+    let storage = Storage::open_at(info, path);
+    let found = storage.check(None, threads, progress, &AtomicBool::new(false))?;
+    Ok(found.have)
 }

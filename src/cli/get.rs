@@ -21,6 +21,7 @@ pub(crate) use listing::ListedFile;
 use play::Prefetch;
 use wish::{Wish, WishArguments};
 
+use super::check::CheckArguments;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
@@ -37,8 +38,9 @@ const KEPT: &str = "; what was fetched is kept, the same command resumes";
 
 /// Fetch a torrent: find its peers in the DHT, download it, verify it.
 ///
-/// The content goes to DIR/NAME, NAME being the torrent's. What is there already is checked and kept: the same command
-/// resumes a download that was interrupted. On the way the phases are shown with their figures: bootstrap (a DHT node
+/// The content goes to DIR/NAME, NAME being the torrent's. What is there already is kept: the same command
+/// resumes a download that was interrupted. Files that look as the last run left them are not read again, all others are
+/// checked. On the way the phases are shown with their figures: bootstrap (a DHT node
 /// answers), lookup (who has it), connect, metadata (name and hashes come from a peer), verify (what is on the disk
 /// already), download.
 #[derive(Debug, Args)]
@@ -99,6 +101,8 @@ pub(crate) struct Arguments {
         allow_negative_numbers = true
     )]
     timeout: Timeout,
+    #[command(flatten)]
+    check: CheckArguments,
     /// Go on serving the content when it is complete, until Ctrl-C.
     #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = FalseyValueParser::new())]
     keep_seeding: bool,
@@ -174,6 +178,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         wish,
         play: arguments.play,
         keep_seeding: arguments.keep_seeding || arguments.follow,
+        check: arguments.check,
     };
     let result = match wanted {
         Wanted::Newest(publisher) if arguments.follow => {
@@ -210,6 +215,7 @@ struct Fetching<'a> {
     wish: Wish,
     play: bool,
     keep_seeding: bool,
+    check: CheckArguments,
 }
 
 impl Fetching<'_> {
@@ -242,6 +248,7 @@ impl Fetching<'_> {
         let directory = options.directory.clone();
         let mut wanted = None;
         let mut prefetch: Option<Prefetch> = None;
+        self.check.apply(self.node, source.info_hash()).await;
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut done = false;

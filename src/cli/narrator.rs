@@ -147,6 +147,7 @@ impl Narrator {
                 self.checked = *pieces;
                 self.output.event(&Report::Checked { pieces: *pieces });
             }
+            Event::Known { pieces } => self.output.event(&Report::Known { pieces: *pieces }),
             Event::Progress(progress) => {
                 self.told = *progress;
                 self.output.event(&Report::progress(progress));

@@ -77,6 +77,8 @@ pub(crate) enum Report<'a> {
     },
     /// So many pieces of what is on the disk were looked at.
     Checked { pieces: u32 },
+    /// So many pieces are right and were not looked at: their files have not changed since an earlier run did.
+    Known { pieces: u32 },
     /// A file of the user's stood in the way and was renamed.
     SetAside { from: &'a Path, to: &'a Path },
     /// A peer that sent bad data.

@@ -7,8 +7,9 @@ use std::time::Instant;
 use clap::Args;
 use tokio::task::{self, JoinSet};
 use trackless::{CreateOptions, Node, Torrent};
-use wire::{HostPort, Info, Metainfo};
+use wire::{HostPort, Info, InfoHash, Metainfo};
 
+use super::check::CheckArguments;
 use super::content;
 use super::create;
 use super::failure::Failure;
@@ -30,7 +31,8 @@ use super::transfer::TransferArguments;
 Examples:
   trackless seed holiday/
   trackless seed disk.iso notes.pdf                         (two torrents, one node)
-  trackless seed debian.torrent --data ~/Downloads          (a torrent that exists; its content is checked first)
+  trackless seed debian.torrent --data ~/Downloads          (a torrent that exists; its content is checked first,
+                                                             but not again before it changes)
   trackless seed DIR --bootstrap 127.0.0.1:7001 --listen 127.0.0.1:7002     (a local network)")]
 pub(crate) struct Arguments {
     /// Files or directories, each of them a torrent; with --data, .torrent files.
@@ -45,6 +47,8 @@ pub(crate) struct Arguments {
     )]
     data: Option<PathBuf>,
     #[command(flatten)]
+    check: CheckArguments,
+    #[command(flatten)]
     transfer: TransferArguments,
     #[command(flatten)]
     network: NetworkArguments,
@@ -57,6 +61,9 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     // The node finds its way into the DHT while the files are hashed.
     let builder = arguments.network.builder(&nodes, Role::Participant);
     let node = network::start(arguments.transfer.limit(builder), output).await?;
+    for torrent in offers.iter().filter_map(Offer::info_hash) {
+        arguments.check.apply(&node, torrent).await;
+    }
     let seeding = Seeding {
         node: &node,
         output,
@@ -90,6 +97,14 @@ impl Offer {
         match self {
             Offer::Files(_) => &[],
             Offer::Torrent(metainfo, _) => &metainfo.nodes,
+        }
+    }
+
+    /// Of a torrent that exists.
+    fn info_hash(&self) -> Option<InfoHash> {
+        match self {
+            Offer::Files(_) => None,
+            Offer::Torrent(metainfo, _) => Some(metainfo.info.hash()),
         }
     }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use wire::{Bitfield, FileSet, Info};
 
-use crate::storage::{Storage, StorageError};
+use crate::state::StateDir;
+use crate::storage::{Found, Record, Storage, StorageError};
 
 /// How often it tells how far it is.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
@@ -26,6 +27,9 @@ pub(super) struct Checking {
 pub(super) struct Inventory {
     pub(super) storage: Arc<Storage>,
     pub(super) have: Bitfield,
+    /// What was known from an earlier run, and for how many pieces that was enough.
+    pub(super) record: Option<Record>,
+    pub(super) known: u32,
     /// Files of the user's that stood in the way, and what they are called now.
     pub(super) set_aside: Vec<(PathBuf, PathBuf)>,
 }
@@ -40,18 +44,20 @@ pub(super) enum Checked {
 
 impl Checking {
     /// Makes room below `directory` and says what is there. `resumed`: this torrent was being fetched to here before, so that
-    /// what stands in its place is its own.
+    /// what stands in its place is its own. What `state` knows is not read again.
     pub(super) fn of_download(
         info: Arc<Info>,
         directory: PathBuf,
         resumed: bool,
         wanted: FileSet,
+        state: Option<Arc<StateDir>>,
     ) -> Self {
         Self::start(move |progress, cancel| {
             let storage = Arc::new(Storage::open(info, &directory));
             storage.select(wanted);
             storage.prepare()?;
-            let have = check(&storage, progress, cancel)?;
+            let record = recorded(&storage, state.as_deref());
+            let Found { have, known } = check(&storage, record.as_ref(), progress, cancel)?;
             let set_aside = if have.is_empty() && !resumed {
                 storage.set_aside_foreign()?
             } else {
@@ -61,18 +67,23 @@ impl Checking {
             Ok(Inventory {
                 storage,
                 have,
+                record,
+                known,
                 set_aside,
             })
         })
     }
 
-    /// Says what is there, and touches nothing.
-    pub(super) fn of_seed(storage: Arc<Storage>) -> Self {
+    /// Says what is there, and touches nothing. What `state` knows is not read again.
+    pub(super) fn of_seed(storage: Arc<Storage>, state: Option<Arc<StateDir>>) -> Self {
         Self::start(move |progress, cancel| {
-            let have = check(&storage, progress, cancel)?;
+            let record = recorded(&storage, state.as_deref());
+            let Found { have, known } = check(&storage, record.as_ref(), progress, cancel)?;
             Ok(Inventory {
                 storage,
                 have,
+                record,
+                known,
                 set_aside: Vec::new(),
             })
         })
@@ -114,12 +125,17 @@ impl Drop for Checking {
     }
 }
 
-/// Hashes what is there, with all cores.
+fn recorded(storage: &Storage, state: Option<&StateDir>) -> Option<Record> {
+    state?.load_record(storage.info().hash())
+}
+
+/// Hashes what is there and not known, with all cores.
 fn check(
     storage: &Storage,
+    record: Option<&Record>,
     progress: &watch::Sender<u32>,
     cancel: &AtomicBool,
-) -> Result<Bitfield, StorageError> {
+) -> Result<Found, StorageError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let told = Mutex::new(Instant::now());
     let report = |pieces: u32| {
@@ -131,5 +147,5 @@ fn check(
             progress.send_replace(pieces);
         }
     };
-    storage.check(threads, &report, cancel)
+    storage.check(record, threads, &report, cancel)
 }

@@ -85,7 +85,10 @@ impl Session {
         self.standing.moved();
         let directory = self.opening.directory.clone();
         let resumed = self.opening.resumed;
-        self.checking = Some(Checking::of_download(info, directory, resumed, wanted));
+        let state = self.opening.state.clone();
+        self.checking = Some(Checking::of_download(
+            info, directory, resumed, wanted, state,
+        ));
         Ok(())
     }
 

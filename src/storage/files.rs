@@ -1,9 +1,11 @@
 mod part_file;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrayvec::ArrayVec;
@@ -11,7 +13,7 @@ use lru::LruCache;
 
 use super::layout::{FileEntry, Layout, Segment};
 use super::{StorageError, confinement};
-use crate::platform;
+use crate::platform::{self, FileStamp};
 use part_file::PartFile;
 
 /// Files that are kept open. A torrent may have far more than a process may open.
@@ -31,6 +33,8 @@ pub(crate) struct Files {
     layout: Layout,
     /// Where the bytes of files are that are left out. A torrent of one file has none.
     parts: Option<PartFile>,
+    /// Those that were written to since they were looked at.
+    written: Box<[AtomicBool]>,
     handles: Mutex<Handles>,
 }
 
@@ -39,6 +43,8 @@ struct Handles {
     /// Open for as long as the torrent is: a file, and the part file. Reads and writes use these handles too: on some systems a
     /// lock keeps out the other handles of its own process.
     locked: ArrayVec<(usize, Handle), 2>,
+    /// What the system numbers the files that were opened to be written, so that one that takes the place of another is noticed.
+    numbers: HashMap<usize, u64>,
 }
 
 #[derive(Clone)]
@@ -52,11 +58,17 @@ impl Files {
     pub(crate) fn new(directory: PathBuf, layout: Layout) -> Self {
         Self {
             directory,
+            written: layout
+                .files()
+                .iter()
+                .map(|_| AtomicBool::default())
+                .collect(),
             layout,
             parts: None,
             handles: Mutex::new(Handles {
                 recent: LruCache::new(OPEN_FILES),
                 locked: ArrayVec::new(),
+                numbers: HashMap::new(),
             }),
         }
     }
@@ -75,12 +87,23 @@ impl Files {
 
     /// What the part file is called among the files.
     fn part_index(&self) -> usize {
-        self.layout.files().len()
+        self.count()
     }
 
     /// All files that are on the disk, with their indices: not padding, and not what is left out.
     pub(crate) fn on_disk(&self) -> impl Iterator<Item = (usize, &FileEntry)> {
         self.all().filter(|&(index, _)| !self.is_left_out(index))
+    }
+
+    /// Files in all, padding and those left out included.
+    pub(crate) fn count(&self) -> usize {
+        self.layout.files().len()
+    }
+
+    /// The indices of the files that a range lies in; the part file's is their [number](Self::count).
+    pub(crate) fn touched(&self, offset: u64, length: u64) -> impl Iterator<Item = usize> {
+        let segments = self.segments(offset, length).into_iter().flatten();
+        segments.map(|(segment, _)| segment.file)
     }
 
     /// Where this file is, or goes.
@@ -186,6 +209,8 @@ impl Files {
                 if !entry.padding {
                     let file = self.writer(segment.file, entry)?;
                     self.write_all(&file, entry, &mut batch, position)?;
+                    // Not before: who looks at the file in between looks once more.
+                    self.note_written(segment.file);
                 }
                 position += batched as u64;
             }
@@ -257,6 +282,53 @@ impl Files {
         let mut handles = self.handles();
         handles.locked.clear();
         handles.recent.clear();
+        handles.numbers.clear();
+    }
+
+    /// A file has been changed by us.
+    pub(crate) fn note_written(&self, index: usize) {
+        if let Some(written) = self.written.get(index) {
+            written.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a file has been changed by us since this was last asked.
+    pub(crate) fn take_written(&self, index: usize) -> bool {
+        let written = self.written.get(index);
+        written.is_some_and(|written| written.swap(false, Ordering::AcqRel))
+    }
+
+    /// How the file looks. `None` if it is not there, or is not the one that was written.
+    pub(crate) fn stamp(&self, index: usize, entry: &FileEntry) -> Option<FileStamp> {
+        let found = confinement::find(&self.directory, &entry.path).ok()??;
+        let stamp = FileStamp::of(&found).filter(|_| found.is_file())?;
+        let number = self.handles().numbers.get(&index).copied();
+        (number.is_none() || number == Some(stamp.number)).then_some(stamp)
+    }
+
+    /// Has the system put the file onto the disk, and says whether it did.
+    pub(crate) fn sync(&self, index: usize, entry: &FileEntry) -> bool {
+        self.reader(index, entry)
+            .is_ok_and(|file| file.sync_all().is_ok())
+    }
+
+    /// Fails if the file that was written is gone: removed, or another one was moved into its place.
+    pub(crate) fn must_be_there(
+        &self,
+        index: usize,
+        entry: &FileEntry,
+    ) -> Result<(), StorageError> {
+        let path = self.path(entry);
+        let file = self.writer(index, entry)?;
+        let is_there = confinement::find(&self.directory, &entry.path)?.is_some();
+        let opened = file
+            .metadata()
+            .map_err(|error| StorageError::from_io("look at", &path, error))?;
+        if is_there && !platform::is_removed(&opened) {
+            Ok(())
+        } else {
+            Err(StorageError::Missing { path })
+        }
     }
 
     /// Closes one file, its lock included.
@@ -264,6 +336,7 @@ impl Files {
         let mut handles = self.handles();
         handles.locked.retain(|(locked, _)| *locked != index);
         handles.recent.pop(&index);
+        handles.numbers.remove(&index);
     }
 
     fn segments(
@@ -325,6 +398,10 @@ impl Files {
         match confinement::find(&self.directory, &entry.path)? {
             Some(metadata) if !metadata.is_file() => return Err(StorageError::NotAFile { path }),
             Some(_) => {}
+            // What was written to it is gone, and a new one would hide that.
+            None if self.handles().numbers.contains_key(&index) => {
+                return Err(StorageError::Missing { path });
+            }
             None => create_directory(path.parent().unwrap_or(&self.directory))?,
         }
         let file = File::options()
@@ -334,6 +411,11 @@ impl Files {
             .truncate(false)
             .open(&path)
             .map_err(|error| self.explain(StorageError::from_io("create", &path, error)))?;
+        let opened = file
+            .metadata()
+            .map_err(|error| StorageError::from_io("look at", &path, error))?;
+        let number = platform::file_number(&opened);
+        self.handles().numbers.entry(index).or_insert(number);
         Ok(self.keep(index, file, true))
     }
 

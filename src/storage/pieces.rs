@@ -1,8 +1,7 @@
 use std::io::IoSliceMut;
-use std::ops::Range;
 use std::panic;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use sha1::{Digest, Sha1};
@@ -31,29 +30,43 @@ pub(crate) fn hash_pieces<T: Send>(
     threads: usize,
     judge: impl Fn(u32, Result<[u8; 20], StorageError>) -> Result<T, StorageError> + Sync,
 ) -> Result<Vec<T>, StorageError> {
-    let pieces = Pieces {
+    let all: Vec<u32> = (0..geometry.pieces()).collect();
+    hash_some(files, geometry, &all, threads, judge)
+}
+
+/// The same for some pieces, in their order.
+pub(crate) fn hash_some<T: Send>(
+    files: &Files,
+    geometry: Geometry,
+    pieces: &[u32],
+    threads: usize,
+    judge: impl Fn(u32, Result<[u8; 20], StorageError>) -> Result<T, StorageError> + Sync,
+) -> Result<Vec<T>, StorageError> {
+    let content = Pieces {
         files,
         geometry,
         zeros: OnceLock::new(),
     };
-    let width = group_width(geometry, threads);
-    let ahead = width.saturating_mul(threads as u32);
-    in_groups(geometry.pieces(), width, threads, |group, buffer| {
-        let later = group.start.saturating_add(ahead);
-        pieces.will_read(later..later.saturating_add(width));
-        pieces
-            .hash(group.clone(), buffer)
+    let width = group_width(geometry, pieces.len(), threads);
+    let group = |number: usize| pieces.chunks(width).nth(number).unwrap_or_default();
+    let groups = pieces.len().div_ceil(width);
+    in_turn(groups, threads, |number, buffer| {
+        content.will_read(group(number.saturating_add(threads)));
+        let group = group(number);
+        content
+            .hash(group, buffer)
             .zip(group)
-            .map(|(hash, piece)| judge(piece, hash))
+            .map(|(hash, &piece)| judge(piece, hash))
             .collect()
     })
 }
 
 /// How many pieces a thread takes at a time: as many as are best hashed side by side, if there are enough for all threads.
-fn group_width(geometry: Geometry, threads: usize) -> u32 {
-    let share = (geometry.pieces() as usize).div_ceil(threads.max(1));
-    let width = Compressor::best_width().min(share) as u32;
-    width.clamp(1, (GROUP / geometry.full_piece_length()).max(1))
+fn group_width(geometry: Geometry, pieces: usize, threads: usize) -> usize {
+    let share = pieces.div_ceil(threads.max(1));
+    let longest = (GROUP / geometry.full_piece_length()).max(1);
+    let width = Compressor::best_width().min(share).min(longest as usize);
+    width.max(1)
 }
 
 /// The content of a torrent, piece by piece.
@@ -68,13 +81,14 @@ impl Pieces<'_> {
     /// The hashes of a few pieces, which are read side by side. Holes are not read.
     fn hash(
         &self,
-        pieces: Range<u32>,
+        pieces: &[u32],
         buffer: &mut [u8],
-    ) -> impl Iterator<Item = Result<[u8; 20], StorageError>> {
-        let known: Vec<_> = pieces.clone().map(|piece| self.known(piece)).collect();
+    ) -> impl Iterator<Item = Result<[u8; 20], StorageError>> + use<> {
+        let known: Vec<_> = pieces.iter().map(|&piece| self.known(piece)).collect();
         let unread: Vec<u32> = pieces
+            .iter()
             .zip(&known)
-            .filter_map(|(piece, known)| known.is_none().then_some(piece))
+            .filter_map(|(&piece, known)| known.is_none().then_some(piece))
             .collect();
         let mut read = self.read(&unread, buffer).into_iter();
         known
@@ -134,26 +148,26 @@ impl Pieces<'_> {
     }
 
     /// Lets the system read pieces from the disk while others are hashed.
-    fn will_read(&self, pieces: Range<u32>) {
-        let start = self.geometry.piece_offset(pieces.start);
-        let end = self
-            .geometry
-            .piece_offset(pieces.end)
-            .min(self.geometry.total());
-        self.files.will_read(start, end.saturating_sub(start));
+    fn will_read(&self, pieces: &[u32]) {
+        for run in pieces.chunk_by(|one, next| one + 1 == *next) {
+            if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
+                let start = self.geometry.piece_offset(first);
+                let end =
+                    self.geometry.piece_offset(last) + u64::from(self.geometry.piece_length(last));
+                self.files.will_read(start, end.saturating_sub(start));
+            }
+        }
     }
 }
 
-/// Does `work` for each group of `width` pieces, the groups spread over the threads, and returns the results in order. Each
-/// thread lends its work a buffer. The first error ends it all.
-fn in_groups<T: Send, E: Send>(
-    pieces: u32,
-    width: u32,
+/// Does `work` for each number below `groups`, spread over the threads, and returns the results in order. Each thread lends its work a buffer. The first error ends
+/// it all.
+fn in_turn<T: Send, E: Send>(
+    groups: usize,
     threads: usize,
-    work: impl Fn(Range<u32>, &mut [u8]) -> Result<Vec<T>, E> + Sync,
+    work: impl Fn(usize, &mut [u8]) -> Result<Vec<T>, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    let groups = pieces.div_ceil(width);
-    let next = AtomicU32::new(0);
+    let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let run = &|| {
         let mut buffer = vec![0; BUFFER];
@@ -163,8 +177,7 @@ fn in_groups<T: Send, E: Send>(
             if group >= groups {
                 break;
             }
-            let start = group * width;
-            match work(start..start.saturating_add(width).min(pieces), &mut buffer) {
+            match work(group, &mut buffer) {
                 Ok(result) => results.push((group, result)),
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
@@ -175,7 +188,7 @@ fn in_groups<T: Send, E: Send>(
         Ok(results)
     };
     let mut results = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(groups as usize))
+        let others: Vec<_> = (1..threads.min(groups))
             // With fewer threads than wished for it takes longer, that is all.
             .map_while(|_| {
                 thread::Builder::new()
@@ -223,23 +236,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_the_order_of_the_pieces_from_any_number_of_threads() {
+    fn results_come_in_their_order_from_any_number_of_threads() {
         for threads in [0, 1, 2, 7, 200] {
-            for width in [1, 3, 8, 1000] {
-                let results = in_groups(100, width, threads, |group, _| {
-                    Ok::<_, ()>(group.map(|piece| piece * 2).collect())
-                });
-                assert_eq!(results, Ok((0..100).map(|piece| piece * 2).collect()));
-            }
+            let results = in_turn(100, threads, |number, _| {
+                Ok::<_, ()>(vec![number; number % 3])
+            });
+            let expected = (0..100).flat_map(|number| vec![number; number % 3]);
+            assert_eq!(results, Ok(expected.collect()));
         }
-        let none = in_groups(0, 4, 4, |group, _| Ok::<_, ()>(group.collect()));
-        assert_eq!(none, Ok(vec![]));
+        assert_eq!(
+            in_turn(0, 4, |number, _| Ok::<_, ()>(vec![number])),
+            Ok(vec![])
+        );
     }
 
     #[test]
     fn one_error_ends_the_work() {
-        let results = in_groups(1000, 4, 4, |group, _| {
-            if group.contains(&17) {
+        let results = in_turn(250, 4, |number, _| {
+            if number == 17 {
                 Err("bad")
             } else {
                 Ok(vec![()])
@@ -257,7 +271,8 @@ mod tests {
     #[test]
     fn a_group_has_a_piece_for_each_lane_unless_that_leaves_threads_idle_or_is_long() {
         let width = |total, length, threads| {
-            group_width(Geometry::new(total, length).unwrap(), threads) as usize
+            let geometry = Geometry::new(total, length).unwrap();
+            group_width(geometry, geometry.pieces() as usize, threads)
         };
         let best = Compressor::best_width();
         assert_eq!(width(1 << 30, 1 << 20, 2), best);
@@ -275,6 +290,7 @@ mod tests {
             length in prop::sample::select(vec![1_000_u32, 16_384, 100_001, 300_000]),
             threads in 1_usize..4,
             missing in 0_usize..8,
+            left_out in 0_u32..4,
         ) {
             let directory = tempfile::tempdir().unwrap();
             let total: usize = files.iter().sum();
@@ -296,13 +312,17 @@ mod tests {
             let layout = Files::new(directory.path().to_owned(), Layout::new(layout));
             let geometry = Geometry::new(total as u64, length.into()).unwrap();
 
-            let found = hash_pieces(&layout, geometry, threads, |piece, hash| match hash {
+            let wanted: Vec<u32> = (0..geometry.pieces())
+                .filter(|piece| left_out == 0 || piece % left_out != 0)
+                .collect();
+            let found = hash_some(&layout, geometry, &wanted, threads, |piece, hash| match hash {
                 Ok(hash) => Ok((piece, Some(hash))),
                 Err(error) if error.is_absent() => Ok((piece, None)),
                 Err(error) => Err(error),
             });
             let expected: Vec<_> = (0..)
                 .zip(content.chunks(length as usize))
+                .filter(|(piece, _)| wanted.contains(piece))
                 .map(|(piece, bytes): (u32, _)| {
                     let start = piece as usize * length as usize;
                     let gap = absent.start < start + bytes.len() && start < absent.end;

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use super::*;
 use proptest::prelude::*;
 use sha1::{Digest, Sha1};
@@ -72,8 +74,8 @@ fn read_at_hand(
 }
 
 fn check(storage: &Storage) -> Vec<u32> {
-    let have = storage.check(2, &|_| {}, &AtomicBool::new(false)).unwrap();
-    have.iter_ones().collect()
+    let found = storage.check(None, 2, &|_| {}, &AtomicBool::new(false));
+    found.unwrap().have.iter_ones().collect()
 }
 
 #[test]
@@ -381,10 +383,10 @@ fn a_check_tells_how_far_it_is_and_can_be_called_off() {
         most.fetch_max(checked, Ordering::Relaxed);
     };
     storage
-        .check(2, &progress, &AtomicBool::new(false))
+        .check(None, 2, &progress, &AtomicBool::new(false))
         .unwrap();
     assert_eq!(most.load(Ordering::Relaxed), 10);
-    let called_off = storage.check(2, &progress, &AtomicBool::new(true));
+    let called_off = storage.check(None, 2, &progress, &AtomicBool::new(true));
     assert!(matches!(called_off, Err(StorageError::Interrupted)));
 }
 
@@ -446,8 +448,8 @@ fn a_last_piece_of_one_byte_is_checked_beside_long_ones() {
     let sample = Sample::single(4 * (1 << 20) + 1, 1 << 20);
     fs::write(directory.path().join("sample"), &sample.content).unwrap();
     let storage = sample.storage(&directory);
-    let have = storage.check(1, &|_| {}, &AtomicBool::new(false)).unwrap();
-    assert!(have.is_full());
+    let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
+    assert!(found.unwrap().have.is_full());
 }
 
 /// Three files; the pieces at their borders are shared.
@@ -552,8 +554,8 @@ fn somebody_elses_file_stays_as_it_is_if_it_is_not_wanted() {
     let storage = sample.storage(&directory);
     storage.select(only(1));
     storage.prepare().unwrap();
-    let have = storage.check(1, &|_| {}, &AtomicBool::new(false)).unwrap();
-    storage.leave_foreign(&have).unwrap();
+    let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
+    storage.leave_foreign(&found.unwrap().have).unwrap();
     assert_eq!(storage.set_aside_foreign().unwrap(), []);
     write_pieces(&sample, &storage, 2..5);
     storage.finish().unwrap();

@@ -88,11 +88,8 @@ fn a_download_by_info_hash_resumes_without_asking_for_the_metadata_again() {
         "{get}"
     );
     assert!(fs::read_dir(desk.path("state")).unwrap().all(|entry| {
-        !entry
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .contains(&info_hash)
+        let path = entry.unwrap().path();
+        path.extension().is_none_or(|extension| extension != "info")
     }));
 }
 

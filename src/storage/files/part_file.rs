@@ -94,6 +94,7 @@ impl Files {
                 let file = self.writer(index, entry)?;
                 if !is_there {
                     self.bring_in(parts, entry, &file)?;
+                    self.note_written(index);
                 }
             }
             parts.leave_out(left_out);

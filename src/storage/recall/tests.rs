@@ -1,0 +1,264 @@
+use std::fs::{self, File};
+use std::io::{IoSlice, Write};
+use std::path::PathBuf;
+use std::thread;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::super::tests::Sample;
+use super::*;
+
+/// Three files of two pieces and a half: the third piece lies in two of them.
+const LENGTH: u64 = 40_960;
+const PIECES: u32 = 8;
+
+struct Download {
+    sample: Sample,
+    directory: TempDir,
+}
+
+impl Download {
+    fn new() -> Self {
+        let files = [("a", LENGTH), ("b", LENGTH), ("c", LENGTH)];
+        Self {
+            sample: Sample::new(&files, 16_384),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn storage(&self) -> Storage {
+        self.sample.storage(&self.directory)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("sample").join(name)
+    }
+
+    fn write(&self, storage: &Storage, piece: u32) {
+        let geometry = self.sample.info.geometry();
+        let start = geometry.piece_offset(piece) as usize;
+        let end = start + geometry.piece_length(piece) as usize;
+        let bytes = &self.sample.content[start..end];
+        storage.write(start as u64, &[IoSlice::new(bytes)]).unwrap();
+    }
+
+    /// A run that fetches these pieces, and ends well.
+    fn fetch(&self, record: Option<&Record>, pieces: &[u32]) -> Record {
+        let storage = self.storage();
+        storage.prepare().unwrap();
+        let mut have = check(&storage, record).have;
+        for &piece in pieces {
+            self.write(&storage, piece);
+            have.set(piece);
+        }
+        thread::sleep(platform::STEP);
+        storage.record(have).record
+    }
+
+    /// What the next run finds: pieces that are right, and how many it had to read.
+    fn found(&self, record: &Record) -> (Vec<u32>, u32) {
+        let found = check(&self.storage(), Some(record));
+        (found.have.iter_ones().collect(), PIECES - found.known)
+    }
+}
+
+fn check(storage: &Storage, record: Option<&Record>) -> Found {
+    storage
+        .check(record, 1, &|_| {}, &AtomicBool::new(false))
+        .unwrap()
+}
+
+fn all() -> Vec<u32> {
+    (0..PIECES).collect()
+}
+
+#[test]
+fn what_looks_as_it_did_is_not_read() {
+    let download = Download::new();
+    let record = download.fetch(None, &[0, 2, 7]);
+    assert_eq!(download.found(&record), (vec![0, 2, 7], PIECES - 3));
+    let record = download.fetch(Some(&record), &[1, 3, 4, 5, 6]);
+    assert_eq!(download.found(&record), (all(), 0));
+}
+
+#[test]
+fn a_file_that_changed_is_read_and_no_other() {
+    let download = Download::new();
+    let record = download.fetch(None, &all());
+    let modified = fs::metadata(download.path("b"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let file = File::options().write(true).open(download.path("b"));
+    let mut file = file.unwrap();
+    file.write_all(b"x").unwrap();
+    // Whoever does it in secret is found out, too.
+    file.set_modified(modified).unwrap();
+    let expected: Vec<u32> = all().into_iter().filter(|&piece| piece != 2).collect();
+    assert_eq!(download.found(&record), (expected, 3));
+}
+
+#[test]
+fn a_file_that_is_gone_or_short_or_another_one_is_noticed() {
+    let download = Download::new();
+    let record = download.fetch(None, &all());
+    let (path, copy) = (download.path("c"), download.path("copy"));
+    fs::copy(&path, &copy).unwrap();
+
+    fs::remove_file(&path).unwrap();
+    assert_eq!(download.found(&record), (vec![0, 1, 2, 3, 4], 3));
+    fs::rename(&copy, &path).unwrap();
+    assert_eq!(download.found(&record), (all(), 3));
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(LENGTH - 1)
+        .unwrap();
+    assert_eq!(download.found(&record), (vec![0, 1, 2, 3, 4, 5, 6], 3));
+}
+
+#[test]
+fn what_is_written_after_the_record_costs_its_file_and_nothing_else() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    for piece in [0, 1, 6, 7] {
+        download.write(&storage, piece);
+        have.set(piece);
+    }
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    assert_eq!(download.found(&record), (vec![0, 1, 6, 7], 4));
+    // Here the process is killed: piece 4 is written, and no record made of it.
+    download.write(&storage, 4);
+    assert_eq!(download.found(&record), (vec![0, 1, 4, 6, 7], 4));
+}
+
+#[test]
+fn a_piece_that_was_written_and_not_judged_yet_is_not_given_up() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    for piece in [3, 4] {
+        download.write(&storage, piece);
+    }
+    have.set(3);
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    assert_eq!(download.found(&record), (vec![3, 4], PIECES - 1));
+}
+
+#[test]
+fn a_file_that_is_being_written_is_left_out() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    thread::sleep(platform::STEP);
+    download.write(&storage, 0);
+    have.set(0);
+    let Recorded { record, pending } = storage.record(have.clone());
+    let files: Vec<u32> = record.files.iter().map(|file| file.index).collect();
+    assert!(pending);
+    assert!(!files.contains(&0), "{files:?}");
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    let files: Vec<u32> = record.files.iter().map(|file| file.index).collect();
+    assert_eq!(files, [0, 1, 2]);
+}
+
+#[test]
+fn what_changed_between_the_check_and_the_record_is_not_vouched_for() {
+    let download = Download::new();
+    download.fetch(None, &all());
+    let storage = download.storage();
+    let have = check(&storage, None).have;
+    // Nobody of us: it is found right, and changed a moment later.
+    fs::write(download.path("a"), vec![1; LENGTH as usize]).unwrap();
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    let (have, read) = download.found(&record);
+    assert_eq!((have, read), (vec![3, 4, 5, 6, 7], 3));
+}
+
+#[test]
+fn a_file_in_whose_place_another_one_stands_is_not_vouched_for() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    fs::write(download.path("other"), vec![1; LENGTH as usize]).unwrap();
+    fs::rename(download.path("other"), download.path("b")).unwrap();
+    for piece in all() {
+        download.write(&storage, piece);
+        have.set(piece);
+    }
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    let files: Vec<u32> = record.files.iter().map(|file| file.index).collect();
+    assert_eq!(files, [0, 2]);
+    assert!(matches!(
+        storage.finish(),
+        Err(StorageError::Missing { path }) if path.ends_with("b")
+    ));
+}
+
+#[test]
+fn a_record_of_another_run_of_the_machine_counts_for_what_the_disk_has() {
+    let download = Download::new();
+    let mut record = download.fetch(None, &all());
+    record.boot = Some("another".to_owned());
+    for file in &mut record.files {
+        file.durable = file.index == 1;
+    }
+    let (have, read) = download.found(&record);
+    assert_eq!((have, read), (all(), PIECES - 2));
+}
+
+#[test]
+fn a_record_of_a_torrent_with_another_number_of_pieces_says_nothing() {
+    let download = Download::new();
+    let record = download.fetch(None, &all());
+    for pieces in [0, PIECES - 1, PIECES + 1] {
+        let have = Bitfield::full(pieces);
+        let record = Record {
+            have,
+            ..record.clone()
+        };
+        assert_eq!(download.found(&record), (all(), PIECES));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// However runs end and whatever is done to the files in between: no record makes a piece of bytes that are not right.
+    #[test]
+    fn no_record_vouches_for_what_is_not_there(
+        runs in prop::collection::vec((
+            prop::collection::vec(0..PIECES, 0..4),
+            prop::option::of((prop::sample::select(vec!["a", "b", "c"]), 0..LENGTH)),
+            any::<bool>(),
+        ), 1..5),
+    ) {
+        let download = Download::new();
+        let mut record = None;
+        for (pieces, spoilt, graceful) in runs {
+            let made = download.fetch(record.as_ref(), &pieces);
+            if graceful {
+                record = Some(made);
+            }
+            if let Some((name, place)) = spoilt {
+                let file = File::options().write(true).open(download.path(name)).unwrap();
+                platform::write_at(&file, &[IoSlice::new(&[0])], place).unwrap();
+            }
+            let truth = check(&download.storage(), None).have;
+            let believed = check(&download.storage(), record.as_ref()).have;
+            prop_assert_eq!(believed, truth);
+        }
+    }
+}
