@@ -1,7 +1,6 @@
 //! The node: one DHT, one listening port, any number of torrents.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +13,24 @@ use tokio::time::{Instant, timeout};
 use wire::{Handshake, HostPort, Info, InfoHash, Magnet, Metainfo, Order, PeerId, Reserved};
 
 use crate::batch::Batch;
-use crate::dht_driver::{Dht, DhtStatistics, Question, Setup};
+use crate::dht_driver::{Dht, DhtStatistics, Question};
 use crate::following::Following;
 use crate::item::{self, ItemSearch, KeptItem, Receipt};
 use crate::lookup::{Lookup, LookupEvent, Peers};
-use crate::peer_driver::{Door, Doors, listen};
+use crate::peer_driver::{Ceilings, Door, Doors};
 use crate::publisher::Publisher;
 use crate::receipt::{AnnounceReceipt, Announcer, KeptAnnounce};
 use crate::selection::Selection;
 use crate::session::{Begin, Command, INBOX, Opening, Session};
-use crate::sockets;
 use crate::state::StateDir;
 use crate::storage::Storage;
 use crate::throttle::Throttles;
 use crate::{Error, Limits, Torrent};
 
+mod builder;
 mod surveys;
 
+pub use builder::Builder;
 pub use surveys::{Estimate, NodeSample, Pong, Samples, Scraped, SurveySummary, TableView};
 
 /// What our peer ids begin with. BEP 20.
@@ -96,137 +96,6 @@ impl Default for GetOptions {
     }
 }
 
-/// How a node is set up. Made by [`Node::builder`].
-#[derive(Debug, Clone, Default)]
-pub struct Builder {
-    bootstrap: Vec<String>,
-    listen: Vec<SocketAddr>,
-    state_dir: Option<PathBuf>,
-    no_limits: bool,
-    read_only: bool,
-    keep_stored: bool,
-    pace: Option<NonZeroU16>,
-    limits: Limits,
-}
-
-impl Builder {
-    /// Adds a DHT node to start from, `HOST:PORT`.
-    #[must_use]
-    pub fn bootstrap(mut self, host: impl Into<String>) -> Self {
-        self.bootstrap.push(host.into());
-        self
-    }
-
-    /// Listens here, UDP and TCP; port 0 takes any free one. Without it: port 6881 of every address, the next one up to 6889
-    /// if it is taken, else any. Called again, here too: each address of a family is a DHT node of its own, with an id far from the
-    /// others' (BEP 45); the first of IPv4 and the first of IPv6 are one, and so on (BEP 32).
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen.push(address);
-        self
-    }
-
-    /// Keeps state between runs in this directory: node id, routing table, metadata of unfinished torrents, which pieces are on the disk. Without it
-    /// nothing is kept.
-    #[must_use]
-    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state_dir = Some(path.into());
-        self
-    }
-
-    /// Keeps what others announced to this node and put to it in the state directory too, for the rest of its life; without one it does nothing.
-    #[must_use]
-    pub fn keep_stored(mut self) -> Self {
-        self.keep_stored = true;
-        self
-    }
-
-    /// Lifts the limits per source address: for benchmarks and closed networks.
-    #[must_use]
-    pub fn no_limits(mut self) -> Self {
-        self.no_limits = true;
-        self
-    }
-
-    /// Lets lookups write to so many addresses of the public network a second, in the long run, that were not written to lately: 100 if nothing is said, which the
-    /// NATs of small routers bear.
-    #[must_use]
-    pub fn pace(mut self, addresses: NonZeroU16) -> Self {
-        self.pace = Some(addresses);
-        self
-    }
-
-    /// Limits how fast all torrents together may go; without limit if nothing is said. [`Node::set_limits`] changes it.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Asks the DHT without being part of it. BEP 43.
-    #[must_use]
-    pub fn read_only(mut self) -> Self {
-        self.read_only = true;
-        self
-    }
-
-    /// Opens the sockets and starts the node in the current tokio runtime.
-    ///
-    /// # Errors
-    /// The address cannot be listened on, or the state directory not be used. A bootstrap host that does not resolve or answer
-    /// is no error here: it is asked again and again.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
-    #[expect(
-        clippy::unused_async,
-        reason = "it opens sockets, which need the runtime"
-    )]
-    pub async fn start(self) -> Result<Node, Error> {
-        let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
-        let is_taken = state.as_ref().is_some_and(|state| state.is_taken());
-        if is_taken && !self.read_only {
-            tracing::warn!(
-                "another process uses the state directory: this node has an id of its own for this time, and what it learns is not kept"
-            );
-        }
-        let pairs = sockets::open(&self.listen)?;
-        let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
-        let doors = Doors::default();
-        let mut udp = Vec::new();
-        let mut listeners = Vec::new();
-        for pair in pairs {
-            udp.push(pair.udp);
-            listeners.push(tokio::spawn(listen(pair.tcp, doors.clone())).abort_handle());
-        }
-        let dht = Dht::start(
-            udp,
-            &Setup {
-                bootstrap: self.bootstrap,
-                no_limits: self.no_limits,
-                read_only: self.read_only,
-                pace: self.pace,
-                state: state.clone(),
-                keep_stored: self.keep_stored,
-            },
-        );
-        Ok(Node {
-            inner: Arc::new(Inner {
-                doors,
-                addresses,
-                listeners,
-                state,
-                throttles: Throttles::start(self.limits),
-            }),
-            dht,
-        })
-    }
-}
-
-fn open_state(path: PathBuf) -> Result<StateDir, Error> {
-    StateDir::open(&path).map_err(|source| Error::State { path, source })
-}
-
 /// A running node. Clones share it; it ends with the last of them, or by [`Node::shutdown`].
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -241,6 +110,8 @@ struct Inner {
     listeners: Vec<AbortHandle>,
     state: Option<Arc<StateDir>>,
     throttles: Throttles,
+    ceilings: Ceilings,
+    torrent_connections: usize,
 }
 
 impl Drop for Inner {
@@ -572,6 +443,8 @@ impl Node {
             local: self.dial_from(),
             state: inner.state.clone().filter(|_| !options.temporary),
             lanes,
+            ceilings: inner.ceilings.clone(),
+            connections: inner.torrent_connections,
         };
         let doors = inner.doors.clone();
         tokio::spawn(async move {

@@ -1,10 +1,12 @@
 //! Peers over TCP: dialling, accepting, handshakes; then a task for each connection.
 
 mod connection;
+mod crowd;
 mod mailbox;
+mod places;
 mod writer;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +14,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use wire::{Direction, Handshake, InfoHash};
 
 pub(crate) use connection::{Arrival, Batch, Connection};
 pub(crate) use mailbox::{Mailbox, Order};
+pub(crate) use places::{Place, Places};
 pub(crate) use writer::Content;
 
 /// How long a peer may take to accept a connection.
@@ -27,6 +29,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that have not said which torrent they want.
 const MAX_STRANGERS: usize = 128;
+/// Addresses that all torrents together dial at once.
+const MAX_DIALS: usize = 128;
+/// How long a dial may wait for its turn before it counts as failed.
+const DIAL_PATIENCE: Duration = Duration::from_secs(30);
 /// A pause after the system has refused to accept: it has no file descriptors left, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,9 +47,32 @@ pub(crate) enum News {
         address: SocketAddr,
         direction: Direction,
         handshake: Handshake,
+        place: Place,
     },
     /// Nobody there, or nobody who has this torrent.
     DialFailed(SocketAddr),
+}
+
+/// How many connections a node may have. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Ceilings {
+    /// Those that have not said which torrent they want.
+    strangers: Places,
+    /// Those that have.
+    connections: Places,
+    /// Those that are being dialled.
+    dials: Arc<Semaphore>,
+}
+
+impl Ceilings {
+    /// At most so many connections, beside strangers and dials.
+    pub(crate) fn new(connections: usize) -> Self {
+        Ceilings {
+            strangers: Places::new(MAX_STRANGERS),
+            connections: Places::new(connections),
+            dials: Arc::new(Semaphore::new(MAX_DIALS)),
+        }
+    }
 }
 
 /// Where a torrent of this node takes in connections.
@@ -85,19 +114,18 @@ impl Doors {
 /// Accepts connections and brings them to their torrents, until it is aborted.
 ///
 /// Whoever says nothing holds a place until others need it.
-pub(crate) async fn listen(listener: TcpListener, doors: Doors) {
-    let mut strangers: VecDeque<AbortHandle> = VecDeque::new();
+pub(crate) async fn listen(listener: TcpListener, doors: Doors, ceilings: Ceilings) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                strangers.retain(|stranger| !stranger.is_finished());
-                if strangers.len() >= MAX_STRANGERS
-                    && let Some(oldest) = strangers.pop_front()
-                {
-                    oldest.abort();
-                }
-                let meeting = tokio::spawn(meet(stream, address, doors.clone()));
-                strangers.push_back(meeting.abort_handle());
+                let place = ceilings.strangers.insist(address.ip());
+                tokio::spawn(meet(
+                    stream,
+                    address,
+                    place,
+                    doors.clone(),
+                    ceilings.clone(),
+                ));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -108,10 +136,22 @@ pub(crate) async fn listen(listener: TcpListener, doors: Doors) {
 }
 
 /// Finds out which torrent a stranger wants, and brings him there.
-async fn meet(stream: TcpStream, address: SocketAddr, doors: Doors) {
-    let Ok(Ok((stream, handshake, door))) =
-        timeout(HANDSHAKE_TIMEOUT, welcome(stream, &doors)).await
-    else {
+async fn meet(
+    stream: TcpStream,
+    address: SocketAddr,
+    place: Place,
+    doors: Doors,
+    ceilings: Ceilings,
+) {
+    let welcomed = tokio::select! {
+        welcomed = timeout(HANDSHAKE_TIMEOUT, welcome(stream, &doors)) => welcomed,
+        () = place.lost() => return,
+    };
+    let Ok(Ok((stream, handshake, door))) = welcomed else {
+        return;
+    };
+    let Some(seat) = ceilings.connections.take(address.ip()) else {
+        tracing::debug!(%address, "there are too many connections");
         return;
     };
     let connected = News::Connected {
@@ -119,6 +159,7 @@ async fn meet(stream: TcpStream, address: SocketAddr, doors: Doors) {
         address,
         direction: Direction::Incoming,
         handshake,
+        place: seat,
     };
     let _ = door.inbox.send(connected).await;
 }
@@ -135,13 +176,19 @@ async fn welcome(mut stream: TcpStream, doors: &Doors) -> io::Result<(TcpStream,
 }
 
 /// Dials a peer of one torrent and tells the session how it went. `from` is the address to dial from.
-pub(crate) async fn dial(address: SocketAddr, from: Option<IpAddr>, door: Door) {
-    let news = match connect(address, from, &door.handshake).await {
-        Ok((stream, handshake)) => News::Connected {
+pub(crate) async fn dial(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    door: Door,
+    ceilings: Ceilings,
+) {
+    let news = match reach(address, from, &door.handshake, &ceilings).await {
+        Ok((stream, handshake, place)) => News::Connected {
             stream,
             address,
             direction: Direction::Outgoing,
             handshake,
+            place,
         },
         Err(error) => {
             tracing::debug!(%address, %error, "dialled in vain");
@@ -149,6 +196,23 @@ pub(crate) async fn dial(address: SocketAddr, from: Option<IpAddr>, door: Door) 
         }
     };
     let _ = door.inbox.send(news).await;
+}
+
+/// Dials when it is its turn, within the ceilings.
+async fn reach(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    ours: &Handshake,
+    ceilings: &Ceilings,
+) -> io::Result<(TcpStream, Handshake, Place)> {
+    let closed = |_| io::ErrorKind::ConnectionAborted;
+    let _turn = timeout(DIAL_PATIENCE, ceilings.dials.acquire())
+        .await?
+        .map_err(closed)?;
+    let (stream, handshake) = connect(address, from, ours).await?;
+    let full = || io::Error::other("there are too many connections");
+    let place = ceilings.connections.take(address.ip()).ok_or_else(full)?;
+    Ok((stream, handshake, place))
 }
 
 async fn connect(

@@ -143,6 +143,43 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Sockets and files that this process may have open at once, if the system says.
+pub(crate) fn descriptors() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
+/// Sockets and files that a process has use for, at most: beyond that some systems pay for each number that could be used.
+#[cfg(unix)]
+const USEFUL_DESCRIPTORS: u64 = 1 << 16;
+
+/// Lets this process have as many sockets and files open as its user may, instead of the few that most systems begin with: a program that serves many torrents
+/// calls it before it starts a node.
+pub fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let most = limit.maximum.unwrap_or(u64::MAX).min(USEFUL_DESCRIPTORS);
+        if limit.current.is_some_and(|current| current < most) {
+            let raised = Rlimit {
+                current: Some(most),
+                maximum: limit.maximum,
+            };
+            // Whoever may not goes on with what there is.
+            if let Err(error) = setrlimit(Resource::Nofile, raised) {
+                tracing::debug!(%error, "the number of open files stays as it is");
+            }
+        }
+    }
+}
+
 /// Whether a file belongs to the user whose process this is, as far as the system tells.
 pub(crate) fn is_own(metadata: &Metadata) -> bool {
     #[cfg(unix)]

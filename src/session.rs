@@ -8,6 +8,7 @@ mod discovery;
 mod intake;
 mod opening;
 mod patience;
+mod pulse;
 mod ration;
 mod readers;
 mod recording;
@@ -21,12 +22,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
-use wire::{
-    Allowance, Bitfield, Direction, Frame, Handshake, Info, InfoHash, Input, Link, decode_frame,
-};
+use tokio::time::{Instant, sleep_until};
+use wire::{Allowance, Bitfield, Frame, Info, InfoHash, Input, Link, decode_frame};
 
-use crate::event::Event;
+use crate::event::{Event, Phase};
 use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
 use crate::storage::{BlockPool, Outcome, StorageError};
 use crate::{Error, Finished};
@@ -38,6 +37,7 @@ use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
 pub(crate) use opening::{Begin, Command, Opening, Owner};
+use pulse::Pulse;
 use ration::Ration;
 use readers::Readers;
 pub(crate) use readers::{Access, Attention, Request};
@@ -48,7 +48,6 @@ use standing::Standing;
 pub(crate) const INBOX: usize = 64;
 /// Buffers that are kept for reuse: 8 MiB.
 const POOLED_BLOCKS: usize = 512;
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// How soon a disk that is behind is looked at again.
 const PRESSURE_INTERVAL: Duration = Duration::from_millis(2);
 
@@ -123,6 +122,7 @@ impl Session {
             config: wire::Config {
                 dht_port: (!private).then_some(opening.port),
                 listen_port: Some(opening.port),
+                max_connections: opening.connections,
                 ..wire::Config::default()
             },
             rng: StdRng::from_rng(&mut rand::rng()),
@@ -155,13 +155,12 @@ impl Session {
         verdicts: &mut mpsc::UnboundedReceiver<Outcome>,
     ) -> Result<Option<oneshot::Sender<()>>, Error> {
         let mut entrance = self.opening.dht.entrance();
-        let mut ticks = interval(PROGRESS_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pulse = Pulse::new();
         self.begin()?;
         loop {
             self.settle()?;
             let wake = tokio::select! {
-                wake = self.wake(commands, verdicts, &mut ticks) => wake,
+                wake = self.wake(commands, verdicts, &mut pulse) => wake,
                 Ok(()) = entrance.changed() => Wake::Entrance,
             };
             match wake {
@@ -221,12 +220,13 @@ impl Session {
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
         verdicts: &mut mpsc::UnboundedReceiver<Outcome>,
-        ticks: &mut Interval,
+        pulse: &mut Pulse,
     ) -> Wake {
         let engine = self.deadline.map(|deadline| self.epoch + deadline);
         let pressed = self.intake.as_ref().is_some_and(Intake::is_pressed);
         let disk = pressed.then(|| Instant::now() + PRESSURE_INTERVAL);
         let deadline = engine.into_iter().chain(disk).min();
+        let is_calm = self.standing.phase() == Some(Phase::Seed) && self.desk.is_empty();
         tokio::select! {
             Some(news) = self.opening.inbox.recv() => Wake::News(news),
             Some(outcome) = verdicts.recv() => Wake::Outcome(outcome),
@@ -237,7 +237,7 @@ impl Session {
             allowance = self.ration.next() => Wake::Allowed(allowance),
             result = self.choice.ready() => Wake::Chosen(result),
             () = self.readers.turned() => Wake::Turned,
-            _ = ticks.tick() => Wake::Tick,
+            () = pulse.beat(is_calm) => Wake::Tick,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
         }
     }
@@ -359,33 +359,27 @@ impl Session {
                 address,
                 direction,
                 handshake,
-            } => self.connected(stream, address, direction, &handshake),
+                place,
+            } => {
+                let (link, mailbox) = self.desk.open(address);
+                let connection = Connection::new(
+                    link,
+                    stream,
+                    place,
+                    mailbox,
+                    self.pool.clone(),
+                    Arc::clone(&self.content),
+                    self.ration.purse(),
+                );
+                tokio::spawn(connection.run(self.opening.door.inbox.clone()));
+                self.handle(Input::Connected {
+                    link,
+                    address,
+                    direction,
+                    handshake: &handshake,
+                });
+            }
         }
-    }
-
-    fn connected(
-        &mut self,
-        stream: tokio::net::TcpStream,
-        address: SocketAddr,
-        direction: Direction,
-        handshake: &Handshake,
-    ) {
-        let (link, mailbox) = self.desk.open(address);
-        let connection = Connection::new(
-            link,
-            stream,
-            mailbox,
-            self.pool.clone(),
-            Arc::clone(&self.content),
-            self.ration.purse(),
-        );
-        tokio::spawn(connection.run(self.opening.door.inbox.clone()));
-        self.handle(Input::Connected {
-            link,
-            address,
-            direction,
-            handshake,
-        });
     }
 
     fn batch(&mut self, batch: Batch) {
@@ -457,7 +451,8 @@ impl Session {
                     .iter()
                     .copied()
                     .find(|ip| ip.is_ipv4() == address.is_ipv4());
-                tokio::spawn(dial(address, from, self.opening.door.clone()));
+                let (door, ceilings) = (self.opening.door.clone(), self.opening.ceilings.clone());
+                tokio::spawn(dial(address, from, door, ceilings));
             }
             self.desk.post();
             if self.desk.events.is_empty() && self.desk.discards.is_empty() {

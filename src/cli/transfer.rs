@@ -1,10 +1,11 @@
-//! How fast the commands that move content may do so.
+//! How fast the commands that move content may do so, and with how many peers.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use clap::Args;
-use trackless::{Builder, Limits};
+use clap::builder::RangedI64ValueParser;
+use trackless::{Builder, Limits, raise_descriptor_limit};
 
 use super::units;
 
@@ -32,15 +33,34 @@ pub(crate) struct TransferArguments {
         hide_default_value = true
     )]
     down: Rate,
+    /// Connections to peers at once, of all torrents together. [default: 2000, or half of what the system lets the
+    /// program have open]
+    #[arg(long, value_name = "N", env = "TRACKLESS_CONNECTIONS", hide_env_values = true, value_parser = count())]
+    connections: Option<u32>,
+    /// Connections of one torrent. [default: 100]
+    #[arg(long, value_name = "N", env = "TRACKLESS_TORRENT_CONNECTIONS", hide_env_values = true, value_parser = count())]
+    torrent_connections: Option<u32>,
+}
+
+fn count() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000_000)
 }
 
 impl TransferArguments {
     /// The node as it is to be, within these limits.
     pub(crate) fn limit(&self, builder: Builder) -> Builder {
-        builder.limits(Limits {
+        raise_descriptor_limit();
+        let mut builder = builder.limits(Limits {
             up: self.up.0,
             down: self.down.0,
-        })
+        });
+        if let Some(most) = self.connections {
+            builder = builder.connections(most as usize);
+        }
+        if let Some(most) = self.torrent_connections {
+            builder = builder.torrent_connections(most as usize);
+        }
+        builder
     }
 }
 

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wire::{Block, Link, Message, Received, Receiver};
 
-use super::News;
 use super::mailbox::{Mailbox, Order};
 use super::writer::{Content, Writer};
+use super::{News, Place};
 use crate::storage::{BlockBuffer, BlockPool};
 use crate::throttle::Purse;
 
@@ -69,12 +69,15 @@ pub(crate) struct Connection {
     pool: BlockPool,
     mailbox: Mailbox,
     batch: Batch,
+    /// Kept as long as the connection.
+    place: Place,
 }
 
 impl Connection {
     pub(crate) fn new(
         link: Link,
         stream: TcpStream,
+        place: Place,
         mailbox: Mailbox,
         pool: BlockPool,
         content: Content,
@@ -88,6 +91,7 @@ impl Connection {
             pool,
             mailbox,
             batch: Batch::new(link),
+            place,
         }
     }
 
@@ -130,6 +134,7 @@ impl Connection {
         tokio::select! {
             () = self.mailbox.changed() => {}
             supplied = self.writer.supplied() => supplied?,
+            () = self.place.lost() => return Err(io::Error::other("others needed its place")),
             ready = self.stream.ready(interest) => {
                 if ready?.is_readable() {
                     self.read()?;

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use wire::{Block, Geometry, Message, encode_piece_header};
 
 use super::mailbox::Order;
@@ -22,6 +24,8 @@ const AHEAD_BLOCKS: usize = 32;
 const LIMITED_RUN_BLOCKS: usize = 1;
 /// A peer that leaves so many bytes of messages unread is not listening. The longest message has a quarter of it.
 const MAX_UNREAD: usize = 1 << 20;
+/// A peer that takes not a byte for so long, though some wait for it, is not listening either. What it keeps us from is memory.
+const MAX_STANDSTILL: Duration = Duration::from_secs(120);
 const HEADER: usize = 13;
 
 /// Where a torrent's bytes are read from; empty until the metadata is there.
@@ -68,6 +72,8 @@ pub(crate) struct Writer {
     written: usize,
     /// The purse is empty, and what is to be sent is payload.
     held: bool,
+    /// Since when the socket takes nothing.
+    stuck_since: Option<Instant>,
     spare: Option<Run>,
 }
 
@@ -84,6 +90,7 @@ impl Writer {
             current: None,
             written: 0,
             held: false,
+            stuck_since: None,
             spare: None,
         }
     }
@@ -119,10 +126,7 @@ impl Writer {
     fn push_messages(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.messages.extend_from_slice(bytes);
         if self.messages.len() > MAX_UNREAD {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the peer does not read what it is sent",
-            ));
+            return Err(unread());
         }
         Ok(())
     }
@@ -169,6 +173,7 @@ impl Writer {
             match stream.try_write(next) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
+                    self.stuck_since = None;
                     let before = self.written;
                     self.written += count;
                     if let Item::Run(run) = current {
@@ -183,7 +188,15 @@ impl Writer {
                         }
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // A peer that says nothing either is not looked at so often, and given up for that.
+                    let since = self.stuck_since.get_or_insert_with(Instant::now);
+                    return if since.elapsed() > MAX_STANDSTILL {
+                        Err(unread())
+                    } else {
+                        Ok(())
+                    };
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -262,6 +275,13 @@ impl Writer {
     }
 }
 
+fn unread() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the peer does not read what it is sent",
+    )
+}
+
 /// Waits for the run that is being read, if there is one.
 async fn read_run(reading: &mut Option<JoinHandle<io::Result<Run>>>) -> io::Result<Run> {
     match reading {
@@ -320,6 +340,9 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::advance;
+
     use super::*;
     use crate::throttle::{Limits, Throttles};
 
@@ -370,6 +393,25 @@ mod tests {
             writer.push(part()).unwrap();
         }
         let error = writer.push(part()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_for_two_minutes_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let stream = stream.unwrap();
+        let (_deaf, _) = listener.accept().await.unwrap();
+        stream.writable().await.unwrap();
+        let mut writer = writer();
+        while !writer.wants_socket() {
+            writer.push(Order::Send(vec![0; 1 << 19])).unwrap();
+            writer.write(&stream, &mut Vec::new()).unwrap();
+        }
+        advance(Duration::from_secs(119)).await;
+        writer.write(&stream, &mut Vec::new()).unwrap();
+        advance(Duration::from_secs(2)).await;
+        let error = writer.write(&stream, &mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 

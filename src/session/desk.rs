@@ -49,6 +49,11 @@ impl Desk {
         (link, mailbox)
     }
 
+    /// Whether nobody is connected.
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     /// Whether the connection is still in use. What comes from another is late.
     pub(super) fn is_open(&self, link: Link) -> bool {
         self.links.contains_key(&link)

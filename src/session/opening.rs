@@ -13,7 +13,7 @@ use super::readers::Request;
 use crate::Error;
 use crate::dht_driver::Dht;
 use crate::event::{Event, Finished, Phase, Progress};
-use crate::peer_driver::{Door, News};
+use crate::peer_driver::{Ceilings, Door, News};
 use crate::state::StateDir;
 use crate::storage::Storage;
 use crate::throttle::Lanes;
@@ -90,6 +90,9 @@ pub(crate) struct Opening {
     pub(crate) local: Vec<IpAddr>,
     pub(crate) state: Option<Arc<StateDir>>,
     pub(crate) lanes: Lanes,
+    pub(crate) ceilings: Ceilings,
+    /// Connections that this torrent may have.
+    pub(crate) connections: usize,
 }
 
 /// The session's ends of the channels to the torrent's owner.

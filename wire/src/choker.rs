@@ -1,11 +1,13 @@
 //! Whom to serve: tit for tat while fetching, everyone in turn while seeding. BEP 3, "choking and optimistic unchoking".
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
 use crate::Link;
+use crate::host::Host;
 
 /// Time between two decisions.
 pub(crate) const ROUND: Duration = Duration::from_secs(10);
@@ -21,6 +23,7 @@ const SLOT_RATE: u64 = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) link: Link,
+    pub(crate) host: Host,
     pub(crate) unchoked: bool,
     /// When it was last choked or unchoked.
     pub(crate) since: Duration,
@@ -72,7 +75,8 @@ pub(crate) fn while_fetching(
     served
 }
 
-/// The peers to serve from now on, at most `slots`, while seeding: each its turn, the one that takes fastest first.
+/// The peers to serve from now on, at most `slots`, while seeding: each its turn, a second one of the same host after the first of all others, the one
+/// that takes fastest first.
 pub(crate) fn while_seeding(
     now: Duration,
     slots: usize,
@@ -87,14 +91,25 @@ pub(crate) fn while_seeding(
             candidate.link,
         )
     });
-    candidates
-        .iter()
-        .take(slots)
-        .map(|candidate| candidate.link)
-        .collect()
+    let mut ranked: Vec<_> = ranks(&candidates).into_iter().zip(candidates).collect();
+    ranked.sort_by_key(|(rank, candidate)| (!candidate.is_in_its_turn(now), *rank));
+    let served = ranked.iter().take(slots);
+    served.map(|(_, candidate)| candidate.link).collect()
 }
 
-/// The peers that are served as a chance: each for half a minute, unless it earns its place meanwhile. The next one is drawn.
+/// How many of the same host each of them has before it.
+fn ranks(candidates: &[Candidate]) -> Vec<usize> {
+    let mut hosts: BTreeMap<Host, usize> = BTreeMap::new();
+    let rank = |candidate: &Candidate| {
+        let before = hosts.entry(candidate.host).or_default();
+        *before += 1;
+        *before - 1
+    };
+    candidates.iter().map(rank).collect()
+}
+
+/// The peers that are served as a chance: each for half a minute, unless it earns its place meanwhile. The next one is drawn, one of each host taking
+/// part.
 fn optimistic(
     now: Duration,
     places: usize,
@@ -116,19 +131,20 @@ fn optimistic(
     served
 }
 
-/// The index of one of them, which are some, newcomers more likely than others.
+/// The index of one of them, which are some, newcomers more likely than others, and of each host only the first.
 fn draw(waiting: &[Candidate], rng: &mut dyn Rng) -> usize {
-    let weight = |candidate: &Candidate| {
-        if candidate.newcomer {
-            NEWCOMER_WEIGHT
-        } else {
-            1
-        }
-    };
-    let total: u32 = waiting.iter().map(weight).sum();
+    let weights: Vec<u32> = waiting
+        .iter()
+        .zip(ranks(waiting))
+        .map(|(candidate, rank)| match (rank, candidate.newcomer) {
+            (0, true) => NEWCOMER_WEIGHT,
+            (0, false) => 1,
+            _ => 0,
+        })
+        .collect();
+    let total: u32 = weights.iter().sum();
     let mut drawn = rng.random_range(0..total.max(1));
-    let hit = waiting.iter().position(|candidate| {
-        let weight = weight(candidate);
+    let hit = weights.iter().position(|&weight| {
         let is_hit = drawn < weight;
         drawn = drawn.saturating_sub(weight);
         is_hit
@@ -138,6 +154,8 @@ fn draw(waiting: &[Candidate], rng: &mut dyn Rng) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use rand::SeedableRng;
     use rand_xoshiro::Xoshiro256PlusPlus;
@@ -145,6 +163,7 @@ mod tests {
     fn candidate(link: u32, rate: u64) -> Candidate {
         Candidate {
             link: Link(link),
+            host: Host::of(SocketAddr::from(([10, 0, 0, link as u8], 6881))),
             unchoked: false,
             since: Duration::ZERO,
             newcomer: false,
@@ -254,6 +273,36 @@ mod tests {
                 .all(|&rounds| (24..=36).contains(&rounds)),
             "unfair: {served_rounds:?}"
         );
+    }
+
+    /// Twenty of one host, and one of another who came last.
+    fn crowd_and_one() -> Vec<Candidate> {
+        let mut peers: Vec<_> = (0..21).map(|link| candidate(link, 0)).collect();
+        for peer in &mut peers[..20] {
+            peer.host = Host::of(SocketAddr::from(([10, 1, 0, 1], 6881)));
+        }
+        peers[20].since = ROUND;
+        peers
+    }
+
+    #[test]
+    fn a_host_with_many_connections_has_no_more_turns_than_others() {
+        let mut peers = crowd_and_one();
+        let mut rounds = 0;
+        for round in 1..=60 {
+            let now = ROUND * round;
+            let served = while_seeding(now, 2, peers.clone());
+            serve(now, &mut peers, &served);
+            rounds += u32::from(served.contains(&Link(20)));
+        }
+        assert_eq!(rounds, 60, "one of two slots is its own");
+
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+        let peers = crowd_and_one();
+        let chances = (0..1000)
+            .filter(|_| while_fetching(ROUND, 1, peers.clone(), &mut rng) == [Link(20)])
+            .count();
+        assert!((400..600).contains(&chances), "{chances} of 1000");
     }
 
     #[test]

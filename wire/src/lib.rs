@@ -36,6 +36,7 @@ mod file_set;
 mod frame;
 mod geometry;
 mod handshake;
+mod host;
 mod host_port;
 mod info_hash;
 mod input;

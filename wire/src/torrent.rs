@@ -8,6 +8,7 @@ mod metadata_exchange;
 mod peers;
 mod progress;
 mod receiving;
+mod room;
 mod selection;
 mod super_seeding;
 mod timers;

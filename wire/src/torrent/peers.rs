@@ -1,7 +1,6 @@
 //! Connections come and go.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::metadata_exchange::METADATA_ID;
 use super::receiving::DONT_HAVE_ID;
@@ -9,14 +8,12 @@ use super::{Context, Torrent};
 use crate::connection::Connection;
 use crate::culprit::Culprit;
 use crate::{
-    Bitfield, CloseReason, Config, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake,
-    Link, Message, Source, peer_priority,
+    Bitfield, CloseReason, Direction, Event, ExtensionHandshake, ExtensionIds, Handshake, Link,
+    Message, Source,
 };
 
 /// Connections to one host of the public network; several of its users may share it.
 const MAX_OF_ONE_HOST: usize = 4;
-/// A connection over which no block went for this long makes room for another if there is none.
-const IDLE: Duration = Duration::from_secs(60);
 
 impl Torrent {
     pub(super) fn candidates(
@@ -266,48 +263,6 @@ impl Torrent {
             .any(|connection| connection.dialled == Some(address))
     }
 
-    /// Sees to a place for a new connection. Of those that have exchanged nothing for long, one in which nobody is interested goes first, else the
-    /// one of the lowest priority (BEP 40), if the new one's is higher; while our own address is unknown, the one that has been idle for the longest.
-    fn make_room(
-        &mut self,
-        context: &mut Context<'_>,
-        address: SocketAddr,
-        direction: Direction,
-    ) -> Result<(), CloseReason> {
-        let most = context.config.max_connections;
-        let incoming = self
-            .connections
-            .values()
-            .filter(|connection| connection.direction == Direction::Incoming)
-            .count();
-        // Whoever fetches keeps places for those whom it dials: the others may all be idlers.
-        let is_crowded =
-            direction == Direction::Incoming && !self.is_finished() && incoming >= most.div_ceil(2);
-        if self.connections.len() < most && !is_crowded {
-            return Ok(());
-        }
-        let is_wanted =
-            |connection: &Connection| connection.ours.interested || connection.theirs.interested;
-        let priority = |address| priority(context.config, address);
-        let (&least, connection) = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| {
-                connection.direction == direction && context.now >= connection.last_exchange + IDLE
-            })
-            .min_by_key(|(_, connection)| {
-                let priority = priority(connection.address);
-                (is_wanted(connection), priority, connection.last_exchange)
-            })
-            .ok_or(CloseReason::TooManyConnections)?;
-        let rank = priority(connection.address);
-        if is_wanted(connection) && rank.is_some() && rank >= priority(address) {
-            return Err(CloseReason::TooManyConnections);
-        }
-        self.close(context, least, &CloseReason::TooManyConnections);
-        Ok(())
-    }
-
     /// Whether of two connections, of which each side has dialled one, the one of this direction stays.
     fn keeps(&self, direction: Direction, handshake: &Handshake) -> bool {
         let ours_is_greater = self.peer_id.as_bytes() > handshake.peer_id.as_bytes();
@@ -378,14 +333,4 @@ impl Torrent {
                 .then_some(fetches_nothing),
         }
     }
-}
-
-/// How much a peer and we are meant to be connected. `None` while we do not know how it sees us. BEP 40.
-fn priority(config: &Config, peer: SocketAddr) -> Option<u32> {
-    let ours = config
-        .external
-        .iter()
-        .find(|ip| ip.is_ipv4() == peer.is_ipv4())?;
-    let port = config.listen_port.unwrap_or_default();
-    Some(peer_priority(SocketAddr::new(*ours, port), peer))
 }

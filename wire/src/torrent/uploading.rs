@@ -1,11 +1,13 @@
 //! What is served to peers.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Context, Torrent};
 use crate::choker::{self, Candidate, ROUND};
 use crate::connection::Connection;
+use crate::host::Host;
 use crate::rate::ROLLING;
 use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
 
@@ -13,6 +15,8 @@ use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
 const ALLOWED_FAST: u32 = 10;
 /// The bytes that these may be. BEP 6 is from a time of smaller pieces, and leaves the number to us.
 const ALLOWED_FAST_BYTES: u32 = 2 << 20;
+/// Who has been free to request for so long and takes nothing needs no slot.
+const UNUSED: Duration = Duration::from_secs(5);
 /// Requests refused to a choked peer before it counts as hostile, as a multiple of its queue: some were on their way.
 const MAX_REFUSED_QUEUES: usize = 4;
 
@@ -42,21 +46,33 @@ impl Torrent {
         if self.picker.is_none() {
             return;
         }
-        let served = self
-            .connections
-            .values()
-            .filter(|connection| !connection.ours.choking)
-            .count();
+        let mut hosts: BTreeMap<Host, usize> = BTreeMap::new();
+        let mut served = 0;
+        for connection in self.connections.values() {
+            if !connection.ours.choking && !is_unused(connection, context.now) {
+                *hosts.entry(Host::of(connection.address)).or_default() += 1;
+                served += 1;
+            }
+        }
         let mut waiting: Vec<_> = self
             .connections
             .iter()
             .filter(|(_, connection)| connection.ours.choking && connection.theirs.interested)
-            .map(|(&link, connection)| (connection.choke_changed, link))
+            .map(|(&link, connection)| {
+                let host = Host::of(connection.address);
+                (connection.choke_changed, link, host)
+            })
             .collect();
         waiting.sort_unstable();
+        // One of a host that has few of the slots goes before one of a host that has many.
+        waiting.sort_by_cached_key(|&(.., host)| {
+            let others = hosts.entry(host).or_default();
+            *others += 1;
+            *others
+        });
         let slots = self.slots.max(context.config.unchoke_slots);
         let free = slots.saturating_sub(served);
-        for &(_, link) in waiting.iter().take(free) {
+        for &(_, link, _) in waiting.iter().take(free) {
             if let Some(connection) = self.connections.get_mut(&link) {
                 unchoke(context, link, connection);
             }
@@ -73,12 +89,13 @@ impl Torrent {
         if self.picker.is_none() || context.now < self.next_round {
             return;
         }
-        self.next_round = context.now + ROUND;
+        let now = context.now;
+        self.next_round = now + ROUND;
         let seeding = self.is_finished();
         let candidates: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.theirs.interested)
+            .filter(|(_, connection)| connection.theirs.interested && !is_unused(connection, now))
             .map(|(&link, connection)| candidate(context, link, connection, seeding))
             .collect();
         self.slots = choker::slots(
@@ -92,6 +109,10 @@ impl Torrent {
             choker::while_fetching(context.now, self.slots, candidates, context.rng)
         };
         for (&link, connection) in &mut self.connections {
+            // It may go on taking nothing, and competes again when it takes something.
+            if connection.theirs.interested && is_unused(connection, now) {
+                continue;
+            }
             match (served.contains(&link), connection.ours.choking) {
                 (true, true) => unchoke(context, link, connection),
                 (false, false) => choke(context, link, connection),
@@ -222,6 +243,14 @@ fn may_request(connection: &Connection, piece: u32) -> bool {
     !connection.ours.choking || connection.granted.contains(&piece) && is_starting(connection)
 }
 
+/// Whether it has the slot that it was given and no use for it. Whoever opens many connections and only says that he is interested takes none from others.
+fn is_unused(connection: &Connection, now: Duration) -> bool {
+    !connection.ours.choking
+        && connection.uploads.is_empty()
+        && now >= connection.choke_changed + UNUSED
+        && connection.uploaded.rate.per_second(now, UNUSED) == 0
+}
+
 fn candidate(
     context: &Context<'_>,
     link: Link,
@@ -235,6 +264,7 @@ fn candidate(
     };
     Candidate {
         link,
+        host: Host::of(connection.address),
         unchoked: !connection.ours.choking,
         since: connection.choke_changed,
         newcomer: context.now.saturating_sub(connection.since) < ROUND * 3,

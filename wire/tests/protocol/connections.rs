@@ -332,6 +332,39 @@ fn who_wants_nothing_makes_room_for_anybody() {
 }
 
 #[test]
+fn a_host_that_fills_the_places_makes_room_for_others() {
+    // On a private network several peers may share an address.
+    let greedy = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    let other = |last| SocketAddr::from(([10, 0, 0, last], 6881));
+    let mut engine = Engine::seed();
+    engine.config.max_connections = 20;
+    for port in 1..=20 {
+        assert!(comes(&mut engine, u32::from(port), greedy(port)));
+        let link = Link(u32::from(port));
+        let message = Message::Interested;
+        engine.input(Input::Received { link, message });
+    }
+    assert!(!comes(&mut engine, 21, greedy(21)));
+    for last in 2..=11 {
+        assert!(
+            comes(&mut engine, 20 + u32::from(last), other(last)),
+            "{last}"
+        );
+    }
+    assert_eq!(engine.connected(), 20);
+    let left = engine.torrent.links(engine.now);
+    let ports: Vec<_> = left
+        .filter(|view| view.address.ip() == greedy(1).ip())
+        .map(|view| view.address.port())
+        .collect();
+    assert_eq!(
+        ports,
+        (11..=20).collect::<Vec<_>>(),
+        "the first ones gave way"
+    );
+}
+
+#[test]
 fn a_name_of_another_peer_ends_nobodys_connection() {
     let mut engine = Engine::leecher();
     engine.connect(LINK, PLAIN);

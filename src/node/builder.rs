@@ -1,0 +1,179 @@
+//! How a node is set up.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Inner, Node};
+use crate::dht_driver::{Dht, Setup};
+use crate::peer_driver::{Ceilings, Doors, listen};
+use crate::state::StateDir;
+use crate::throttle::Throttles;
+use crate::{Error, Limits, platform, sockets};
+
+/// Connections of a node and of a torrent, if nothing is said.
+const CONNECTIONS: usize = 2000;
+const TORRENT_CONNECTIONS: usize = 100;
+/// What a node needs of the system's descriptors beside connections and files.
+const OTHER_DESCRIPTORS: u64 = 300;
+
+/// How a node is set up. Made by [`Node::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    bootstrap: Vec<String>,
+    listen: Vec<SocketAddr>,
+    state_dir: Option<PathBuf>,
+    no_limits: bool,
+    read_only: bool,
+    keep_stored: bool,
+    pace: Option<NonZeroU16>,
+    limits: Limits,
+    connections: Option<usize>,
+    torrent_connections: Option<usize>,
+}
+
+impl Builder {
+    /// Adds a DHT node to start from, `HOST:PORT`.
+    #[must_use]
+    pub fn bootstrap(mut self, host: impl Into<String>) -> Self {
+        self.bootstrap.push(host.into());
+        self
+    }
+
+    /// Listens here, UDP and TCP; port 0 takes any free one. Without it: port 6881 of every address, the next one up to 6889
+    /// if it is taken, else any. Called again, here too: each address of a family is a DHT node of its own, with an id far from the
+    /// others' (BEP 45); the first of IPv4 and the first of IPv6 are one, and so on (BEP 32).
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// Keeps state between runs in this directory: node id, routing table, metadata of unfinished torrents, which pieces are on the disk. Without it
+    /// nothing is kept.
+    #[must_use]
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Keeps what others announced to this node and put to it in the state directory too, for the rest of its life; without one it does nothing.
+    #[must_use]
+    pub fn keep_stored(mut self) -> Self {
+        self.keep_stored = true;
+        self
+    }
+
+    /// Lifts the limits per source address: for benchmarks and closed networks.
+    #[must_use]
+    pub fn no_limits(mut self) -> Self {
+        self.no_limits = true;
+        self
+    }
+
+    /// Lets lookups write to so many addresses of the public network a second, in the long run, that were not written to lately: 100 if nothing is said, which the
+    /// NATs of small routers bear.
+    #[must_use]
+    pub fn pace(mut self, addresses: NonZeroU16) -> Self {
+        self.pace = Some(addresses);
+        self
+    }
+
+    /// Limits how fast all torrents together may go; without limit if nothing is said. [`Node::set_limits`] changes it.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Connections to peers at once, of all torrents together: 2,000 if nothing is said, and never more than half of what the process may have open
+    /// ([`raise_descriptor_limit`](crate::raise_descriptor_limit)). When there are as many, whoever has most of them has to give some up to others.
+    #[must_use]
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = Some(most);
+        self
+    }
+
+    /// Connections of one torrent: 100 if nothing is said.
+    #[must_use]
+    pub fn torrent_connections(mut self, most: usize) -> Self {
+        self.torrent_connections = Some(most);
+        self
+    }
+
+    /// Asks the DHT without being part of it. BEP 43.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Opens the sockets and starts the node in the current tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or the state directory not be used. A bootstrap host that does not resolve or answer
+    /// is no error here: it is asked again and again.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    #[expect(
+        clippy::unused_async,
+        reason = "it opens sockets, which need the runtime"
+    )]
+    pub async fn start(self) -> Result<Node, Error> {
+        let state = self.state_dir.map(open_state).transpose()?.map(Arc::new);
+        let is_taken = state.as_ref().is_some_and(|state| state.is_taken());
+        if is_taken && !self.read_only {
+            tracing::warn!(
+                "another process uses the state directory: this node has an id of its own for this time, and what it learns is not kept"
+            );
+        }
+        let pairs = sockets::open(&self.listen)?;
+        let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
+        let doors = Doors::default();
+        let ceilings = Ceilings::new(affordable(self.connections.unwrap_or(CONNECTIONS)));
+        let mut udp = Vec::new();
+        let mut listeners = Vec::new();
+        for pair in pairs {
+            udp.push(pair.udp);
+            listeners.push(
+                tokio::spawn(listen(pair.tcp, doors.clone(), ceilings.clone())).abort_handle(),
+            );
+        }
+        let dht = Dht::start(
+            udp,
+            &Setup {
+                bootstrap: self.bootstrap,
+                no_limits: self.no_limits,
+                read_only: self.read_only,
+                pace: self.pace,
+                state: state.clone(),
+                keep_stored: self.keep_stored,
+            },
+        );
+        Ok(Node {
+            inner: Arc::new(Inner {
+                doors,
+                addresses,
+                listeners,
+                state,
+                throttles: Throttles::start(self.limits),
+                ceilings,
+                torrent_connections: self.torrent_connections.unwrap_or(TORRENT_CONNECTIONS),
+            }),
+            dht,
+        })
+    }
+}
+
+fn open_state(path: PathBuf) -> Result<StateDir, Error> {
+    StateDir::open(&path).map_err(|source| Error::State { path, source })
+}
+
+/// Of so many connections, those for which there are descriptors: half of these are for files.
+fn affordable(connections: usize) -> usize {
+    let descriptors = platform::descriptors().unwrap_or(u64::MAX);
+    let most = descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2;
+    connections.min(usize::try_from(most).unwrap_or(usize::MAX))
+}
