@@ -31,7 +31,7 @@ impl Intake {
             let _ = outcomes.send(outcome);
         })?;
         Ok(Intake {
-            assembly: Assembly::new(storage.info().geometry()),
+            assembly: Assembly::of(storage.info()),
             disk,
             pressed: false,
         })

@@ -118,18 +118,19 @@ impl Readers {
             .map(|window| window.clone().filter(|&piece| !have.get(piece)))
             .collect();
         let mut urgent = Vec::new();
-        loop {
-            let before = urgent.len();
-            for piece in missing.iter_mut().filter_map(Iterator::next) {
+        while urgent.len() < MAX_URGENT {
+            let round: Vec<u32> = missing.iter_mut().filter_map(Iterator::next).collect();
+            if round.is_empty() {
+                break;
+            }
+            for piece in round {
                 if !urgent.contains(&piece) {
                     urgent.push(piece);
                 }
             }
-            if urgent.len() == before || urgent.len() >= MAX_URGENT {
-                urgent.truncate(MAX_URGENT);
-                return urgent;
-            }
         }
+        urgent.truncate(MAX_URGENT);
+        urgent
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use wire::{BLOCK_LENGTH, Bitfield, Block, Geometry};
+use wire::{BLOCK_LENGTH, Bitfield, Block, Geometry, Info};
 
 use super::BlockBuffer;
 
@@ -15,6 +16,8 @@ const RUN: u32 = 16;
 #[derive(Debug)]
 pub(crate) struct Assembly {
     geometry: Geometry,
+    /// Knows which blocks are padding, and come from nobody.
+    padded: Option<Arc<Info>>,
     pieces: BTreeMap<u32, Partial>,
     buffered: usize,
 }
@@ -43,10 +46,19 @@ struct Partial {
 }
 
 impl Assembly {
+    /// Blocks that are nothing but padding are not waited for. BEP 47.
+    pub(crate) fn of(info: &Arc<Info>) -> Self {
+        Self {
+            padded: Some(Arc::clone(info)),
+            ..Self::new(info.geometry())
+        }
+    }
+
     /// Nothing has come yet.
     pub(crate) fn new(geometry: Geometry) -> Self {
         Self {
             geometry,
+            padded: None,
             pieces: BTreeMap::new(),
             buffered: 0,
         }
@@ -60,10 +72,11 @@ impl Assembly {
             return Vec::new();
         };
         let blocks = self.geometry.blocks(block.piece);
-        let partial = self
-            .pieces
-            .entry(block.piece)
-            .or_insert_with(|| Partial::new(blocks));
+        let padded = self.padded.as_ref();
+        let partial = self.pieces.entry(block.piece).or_insert_with(|| {
+            let fetched = padded.map(|info| info.blocks_to_fetch(block.piece));
+            Partial::new(blocks, fetched.unwrap_or(blocks))
+        });
         if partial.seen.get(index) {
             return Vec::new();
         }
@@ -132,9 +145,14 @@ impl Assembly {
 }
 
 impl Partial {
-    fn new(blocks: u32) -> Self {
+    /// The blocks behind the first `fetched` count as handed out.
+    fn new(blocks: u32, fetched: u32) -> Self {
+        let mut seen = Bitfield::new(blocks);
+        (fetched..blocks).for_each(|block| {
+            seen.set(block);
+        });
         Self {
-            seen: Bitfield::new(blocks),
+            seen,
             blocks: BTreeMap::new(),
             next: 0,
             ready: 0,

@@ -20,6 +20,7 @@ mod items;
 mod kills;
 mod library;
 mod metadata;
+mod padding;
 mod private_torrents;
 mod publishing;
 mod rate_limits;

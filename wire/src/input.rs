@@ -101,7 +101,8 @@ pub enum Input<'a> {
     Prioritize(&'a [Priority]),
     /// In which order pieces of one priority are begun.
     Order(Order),
-    /// The pieces that are needed next, the first first: whoever can sends them before anything else, several peers the same one. Only the latest list counts; an
+    /// The pieces that are needed next, the first first: whoever can sends them before anything else, several peers the same one, and a block that is late is
+    /// requested from a faster peer, too. Only the latest list counts; an
     /// empty one ends the urgency. Keep it to what is needed within seconds: it is looked through for each request.
     Urgent(&'a [u32]),
     /// Whether the driver's buffers are full: nothing more is requested until they are not.

@@ -9,10 +9,11 @@ mod partial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rand::Rng;
 
-use crate::{Bitfield, Block, Geometry, Link, Order, Priority};
+use crate::{Bitfield, Block, Geometry, Info, Link, Order, Priority};
 use availability::{Availability, LEVELS, level};
 use partial::Partial;
 
@@ -73,6 +74,8 @@ pub(crate) struct PiecePicker {
     order: Order,
     /// What is needed next, the first first.
     urgent: Vec<u32>,
+    /// Knows which blocks are padding, if any are.
+    padded: Option<Arc<Info>>,
     /// Grows whenever something becomes open, so that a search without result need not be repeated before.
     generation: u64,
 }
@@ -91,6 +94,7 @@ impl PiecePicker {
             bytes_wanted: geometry.total(),
             order: Order::default(),
             urgent: Vec::new(),
+            padded: None,
             geometry,
             have,
             availability,
@@ -98,6 +102,20 @@ impl PiecePicker {
             open: LEVELS.map(|_| BTreeSet::new()),
             generation: 0,
         }
+    }
+
+    /// Blocks that are nothing but padding are not requested.
+    pub(crate) fn leave_out_padding(&mut self, info: &Arc<Info>) {
+        if info.files().iter().any(|file| file.padding) {
+            self.padded = Some(Arc::clone(info));
+        }
+    }
+
+    fn new_partial(&self, piece: u32) -> Partial {
+        let blocks = self.geometry.blocks(piece);
+        let padded = self.padded.as_ref();
+        let fetched = padded.map_or(blocks, |info| info.blocks_to_fetch(piece));
+        Partial::new(blocks, fetched)
     }
 
     pub(crate) fn have(&self) -> &Bitfield {
@@ -192,6 +210,26 @@ impl PiecePicker {
         self.urgent
             .extend(missing.filter(|&piece| piece < self.have.len() && !self.have.get(piece)));
         self.generation += 1;
+    }
+
+    /// Something that is urgent and wanted is not there.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.iter().any(|&piece| self.is_missing(piece))
+    }
+
+    /// How many pieces are needed before this one; none if it is not urgent, or not missing.
+    pub(crate) fn urgency(&self, piece: u32) -> Option<usize> {
+        let place = self.urgent.iter().position(|&urgent| urgent == piece)?;
+        self.is_missing(piece).then_some(place)
+    }
+
+    /// Requests a block that somebody was asked for once more, unless one peer fetches the piece alone or enough were asked.
+    pub(crate) fn request_again(&mut self, block: Block) -> bool {
+        let index = self.geometry.block_index(block);
+        let partial = self.partials.get_mut(&block.piece);
+        index.zip(partial).is_some_and(|(index, partial)| {
+            !partial.alone && partial.request_again(index, MAX_ASKED)
+        })
     }
 
     /// A partial has open blocks: it can be picked, if it is wanted.
@@ -434,11 +472,12 @@ impl PiecePicker {
     pub(crate) fn failed(&mut self, piece: u32) -> Option<Vec<SocketAddr>> {
         let partial = self
             .partials
-            .get_mut(&piece)
+            .get(&piece)
             .filter(|partial| partial.is_complete())?;
         let contributors = partial.contributors().to_vec();
-        *partial = Partial::new(self.geometry.blocks(piece));
-        partial.alone = true;
+        let mut anew = self.new_partial(piece);
+        anew.alone = true;
+        self.partials.insert(piece, anew);
         self.open(piece);
         self.generation += 1;
         Some(contributors)
@@ -535,8 +574,7 @@ impl PiecePicker {
 
     fn begin(&mut self, piece: u32) {
         self.availability.take(piece);
-        self.partials
-            .insert(piece, Partial::new(self.geometry.blocks(piece)));
+        self.partials.insert(piece, self.new_partial(piece));
         self.open(piece);
     }
 

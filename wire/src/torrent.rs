@@ -13,6 +13,7 @@ mod selection;
 mod super_seeding;
 mod timers;
 mod uploading;
+mod urgency;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -68,6 +69,8 @@ pub struct Torrent {
     stirred: bool,
     /// When they are to be looked at for what was rejected.
     stir_at: Option<Duration>,
+    /// When it is looked whether urgent blocks are late; while any are missing.
+    next_look: Option<Duration>,
     /// Nothing is due before this.
     deadline: Option<Duration>,
     downloaded: Meter,
@@ -100,6 +103,7 @@ impl Torrent {
             budget: Budget::default(),
             stirred: false,
             stir_at: None,
+            next_look: None,
             deadline: None,
             downloaded: Meter::default(),
             uploaded: Meter::default(),
@@ -145,7 +149,7 @@ impl Torrent {
             Input::PieceChecked { piece, valid } => self.piece_checked(context, piece, valid),
             Input::Prioritize(priorities) => self.prioritise(context, priorities),
             Input::Order(order) => self.set_order(order),
-            Input::Urgent(pieces) => self.set_urgent(pieces),
+            Input::Urgent(pieces) => self.set_urgent(context, pieces),
             Input::Pressure(pressure) => self.pressed(context, pressure),
             Input::Allowance(allowance) => self.allowed(allowance),
             Input::Timeout => {}

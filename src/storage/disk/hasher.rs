@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use wire::BLOCK_LENGTH;
+
 use super::super::{Job, Storage, StorageError};
 use super::{Backlog, Order, Outcome};
 use crate::piece_hash::{Compressor, PieceHash, update};
@@ -133,9 +135,17 @@ impl<R: Fn(Outcome)> Hasher<R> {
         }
     }
 
+    /// All of it is there but padding, which never comes.
     fn is_whole(&self, piece: u32) -> bool {
-        let length = self.storage.info().geometry().piece_length(piece);
-        matches!(self.pieces.get(&piece), Some(State::Begun(begun)) if begun.end == length)
+        let fetched = self.fetched_length(piece);
+        matches!(self.pieces.get(&piece), Some(State::Begun(begun)) if begun.end == fetched)
+    }
+
+    /// Bytes of a piece that come from peers. BEP 47.
+    fn fetched_length(&self, piece: u32) -> u32 {
+        let info = self.storage.info();
+        let fetched = info.blocks_to_fetch(piece).saturating_mul(BLOCK_LENGTH);
+        fetched.min(info.geometry().piece_length(piece))
     }
 
     fn begun_pieces(&self) -> Vec<u32> {
@@ -154,9 +164,11 @@ impl<R: Fn(Outcome)> Hasher<R> {
         let whole = mem::take(&mut self.whole);
         self.hash(&whole);
         for piece in whole {
-            let Some(State::Begun(begun)) = self.pieces.remove(&piece) else {
+            let Some(State::Begun(mut begun)) = self.pieces.remove(&piece) else {
                 continue;
             };
+            let length = self.storage.info().geometry().piece_length(piece);
+            begun.pad(length - self.fetched_length(piece));
             let valid = self.storage.info().piece_hash(piece) == Some(&begun.hash.finish());
             (self.report)(Outcome::Checked { piece, valid });
         }
@@ -196,6 +208,16 @@ fn blocks_of(runs: &[Job]) -> usize {
 }
 
 impl Begun {
+    /// Adds so many zeros.
+    fn pad(&mut self, mut length: u32) {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        while length > 0 {
+            let (zeros, _) = ZEROS.split_at(ZEROS.len().min(length as usize));
+            self.hash.update(zeros);
+            length -= zeros.len() as u32;
+        }
+    }
+
     fn read_back(&mut self, storage: &Storage, start: u64) -> Result<(), StorageError> {
         while let Some(length) = self.ahead.remove(&self.end) {
             let mut offset = start + u64::from(self.end);

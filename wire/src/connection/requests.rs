@@ -45,6 +45,15 @@ impl Requests {
         self.in_flight.iter().map(|request| request.block)
     }
 
+    /// Those that were sent by then.
+    pub(crate) fn sent_before(&self, then: Duration) -> impl Iterator<Item = Block> + '_ {
+        let old = self
+            .in_flight
+            .iter()
+            .take_while(move |request| request.sent <= then);
+        old.map(|request| request.block)
+    }
+
     pub(crate) fn push(&mut self, now: Duration, block: Block) {
         self.in_flight.push_back(Request { block, sent: now });
     }

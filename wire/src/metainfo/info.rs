@@ -8,7 +8,7 @@ use super::{
     File, MetainfoError,
     file::{check_distinct, for_display, safe_name},
 };
-use crate::{Geometry, InfoHash};
+use crate::{BLOCK_LENGTH, Geometry, InfoHash};
 
 const HASH_LENGTH: usize = 20;
 
@@ -135,6 +135,23 @@ impl Info {
             return start as u32..start as u32;
         }
         start as u32..end as u32
+    }
+
+    /// How many blocks of a piece are to be fetched: those behind them are padding and known to be zeros (BEP 47). Of a piece that is nothing but padding, one.
+    pub fn blocks_to_fetch(&self, piece: u32) -> u32 {
+        let start = self.geometry.piece_offset(piece);
+        let end = start + u64::from(self.geometry.piece_length(piece));
+        let blocks = self.geometry.blocks(piece);
+        let before = |file: &File| file.offset.saturating_add(file.length) < end;
+        let last = self.files.partition_point(before);
+        let mut files = self.files.iter().skip(last);
+        let last = files.find(|file| file.length > 0);
+        let Some(padding) = last.filter(|file| file.padding) else {
+            return blocks;
+        };
+        let content = padding.offset.saturating_sub(start);
+        let needed = content.div_ceil(u64::from(BLOCK_LENGTH)) as u32;
+        needed.clamp(1, blocks.max(1))
     }
 
     /// The SHA-1 of a piece; `None` past the last piece.

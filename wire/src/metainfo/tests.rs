@@ -83,6 +83,28 @@ fn several_files_follow_each_other_and_padding_is_marked() {
 }
 
 #[test]
+fn blocks_that_are_nothing_but_padding_need_not_be_fetched() {
+    let padding = |length: u32| format!("d4:attr1:p6:lengthi{length}ee");
+    // Pieces of four blocks: content, content and padding, padding alone, padding between two files, and the last of one byte.
+    let files = [
+        file(&["a"], 5 * 16_384 + 1),
+        padding(3 * 65_536 - 5 * 16_384 - 1),
+        file(&["b"], 20_000),
+        padding(65_536 - 20_000 - 10),
+        file(&["c"], 10),
+        file(&["d"], 1),
+    ];
+    let files = format!("d5:filesl{}e", files.concat());
+    let rest = format!(
+        "4:name1:x12:piece lengthi65536e6:pieces100:{}e",
+        "h".repeat(100)
+    );
+    let info = Info::from_bytes((files + &rest).into_bytes()).unwrap();
+    let blocks: Vec<_> = (0..6).map(|piece| info.blocks_to_fetch(piece)).collect();
+    assert_eq!(blocks, [4, 2, 1, 4, 1, 0]);
+}
+
+#[test]
 fn symbolic_links_need_no_length_and_padding_no_path() {
     let files = "d4:attr1:l4:pathl1:aee d4:attr1:p6:lengthi3ee".replace(' ', "");
     let info = Info::from_bytes(multiple(&(files + &file(&["b"], 1)))).unwrap();

@@ -12,12 +12,16 @@ enum BlockState {
     Requested(u16),
     /// It came from the contributor of this index.
     Received(u16),
+    /// It is zeros, and comes from nobody. BEP 47.
+    Padding,
 }
 
 /// The state of each block of a piece that has been begun.
 #[derive(Debug)]
 pub(crate) struct Partial {
     blocks: Vec<BlockState>,
+    /// How many of them are to be fetched: those behind them are padding.
+    fetched: u32,
     open: u32,
     received: u32,
     /// No block before this one is open.
@@ -30,10 +34,15 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    pub(crate) fn new(blocks: u32) -> Self {
+    /// Nothing of it was requested. Only the first `fetched` of its blocks are ever: the others are padding.
+    pub(crate) fn new(blocks: u32, fetched: u32) -> Self {
+        let fetched = fetched.min(blocks);
+        let mut states = vec![BlockState::Open; fetched as usize];
+        states.resize(blocks as usize, BlockState::Padding);
         Self {
-            blocks: vec![BlockState::Open; blocks as usize],
-            open: blocks,
+            blocks: states,
+            fetched,
+            open: fetched,
             received: 0,
             first_open: 0,
             owner: None,
@@ -47,12 +56,12 @@ impl Partial {
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        self.received as usize == self.blocks.len()
+        self.received == self.fetched
     }
 
     /// Nothing of it was received, and nothing is requested.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.open as usize == self.blocks.len()
+        self.open == self.fetched
     }
 
     pub(crate) fn contributors(&self) -> &[SocketAddr] {
@@ -75,7 +84,7 @@ impl Partial {
         }
         *self = Self {
             alone: true,
-            ..Self::new(self.len())
+            ..Self::new(self.len(), self.fetched)
         };
         true
     }
@@ -137,7 +146,7 @@ impl Partial {
                 self.first_open = self.first_open.min(index);
                 true
             }
-            BlockState::Open | BlockState::Received(_) => false,
+            BlockState::Open | BlockState::Received(_) | BlockState::Padding => false,
         }
     }
 
@@ -145,7 +154,7 @@ impl Partial {
     pub(crate) fn receive(&mut self, index: u32, from: SocketAddr) -> Option<u16> {
         let state = self.blocks.get_mut(index as usize)?;
         let asked = match *state {
-            BlockState::Received(_) => return None,
+            BlockState::Received(_) | BlockState::Padding => return None,
             BlockState::Requested(peers) => peers,
             BlockState::Open => {
                 self.open -= 1;

@@ -32,8 +32,10 @@ impl Torrent {
             Bitfield::new(geometry.pieces())
         };
         let mut picker = PiecePicker::new(geometry, have, context.rng);
+        picker.leave_out_padding(info);
         picker.set_order(self.selection.order);
         picker.prioritise(&std::mem::take(&mut self.selection.priorities), context.rng);
+        picker.set_urgent(&std::mem::take(&mut self.selection.urgent));
         for connection in self.connections.values_mut() {
             let Pieces::Known(bitfield) = &connection.pieces else {
                 continue;
@@ -42,6 +44,7 @@ impl Torrent {
             connection.wanted = picker.missing_of(bitfield);
         }
         self.picker = Some(picker);
+        self.await_urgent(context);
         self.tell_pieces(context);
         if self.is_finished() {
             self.finished(context);

@@ -43,6 +43,7 @@ impl Torrent {
             self.stirred = false;
             self.refill_all(context);
         }
+        self.look_after_urgent(context);
         if let Some(next) = self.timers.next() {
             self.wake_by(next);
         }

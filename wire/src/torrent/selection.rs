@@ -9,6 +9,7 @@ pub(super) struct Selection {
     /// Said before there was a picker.
     pub(super) priorities: Vec<Priority>,
     pub(super) order: Order,
+    pub(super) urgent: Vec<u32>,
     /// We have said that we fetch nothing, and some may believe it still. BEP 21.
     pub(super) told_upload_only: bool,
 }
@@ -52,13 +53,6 @@ impl Torrent {
         self.selection.order = order;
         if let Some(picker) = &mut self.picker {
             picker.set_order(order);
-        }
-    }
-
-    pub(super) fn set_urgent(&mut self, pieces: &[u32]) {
-        if let Some(picker) = &mut self.picker {
-            picker.set_urgent(pieces);
-            self.stirred = true;
         }
     }
 

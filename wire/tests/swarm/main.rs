@@ -6,4 +6,5 @@ mod limits;
 mod metadata;
 mod network;
 mod serving;
+mod urgency;
 mod wishes;

@@ -210,6 +210,11 @@ impl Swarm {
         self.act(node, Input::Allowance(allowance), None);
     }
 
+    /// The node needs these pieces next.
+    pub(crate) fn hurry(&mut self, node: usize, pieces: &[u32]) {
+        self.act(node, Input::Urgent(pieces), None);
+    }
+
     /// The node falls silent: nothing from it arrives, and nobody is told.
     pub(crate) fn vanish(&mut self, node: usize) {
         self.nodes[node].alive = false;
