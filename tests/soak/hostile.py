@@ -2,6 +2,7 @@
 make them."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -185,8 +186,9 @@ def message(kind, payload=b""):
 
 
 def reset(writer):
-    """Ends a connection without a farewell."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Ends a connection without a farewell, unless it has ended."""
+    with contextlib.suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 

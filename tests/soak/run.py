@@ -42,6 +42,7 @@ class Swarm:
         self._program, self._folder, self._visitors, self._rng = program, folder, visitors, rng
         self.residents, self.visits, self.faults = [], Counter(), []
         self._payloads = list(PAYLOADS.values())
+        self._digests = {payload.key: payload.digests() for payload in self._payloads}
         self._torrents, self._numbers = {}, 0
         for payload in self._payloads:
             payload.write(folder / "content")
@@ -98,11 +99,11 @@ class Swarm:
                 get = self._process(name, address, "get", torrent, "-o", output, "--down", VISITOR_RATE)
                 ended = await self._end(get)
                 await asyncio.to_thread(clean, get)
-            if ended and digests_below(output / payload.name) != payload.digests():
+            if ended and digests_below(output / payload.name) != self._digests[payload.key]:
                 self.faults.append(f"{name}: other bytes than those of {payload.name}")
             shutil.rmtree(output, ignore_errors=True)
             shutil.rmtree(self._folder / f"{name}.state", ignore_errors=True)
-            await asyncio.sleep(self._rng.uniform(1, 15))
+            await asyncio.sleep(self._rng.uniform(1, 30))
 
     async def _end(self, get):
         """Whether it came to a good end; None if it was ended, and is to come again."""
@@ -149,7 +150,7 @@ class Swarm:
         """Whether those that stay have all of it, and the right bytes."""
         for number in range(RESIDENTS):
             payload = self._payloads[number % len(self._payloads)]
-            if digests_below(self._folder / f"resident-{number}" / payload.name) != payload.digests():
+            if digests_below(self._folder / f"resident-{number}" / payload.name) != self._digests[payload.key]:
                 self.faults.append(f"resident-{number}: has not got {payload.name}")
 
     def stop(self):
