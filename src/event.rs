@@ -113,6 +113,11 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// A file cannot be read any more, or is not what it was: of its pieces those are not served that are not right. Told once for each file.
+    Unservable {
+        /// Which file, why, and what to do.
+        reason: String,
+    },
     /// Everything that is wanted is on the disk and verified.
     Done {
         /// The file, or the directory of a torrent with several.

@@ -319,13 +319,16 @@ impl Node {
     ///
     /// # Errors
     /// The torrent is open in this node already.
-    #[expect(clippy::unused_async, reason = "as `seed`, which is its safer half")]
     pub async fn seed_unchecked(
         &self,
         metainfo: &Metainfo,
         directory: &Path,
     ) -> Result<Torrent, Error> {
-        self.serve(Begin::Complete(open(metainfo, directory)))
+        let storage = open(metainfo, directory);
+        let files = Arc::clone(&storage);
+        // Without it what happens to them later would not show, and no more than that.
+        let _ = tokio::task::spawn_blocking(move || files.look()).await;
+        self.serve(Begin::Complete(storage))
     }
 
     fn serve(&self, begin: Begin) -> Result<Torrent, Error> {

@@ -6,6 +6,7 @@ mod completion;
 mod desk;
 mod discovery;
 mod intake;
+mod losses;
 mod opening;
 mod patience;
 mod pulse;
@@ -36,6 +37,7 @@ use completion::Completion;
 use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
+use losses::Losses;
 pub(crate) use opening::{Begin, Command, Opening, Owner};
 use pulse::Pulse;
 use ration::Ration;
@@ -75,6 +77,7 @@ pub(crate) struct Session {
     standing: Standing,
     completion: Completion,
     recording: Recording,
+    losses: Losses,
     info: watch::Sender<Option<Arc<Info>>>,
 }
 
@@ -142,6 +145,7 @@ impl Session {
             completion: Completion::new(opening.state.clone(), outcome),
             ration: Ration::new(opening.lanes.up.clone(), &opening.lanes.down),
             recording: Recording::new(opening.state.clone()),
+            losses: Losses::default(),
             opening,
             info,
         };
@@ -418,6 +422,9 @@ impl Session {
     fn close_link(&mut self, link: Link, error: &std::io::Error) {
         if let Some(address) = self.desk.closed(link) {
             tracing::debug!(%address, %error, "a connection ended");
+            if let Some(event) = self.losses.hear(error) {
+                self.standing.tell(event);
+            }
             self.handle(Input::Closed { link });
         }
     }

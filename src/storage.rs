@@ -13,6 +13,7 @@ mod layout;
 mod pieces;
 mod recall;
 mod record;
+mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use record::Look;
+use serving::Doubts;
 use wire::{Bitfield, FileSet, Info};
 
 pub(crate) use assembly::{Assembly, Job};
@@ -47,6 +49,7 @@ pub(crate) struct Storage {
     wanted: Mutex<FileSet>,
     /// How the files looked when their bytes were known, by index. Empty before the first check.
     looks: Mutex<Vec<Look>>,
+    doubts: Mutex<Doubts>,
 }
 
 impl Storage {
@@ -59,6 +62,7 @@ impl Storage {
             files: files(&info, directory, layout, &name),
             wanted: Mutex::new(FileSet::all()),
             looks: Mutex::default(),
+            doubts: Mutex::default(),
             info,
         }
     }
@@ -77,6 +81,7 @@ impl Storage {
             files: files(&info, directory, layout, top),
             wanted: Mutex::new(FileSet::all()),
             looks: Mutex::default(),
+            doubts: Mutex::default(),
             info,
         }
     }
@@ -164,24 +169,6 @@ impl Storage {
         self.files.read(offset, &mut [IoSliceMut::new(buffer)])
     }
 
-    /// Fills the buffers, one after the other, with the torrent's bytes from `offset` on.
-    pub(crate) fn read_vectored(
-        &self,
-        offset: u64,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Result<(), StorageError> {
-        self.files.read(offset, buffers)
-    }
-
-    /// The same, if no disk has to be waited for; `false` if one has.
-    pub(crate) fn read_at_hand(
-        &self,
-        offset: u64,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Result<bool, StorageError> {
-        self.files.read_at_hand(offset, buffers)
-    }
-
     /// Writes the buffers, one after the other, to the torrent's bytes from `offset` on.
     pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
         self.files.write(offset, buffers)
@@ -208,6 +195,14 @@ impl Storage {
             self.files.must_be_there(index, entry)?;
         }
         self.files.drop_part_file()
+    }
+}
+
+#[cfg(test)]
+impl Storage {
+    /// As long as this lives, the disk does not answer.
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.files.hold()
     }
 }
 

@@ -162,6 +162,10 @@ impl Narrator {
                     to.display()
                 ));
             }
+            Event::Unservable { reason } => {
+                self.output.event(&Report::Unservable { reason });
+                self.output.warning(printable(reason));
+            }
             Event::Banned { peer, reason } => {
                 self.output.event(&Report::Banned {
                     peer: *peer,

@@ -83,6 +83,8 @@ pub(crate) enum Report<'a> {
     SetAside { from: &'a Path, to: &'a Path },
     /// A peer that sent bad data.
     Banned { peer: SocketAddr, reason: &'a str },
+    /// A file that is shared is gone, or is not what it was.
+    Unservable { reason: &'a str },
     /// A download is complete and verified; of a torrent of which some files were chosen, these.
     Done {
         path: &'a Path,

@@ -249,7 +249,7 @@ impl Writer {
     fn start_reading(&mut self, mut run: Run, storage: Arc<Storage>) {
         self.reading = Some(tokio::task::spawn_blocking(move || {
             let fill = |offset, buffers: &mut [IoSliceMut<'_>]| {
-                storage.read_vectored(offset, buffers).map(|()| true)
+                storage.read_verified(offset, buffers).map(|()| true)
             };
             run.read(storage.info().geometry(), fill).map(|_| run)
         }));

@@ -86,3 +86,71 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sha1::{Digest, Sha1};
+    use wire::InfoBuilder;
+
+    use super::*;
+    use crate::storage::BlockPool;
+
+    const PIECE: u32 = 1 << 18;
+    const PIECES: u32 = 64;
+
+    /// Whoever would wait for the disk here would wait for ever.
+    #[test]
+    fn a_disk_that_does_not_answer_stops_the_requests_and_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = vec![7; PIECE as usize];
+        let hashes = vec![Sha1::digest(&content).into(); PIECES as usize];
+        let film = InfoBuilder::single_file("film", u64::from(PIECE * PIECES));
+        let info = Arc::new(film.piece_length(PIECE).build(&hashes).unwrap());
+        let storage = Arc::new(Storage::open(info, directory.path()));
+        storage.prepare().unwrap();
+        let (outcomes, mut verdicts) = mpsc::unbounded_channel();
+        let mut intake = Intake::start(&storage, outcomes).unwrap();
+        let pool = BlockPool::new(0);
+        let geometry = storage.info().geometry();
+        let mut blocks = (0..PIECES).flat_map(|piece| {
+            (0..geometry.blocks(piece)).map(move |block| geometry.block(piece, block))
+        });
+        let mut receive = |intake: &mut Intake| {
+            blocks.next().map(|block| {
+                let mut buffer = pool.take();
+                buffer.fill(7);
+                intake.store(block, buffer);
+            })
+        };
+
+        let held = storage.hold();
+        let mut received = 0;
+        while intake.pressure() != Some(true) {
+            receive(&mut intake).unwrap();
+            received += 1;
+        }
+        // What was on its way comes all the same.
+        for _ in 0..100 {
+            receive(&mut intake).unwrap();
+        }
+        assert_eq!(intake.pressure(), None);
+        // Of what was received a run or two may be with the writer.
+        assert!(received <= HIGH_WATER + 64, "{received} blocks");
+
+        drop(held);
+        while intake.pressure() != Some(false) {
+            std::thread::yield_now();
+        }
+        while receive(&mut intake).is_some() {}
+        drop(intake);
+        let mut right = 0;
+        while let Ok(outcome) = verdicts.try_recv() {
+            assert!(
+                matches!(outcome, Outcome::Checked { valid: true, .. }),
+                "{outcome:?}"
+            );
+            right += 1;
+        }
+        assert_eq!(right, PIECES);
+    }
+}

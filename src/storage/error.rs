@@ -81,6 +81,12 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A file has other bytes than when it was checked.
+    #[error("{} was changed since it was checked, and what is wrong in it is not served; put it back, or fetch it again with `trackless get` into the same directory", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of the torrent ends too early.
     #[error("{} is shorter than the torrent says ({length} bytes); fetch it again with `trackless get` into the same directory", path.display())]
     TooShort {

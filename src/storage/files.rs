@@ -306,6 +306,39 @@ impl Files {
         (number.is_none() || number == Some(stamp.number)).then_some(stamp)
     }
 
+    /// Whether a file has been changed by us since it was last looked at.
+    pub(crate) fn is_written(&self, index: usize) -> bool {
+        let written = self.written.get(index);
+        written.is_some_and(|written| written.load(Ordering::Acquire))
+    }
+
+    /// How the file looks that is read, which is opened if it is not. One that was removed is not read any longer.
+    pub(crate) fn open_stamp(&self, index: usize) -> Result<Option<FileStamp>, StorageError> {
+        let Some(entry) = self.layout.files().get(index) else {
+            return Ok(None);
+        };
+        let path = self.path(entry);
+        let look = |file: &File| {
+            file.metadata()
+                .map_err(|error| StorageError::from_io("look at", &path, error))
+        };
+        let mut found = look(&*self.reader(index, entry)?)?;
+        if platform::is_removed(&found) {
+            self.handles().recent.pop(&index);
+            found = look(&*self.reader(index, entry)?)?;
+        }
+        if platform::is_removed(&found) {
+            return Err(StorageError::Missing { path });
+        }
+        Ok(FileStamp::of(&found))
+    }
+
+    /// Where a file is, or goes.
+    pub(crate) fn path_of(&self, index: usize) -> PathBuf {
+        let entry = self.layout.files().get(index);
+        entry.map_or_else(|| self.directory.clone(), |entry| self.path(entry))
+    }
+
     /// Has the system put the file onto the disk, and says whether it did.
     pub(crate) fn sync(&self, index: usize, entry: &FileEntry) -> bool {
         self.reader(index, entry)
@@ -513,6 +546,14 @@ fn front<'a>(
         front.push(IoSliceMut::new(part));
     }
     front
+}
+
+#[cfg(test)]
+impl Files {
+    /// As long as this lives, the disk does not answer.
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.handles()
+    }
 }
 
 fn create_directory(path: &Path) -> Result<(), StorageError> {

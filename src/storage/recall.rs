@@ -84,24 +84,22 @@ impl Storage {
     /// Looks at the files that were written to since the last time. That somebody else changed a file between a write of ours and this cannot be seen.
     pub(crate) fn record(&self, have: Bitfield) -> Recorded {
         let boot = platform::boot_id();
-        let mut looks = self.looks().clone();
         let mut files = Vec::new();
         let mut pending = false;
         for (index, entry) in self.files.on_disk() {
-            let Some(look) = looks.get_mut(index) else {
+            let Some(before) = self.looks().get(index).copied() else {
                 continue;
             };
             let written = self.files.take_written(index);
             let now = SystemTime::now();
-            *look = look.again(
-                written,
-                now,
-                boot.is_some(),
-                || self.files.stamp(index, entry),
-                || self.files.sync(index, entry),
-            );
+            let mut look = before.again(written, now, || self.files.stamp(index, entry));
+            self.set_look(index, look);
+            if look.is_worth_a_sync(now, boot.is_some()) && self.files.sync(index, entry) {
+                look = look.synced();
+                self.set_look(index, look);
+            }
             pending |= look.is_pending();
-            if let Look::Settled { stamp, durable } = *look {
+            if let Look::Settled { stamp, durable } = look {
                 files.push(FileRecord {
                     index: index as u32,
                     stamp,
@@ -109,7 +107,6 @@ impl Storage {
                 });
             }
         }
-        *self.looks() = looks;
         Recorded {
             record: Record {
                 have,
@@ -120,8 +117,12 @@ impl Storage {
         }
     }
 
-    /// Looks at all files before a byte of them is read, so that whatever happens to them later shows. Says which are as recorded; padding, which is nowhere, always
-    /// is.
+    /// Looks at the files of content that was hashed a moment ago, so that whatever happens to them later shows.
+    pub(crate) fn look(&self) {
+        self.first_look(None);
+    }
+
+    /// Looks at all files before a byte of them is read. Says which are as recorded; padding, which is nowhere, always is.
     fn first_look(&self, record: Option<&Record>) -> Vec<bool> {
         let boot = platform::boot_id();
         let mut looks = vec![Look::Unknown; self.files.count()];
@@ -150,7 +151,13 @@ impl Storage {
         unchanged
     }
 
-    fn looks(&self) -> MutexGuard<'_, Vec<Look>> {
+    fn set_look(&self, index: usize, look: Look) {
+        if let Some(known) = self.looks().get_mut(index) {
+            *known = look;
+        }
+    }
+
+    pub(super) fn looks(&self) -> MutexGuard<'_, Vec<Look>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

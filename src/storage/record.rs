@@ -69,6 +69,14 @@ impl Look {
         }
     }
 
+    /// How it looked when its bytes were known.
+    pub(super) fn stamp(self) -> Option<FileStamp> {
+        match self {
+            Look::Unknown => None,
+            Look::Fresh(stamp) | Look::Settled { stamp, .. } => Some(stamp),
+        }
+    }
+
     /// Whether another look would tell more, though nobody writes to it.
     pub(super) fn is_pending(self) -> bool {
         match self {
@@ -78,32 +86,42 @@ impl Look {
         }
     }
 
-    /// Looks again. `written` tells whether we have written to the file since the last time; if not, and it looks otherwise, somebody else has: then its bytes are
-    /// not known any more. `stamp` looks at the file, `sync` has it written to the disk and says whether that worked. `boot`: the system names its runs.
+    /// Looks again with `stamp`. `written` tells whether we have written to the file since the last time; if not, and it looks otherwise, somebody else has: then its
+    /// bytes are not known any more.
     pub(super) fn again(
         self,
         written: bool,
         now: SystemTime,
-        boot: bool,
         stamp: impl FnOnce() -> Option<FileStamp>,
-        sync: impl FnOnce() -> bool,
     ) -> Self {
-        let look = match self {
+        match self {
             _ if written => stamp().map_or(Look::Unknown, |stamp| Look::at(stamp, now)),
             Look::Fresh(before) => match stamp() {
                 Some(stamp) if stamp == before => Look::at(stamp, now),
                 _ => Look::Unknown,
             },
             known => known,
-        };
-        match look {
-            // A run of the machine without a name is as good as over.
+        }
+    }
+
+    /// Whether to have it written to the disk for certain: nobody has to wait for that, or it is good for nothing otherwise, since the system does not name
+    /// its runs (`boot`).
+    pub(super) fn is_worth_a_sync(self, now: SystemTime, boot: bool) -> bool {
+        match self {
             Look::Settled {
                 stamp,
                 durable: false,
-            } if !boot || stamp.at_rest(now) >= WRITTEN_BACK => Look::Settled {
+            } => !boot || stamp.at_rest(now) >= WRITTEN_BACK,
+            _ => false,
+        }
+    }
+
+    /// The disk has it.
+    pub(super) fn synced(self) -> Self {
+        match self {
+            Look::Settled { stamp, .. } => Look::Settled {
                 stamp,
-                durable: sync(),
+                durable: true,
             },
             look => look,
         }
@@ -142,59 +160,39 @@ mod tests {
         panic!("it need not be looked at")
     }
 
-    fn never_syncs() -> bool {
-        panic!("it need not be synced")
-    }
-
     #[test]
     fn a_file_that_was_just_written_waits_for_the_clock() {
         let fresh = Look::at(stamp(5), second(5));
         assert_eq!(fresh, Look::Fresh(stamp(5)));
-        let look = fresh.again(false, second(6), true, || Some(stamp(5)), never_syncs);
+        let look = fresh.again(false, second(6), || Some(stamp(5)));
         assert_eq!(look, settled(5, false));
     }
 
     #[test]
     fn somebody_elses_change_is_not_taken_for_ours() {
-        let look =
-            Look::Fresh(stamp(5)).again(false, second(8), true, || Some(stamp(6)), never_syncs);
+        let look = Look::Fresh(stamp(5)).again(false, second(8), || Some(stamp(6)));
         assert_eq!(look, Look::Unknown);
         // Once settled it is not looked at again: at the next start it will not look as recorded.
         let known = settled(5, false);
-        assert_eq!(
-            known.again(false, second(8), true, never_looks, never_syncs),
-            known
-        );
+        assert_eq!(known.again(false, second(8), never_looks), known);
     }
 
     #[test]
     fn what_we_write_is_looked_at_anew() {
-        let look = settled(5, true).again(true, second(9), true, || Some(stamp(8)), never_syncs);
+        let look = settled(5, true).again(true, second(9), || Some(stamp(8)));
         assert_eq!(look, settled(8, false));
-        let gone = settled(5, true).again(true, second(9), true, || None, never_syncs);
+        let gone = settled(5, true).again(true, second(9), || None);
         assert_eq!(gone, Look::Unknown);
     }
 
     #[test]
     fn a_file_is_synced_when_it_has_been_at_rest_or_nothing_else_vouches_for_it() {
         let known = settled(5, false);
-        assert_eq!(
-            known.again(false, second(64), true, never_looks, never_syncs),
-            known
-        );
-        assert_eq!(
-            known.again(false, second(66), true, never_looks, || true),
-            settled(5, true)
-        );
-        assert_eq!(
-            known.again(false, second(66), true, never_looks, || false),
-            known
-        );
-        assert_eq!(
-            known.again(false, second(6), false, never_looks, || true),
-            settled(5, true)
-        );
-        assert!(known.is_pending() && !settled(5, true).is_pending());
+        assert!(!known.is_worth_a_sync(second(64), true));
+        assert!(known.is_worth_a_sync(second(66), true));
+        assert!(known.is_worth_a_sync(second(6), false));
+        assert!(!settled(5, true).is_worth_a_sync(second(66), false));
+        assert!(known.is_pending() && !known.synced().is_pending());
     }
 
     #[test]

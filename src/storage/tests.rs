@@ -427,7 +427,7 @@ proptest! {
             storage.read((index * step) as u64, part).unwrap();
         }
         prop_assert!(back == sample.content);
-        for read in [Storage::read_vectored, read_at_hand] {
+        for read in [Storage::read_verified, read_at_hand] {
             back.fill(0);
             let mut parts: Vec<_> = back.chunks_mut(scatter).map(IoSliceMut::new).collect();
             read(&storage, 0, &mut parts).unwrap();

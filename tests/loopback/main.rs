@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod batches;
+mod changed_content;
 mod crowds;
 mod damaged_content;
 mod demo;
