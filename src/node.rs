@@ -21,7 +21,7 @@ use crate::peer_driver::{Ceilings, Door, Doors};
 use crate::publisher::Publisher;
 use crate::receipt::{AnnounceReceipt, Announcer, KeptAnnounce};
 use crate::selection::Selection;
-use crate::session::{Begin, Command, INBOX, Opening, Session};
+use crate::session::{Begin, Command, INBOX, Manner, Opening, Session};
 use crate::state::StateDir;
 use crate::storage::Storage;
 use crate::throttle::Throttles;
@@ -111,7 +111,7 @@ struct Inner {
     state: Option<Arc<StateDir>>,
     throttles: Throttles,
     ceilings: Ceilings,
-    torrent_connections: usize,
+    manner: Manner,
 }
 
 impl Drop for Inner {
@@ -447,7 +447,7 @@ impl Node {
             state: inner.state.clone().filter(|_| !options.temporary),
             lanes,
             ceilings: inner.ceilings.clone(),
-            connections: inner.torrent_connections,
+            manner: inner.manner,
         };
         let doors = inner.doors.clone();
         tokio::spawn(async move {

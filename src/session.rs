@@ -38,7 +38,7 @@ use desk::Desk;
 use discovery::{Discovery, Found};
 use intake::Intake;
 use losses::Losses;
-pub(crate) use opening::{Begin, Command, Opening, Owner};
+pub(crate) use opening::{Begin, Command, Manner, Opening, Owner};
 use pulse::Pulse;
 use ration::Ration;
 use readers::Readers;
@@ -125,7 +125,8 @@ impl Session {
             config: wire::Config {
                 dht_port: (!private).then_some(opening.port),
                 listen_port: Some(opening.port),
-                max_connections: opening.connections,
+                max_connections: opening.manner.connections,
+                super_seeding: opening.manner.super_seeding && !opening.begin.is_download(),
                 ..wire::Config::default()
             },
             rng: StdRng::from_rng(&mut rand::rng()),

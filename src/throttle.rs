@@ -260,16 +260,23 @@ pub(crate) struct Purse {
 }
 
 impl Purse {
-    /// How many of so many bytes may be moved now: all of them where nothing is limited. If none may, they are asked for, and
-    /// [`Purse::filled`] tells when to look again.
-    pub(crate) fn afford(&self, bytes: u64) -> u64 {
+    /// How many of so many bytes may be moved now: all of them where nothing is limited. If none may, they are asked for with those `behind` them, and
+    /// [`Purse::filled`] tells when to look again. Whoever asked for little at a time would get less than those who are many.
+    pub(crate) fn afford(&self, bytes: u64, behind: impl FnOnce() -> u64) -> u64 {
         if !self.lane.is_limited() {
             return bytes;
         }
         if self.left() == 0 {
-            self.ask(bytes);
+            self.ask(bytes + behind());
         }
         self.left().min(bytes)
+    }
+
+    /// There is nothing to move: what is left is for others.
+    pub(crate) fn give_back(&self) {
+        if self.left() > 0 {
+            self.leave();
+        }
     }
 
     /// Whether anything has to be asked for.
@@ -305,6 +312,15 @@ impl Purse {
         self.claim.0.arrived.notified().await;
     }
 
+    /// Wants nothing, and leaves nothing unused.
+    fn leave(&self) {
+        let unused = self.take();
+        let Part { throttle, id, .. } = &*self.lane.0;
+        let mut state = throttle.0.state();
+        state.shaper.leave(*id, &self.claim, unused);
+        throttle.0.grant(state);
+    }
+
     fn left(&self) -> u64 {
         self.claim.0.bytes.load(Ordering::Relaxed)
     }
@@ -312,10 +328,6 @@ impl Purse {
 
 impl Drop for Purse {
     fn drop(&mut self) {
-        let unused = self.take();
-        let Part { throttle, id, .. } = &*self.lane.0;
-        let mut state = throttle.0.state();
-        state.shaper.leave(*id, &self.claim, unused);
-        throttle.0.grant(state);
+        self.leave();
     }
 }

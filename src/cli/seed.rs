@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::task::{self, JoinSet};
 use trackless::{CreateOptions, Node, Torrent};
 use wire::{HostPort, Info, InfoHash, Metainfo};
@@ -46,6 +47,10 @@ pub(crate) struct Arguments {
         hide_env_values = true
     )]
     data: Option<PathBuf>,
+    /// Show each peer one piece at a time, and the next one when that has been seen elsewhere: for the first seed of a torrent, if its way out
+    /// is narrow.
+    #[arg(long = "super", env = "TRACKLESS_SUPER", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    super_seeding: bool,
     #[command(flatten)]
     check: CheckArguments,
     #[command(flatten)]
@@ -59,7 +64,10 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     let nodes: Vec<HostPort> = offers.iter().flat_map(Offer::nodes).cloned().collect();
     let mut interrupt = Interrupt::listen()?;
     // The node finds its way into the DHT while the files are hashed.
-    let builder = arguments.network.builder(&nodes, Role::Participant);
+    let mut builder = arguments.network.builder(&nodes, Role::Participant);
+    if arguments.super_seeding {
+        builder = builder.super_seeding();
+    }
     let node = network::start(arguments.transfer.limit(builder), output).await?;
     for torrent in offers.iter().filter_map(Offer::info_hash) {
         arguments.check.apply(&node, torrent).await;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::{Inner, Node};
 use crate::dht_driver::{Dht, Setup};
 use crate::peer_driver::{Ceilings, Doors, listen};
+use crate::session::Manner;
 use crate::state::StateDir;
 use crate::throttle::Throttles;
 use crate::{Error, Limits, platform, sockets};
 
-/// Connections of a node and of a torrent, if nothing is said.
+/// Connections of a node, if nothing is said.
 const CONNECTIONS: usize = 2000;
-const TORRENT_CONNECTIONS: usize = 100;
 /// What a node needs of the system's descriptors beside connections and files.
 const OTHER_DESCRIPTORS: u64 = 300;
 
@@ -30,7 +30,7 @@ pub struct Builder {
     pace: Option<NonZeroU16>,
     limits: Limits,
     connections: Option<usize>,
-    torrent_connections: Option<usize>,
+    manner: Manner,
 }
 
 impl Builder {
@@ -98,7 +98,15 @@ impl Builder {
     /// Connections of one torrent: 100 if nothing is said.
     #[must_use]
     pub fn torrent_connections(mut self, most: usize) -> Self {
-        self.torrent_connections = Some(most);
+        self.manner.connections = most;
+        self
+    }
+
+    /// Shows each peer one piece at a time of what [`Node::seed`] serves, and the next one when that has been seen elsewhere: for the first seed of a torrent, if its way out is
+    /// narrow. It sends little more than one copy until there are others; the peers take longer where it was not the bottleneck. BEP 16.
+    #[must_use]
+    pub fn super_seeding(mut self) -> Self {
+        self.manner.super_seeding = true;
         self
     }
 
@@ -160,7 +168,7 @@ impl Builder {
                 state,
                 throttles: Throttles::start(self.limits),
                 ceilings,
-                torrent_connections: self.torrent_connections.unwrap_or(TORRENT_CONNECTIONS),
+                manner: self.manner,
             }),
             dht,
         })

@@ -158,13 +158,22 @@ impl Writer {
         loop {
             self.advance_queue()?;
             let Some(current) = &self.current else {
+                if self.uploads.is_empty() && self.reading.is_none() {
+                    self.purse.give_back();
+                }
                 return Ok(());
             };
             let bytes = current.bytes();
+            let behind = || {
+                self.uploads
+                    .iter()
+                    .map(|block| u64::from(block.length))
+                    .sum()
+            };
             let rest = &bytes[self.written..];
             let next = match current {
                 Item::Messages(_) => rest,
-                Item::Run(_) => &rest[..self.purse.afford(rest.len() as u64) as usize],
+                Item::Run(_) => &rest[..self.purse.afford(rest.len() as u64, behind) as usize],
             };
             if next.is_empty() {
                 self.held = true;

@@ -91,8 +91,25 @@ pub(crate) struct Opening {
     pub(crate) state: Option<Arc<StateDir>>,
     pub(crate) lanes: Lanes,
     pub(crate) ceilings: Ceilings,
-    /// Connections that this torrent may have.
+    pub(crate) manner: Manner,
+}
+
+/// How each torrent of a node is served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Connections that it may have.
     pub(crate) connections: usize,
+    /// BEP 16, if it is there at the beginning; not for what is fetched.
+    pub(crate) super_seeding: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Manner {
+            connections: 100,
+            super_seeding: false,
+        }
+    }
 }
 
 /// The session's ends of the channels to the torrent's owner.

@@ -1,6 +1,8 @@
 //! Peers that come to a seed: it hangs up on them, stays, and serves whoever means well.
 
 use std::io;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::{Block, Conversation, Desk, assert_same, id, noise};
 
@@ -94,4 +96,80 @@ fn a_seed_hangs_up_on_whoever_misbehaves_and_serves_the_others() {
     get.assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
     drop((silent, idle));
+}
+
+#[test]
+fn those_who_request_without_end_and_read_nothing_keep_nobody_waiting() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(42, 8 << 20));
+    let sample = desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    let address = seed.address();
+    let info_hash = *sample.info.hash().as_bytes();
+
+    let deaf: Vec<_> = (0..4)
+        .map(|_| {
+            let mut conversation = Conversation::with(&address);
+            let first = Block::new(0, 0, 16_384);
+            request(&mut conversation, info_hash, first).unwrap();
+            for number in 0..20_000 {
+                let block = Block::new(number % sample.pieces(), 0, 16_384);
+                // Whoever goes on where nothing more is taken is hung up on.
+                if conversation.send(id::REQUEST, &block.to_bytes()).is_err() {
+                    break;
+                }
+            }
+            conversation
+        })
+        .collect();
+    let get = desk.run(&["get", &sample.info_hash(), "--peer", &address, "-o", "out"]);
+    get.assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+    assert!(seed.is_alive());
+    drop(deaf);
+}
+
+#[test]
+fn one_that_resets_the_connection_while_it_is_served() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(43, 600_000));
+    let sample = desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    let address = seed.address();
+    let info_hash = *sample.info.hash().as_bytes();
+    for _ in 0..10 {
+        let mut conversation = Conversation::with(&address);
+        for piece in 0..10 {
+            let block = Block::new(piece, 0, 16_384);
+            if piece == 0 {
+                request(&mut conversation, info_hash, block).unwrap();
+            } else {
+                conversation.send(id::REQUEST, &block.to_bytes()).unwrap();
+            }
+        }
+        while conversation.receive().unwrap().0 != id::PIECE {}
+        conversation.reset();
+    }
+    let get = desk.run(&["get", &sample.info_hash(), "--peer", &address, "-o", "out"]);
+    get.assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+    assert!(seed.is_alive());
+}
+
+#[test]
+fn a_handshake_that_trickles_is_not_waited_for() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(44, 100_000));
+    let sample = desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    let mut conversation = Conversation::with(&seed.address());
+    let mut handshake = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
+    handshake.extend(sample.info.hash().as_bytes());
+    // One byte a second: it would take a minute.
+    let trickled = handshake.iter().take(30).take_while(|&&byte| {
+        thread::sleep(Duration::from_secs(1));
+        conversation.send_raw(&[byte]).is_ok()
+    });
+    let trickled = trickled.count();
+    assert!(trickled < 30, "it is listened to for {trickled} s");
 }

@@ -1,6 +1,8 @@
 //! Peers that a download comes upon: it survives them, and ends with the right bytes from an honest seed.
 
 use std::io;
+use std::net::TcpListener;
+use std::thread;
 
 use crate::support::{
     Block, Conversation, Desk, Ended, FakePeer, Gate, Relay, Sample, assert_same, id, noise,
@@ -275,4 +277,100 @@ fn one_that_hangs_up_at_once_and_again() {
         |_, _| Err(io::ErrorKind::ConnectionAborted.into()),
         Answer::GoesOn,
     );
+}
+
+#[test]
+fn one_that_sends_every_block_twice() {
+    download_beside(
+        |conversation, sample| {
+            greet_as_seed(conversation)?;
+            for _ in 0..4 {
+                let block = next_request(conversation)?;
+                conversation.serve(sample, block)?;
+                conversation.serve(sample, block)?;
+            }
+            Ok(())
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_sends_the_same_block_without_end() {
+    download_beside(
+        |conversation, sample| {
+            greet_as_seed(conversation)?;
+            let block = next_request(conversation)?;
+            for _ in 0..200 {
+                conversation.serve(sample, block)?;
+            }
+            Ok(())
+        },
+        Answer::HangsUp,
+    );
+}
+
+#[test]
+fn one_that_never_unchokes() {
+    download_beside(
+        |conversation, _| {
+            conversation.greet()?;
+            conversation.send(id::HAVE_ALL, &[])?;
+            while conversation.receive()?.0 != id::INTERESTED {}
+            Ok(())
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_sends_a_block_a_byte_at_a_time() {
+    download_beside(
+        |conversation, sample| {
+            greet_as_seed(conversation)?;
+            let Block { piece, offset, .. } = next_request(conversation)?;
+            let head = [0, 0, 0x40, 9, id::PIECE];
+            conversation.send_raw(&head)?;
+            conversation.send_raw(&[piece, offset].map(u32::to_be_bytes).concat())?;
+            for byte in sample.block(piece, offset, 5) {
+                conversation.send_raw(&[*byte])?;
+            }
+            Ok(())
+        },
+        Answer::GoesOn,
+    );
+}
+
+#[test]
+fn one_that_resets_the_connection_in_the_middle_of_a_block() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", noise(31, 600_000));
+    let sample = desk.torrent("share/film.mkv");
+    let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
+    let honest = Relay::to(&seed.address());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let culprit = listener.local_addr().unwrap().to_string();
+    let has_reset = Gate::default();
+    let told = has_reset.clone();
+    let resetting = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut conversation = Conversation::over(stream);
+        greet_as_seed(&mut conversation).unwrap();
+        let Block { piece, offset, .. } = next_request(&mut conversation).unwrap();
+        conversation.send_raw(&[0, 0, 0x40, 9, id::PIECE]).unwrap();
+        let head = [piece, offset].map(u32::to_be_bytes).concat();
+        conversation.send_raw(&head).unwrap();
+        conversation
+            .send_raw(sample.block(piece, offset, 8_000))
+            .unwrap();
+        conversation.reset();
+        told.open();
+    });
+    let peers = ["--peer", &culprit, "--peer", &honest.address()];
+    let get = desk.start(&[&["get", "film.mkv.torrent", "-o", "out"][..], &peers].concat());
+    assert!(has_reset.pass(), "the peer was not spoken to");
+    honest.open();
+    get.end().assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+    resetting.join().unwrap();
 }

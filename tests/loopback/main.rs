@@ -30,6 +30,7 @@ mod resuming;
 mod selection;
 mod several_addresses;
 mod streaming;
+mod super_seeds;
 mod support;
 mod surveys;
 mod unreachable_network;

@@ -75,6 +75,24 @@ pub(crate) fn while_fetching(
     served
 }
 
+/// The peers to serve from now on, at most `slots`, while seeding: those that take fastest, and in the last slot each its turn.
+pub(crate) fn fastest_while_seeding(
+    now: Duration,
+    slots: usize,
+    mut candidates: Vec<Candidate>,
+) -> Vec<Link> {
+    candidates.sort_by_key(|candidate| (Reverse(candidate.rate), candidate.since, candidate.link));
+    let takers = candidates
+        .iter()
+        .take(slots.saturating_sub(1))
+        .take_while(|candidate| candidate.unchoked && candidate.rate > 0)
+        .count();
+    let others = candidates.split_off(takers);
+    let mut served: Vec<Link> = candidates.iter().map(|taker| taker.link).collect();
+    served.extend(while_seeding(now, slots.saturating_sub(takers), others));
+    served
+}
+
 /// The peers to serve from now on, at most `slots`, while seeding: each its turn, a second one of the same host after the first of all others, the one
 /// that takes fastest first.
 pub(crate) fn while_seeding(
@@ -272,6 +290,36 @@ mod tests {
                 .iter()
                 .all(|&rounds| (24..=36).contains(&rounds)),
             "unfair: {served_rounds:?}"
+        );
+    }
+
+    #[test]
+    fn a_seed_that_prefers_the_fastest_keeps_them_and_gives_everybody_a_turn() {
+        let mut peers: Vec<_> = (0..9).map(|link| candidate(link, 0)).collect();
+        let mut served_rounds = [0u32; 9];
+        for round in 0..90 {
+            let now = ROUND * round;
+            let served = fastest_while_seeding(now, 3, peers.clone());
+            assert_eq!(served.len(), 3);
+            serve(now, &mut peers, &served);
+            for peer in &mut peers {
+                peer.rate = match (peer.unchoked, peer.link.0) {
+                    (false, _) => 0,
+                    (true, 0 | 1) => 1_000_000,
+                    (true, _) => 10_000,
+                };
+            }
+            for link in served {
+                served_rounds[link.0 as usize] += 1;
+            }
+        }
+        assert!(
+            served_rounds[..2].iter().all(|&rounds| rounds > 80),
+            "{served_rounds:?}"
+        );
+        assert!(
+            served_rounds[2..].iter().all(|&rounds| rounds >= 9),
+            "{served_rounds:?}"
         );
     }
 

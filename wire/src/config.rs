@@ -1,6 +1,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// Whom a seed serves when more want to be served than can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SeedChoice {
+    /// Each in turn, half a minute at a time. Nobody waits for ever, and nobody gains by being near.
+    #[default]
+    RoundRobin,
+    /// Those that take fastest, and one more in turn: the content spreads sooner where those who take fast give fast too.
+    FastestUpload,
+}
+
 /// What a torrent may use, and what it tells its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -14,6 +24,8 @@ pub struct Config {
     pub unchoke_slots: usize,
     /// Peers served at once, at most, where `unchoke_slots` of them leave a part of the way out unused.
     pub max_unchoke_slots: usize,
+    /// Whom to serve while we have everything.
+    pub seed_choice: SeedChoice,
     /// While we have everything, each peer is shown one piece at a time, and the next when that has been seen elsewhere. For the first seed of a
     /// torrent, if its way out is narrow. BEP 16.
     pub super_seeding: bool,
@@ -45,6 +57,7 @@ impl Default for Config {
             max_known_peers: 2000,
             unchoke_slots: 8,
             max_unchoke_slots: 64,
+            seed_choice: SeedChoice::RoundRobin,
             super_seeding: false,
             max_outstanding: 512,
             max_queued_uploads: 1000,

@@ -59,7 +59,7 @@ mod utp;
 pub use allowed_fast::allowed_fast_set;
 pub use bitfield::{Bitfield, BitfieldError};
 pub use close_reason::CloseReason;
-pub use config::Config;
+pub use config::{Config, SeedChoice};
 pub use extension::{ExtensionError, ExtensionHandshake, ExtensionIds};
 pub use file_set::{FileSet, FileSetError};
 pub use frame::{Frame, FrameError, MAX_EXTENDED, MAX_PAYLOAD, decode_frame};

@@ -4,6 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 use super::{Gate, PATIENCE, Sample};
 
@@ -180,6 +183,12 @@ impl Conversation {
     /// Dials somebody who listens.
     pub(crate) fn with(address: &str) -> Self {
         Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Ends it without a word: what is on its way is lost, and the other side hears of an error.
+    pub(crate) fn reset(self) {
+        let socket = SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {

@@ -9,7 +9,7 @@ use crate::choker::{self, Candidate, ROUND};
 use crate::connection::Connection;
 use crate::host::Host;
 use crate::rate::ROLLING;
-use crate::{Bitfield, Block, CloseReason, Link, Message, allowed_fast_set};
+use crate::{Bitfield, Block, CloseReason, Link, Message, SeedChoice, allowed_fast_set};
 
 /// Pieces that a choked peer may request, at most. BEP 6 names ten.
 const ALLOWED_FAST: u32 = 10;
@@ -103,10 +103,11 @@ impl Torrent {
             context.config.max_unchoke_slots,
             self.upload_rates(context.now),
         );
-        let served = if seeding {
-            choker::while_seeding(context.now, self.slots, candidates)
-        } else {
-            choker::while_fetching(context.now, self.slots, candidates, context.rng)
+        let slots = self.slots;
+        let served = match context.config.seed_choice {
+            _ if !seeding => choker::while_fetching(now, slots, candidates, context.rng),
+            SeedChoice::RoundRobin => choker::while_seeding(now, slots, candidates),
+            SeedChoice::FastestUpload => choker::fastest_while_seeding(now, slots, candidates),
         };
         for (&link, connection) in &mut self.connections {
             // It may go on taking nothing, and competes again when it takes something.

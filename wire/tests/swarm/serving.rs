@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use wire::{CloseReason, Config};
+use wire::{CloseReason, Config, SeedChoice};
 
 use crate::network::{Joining, Swarm};
 
@@ -30,6 +30,53 @@ fn a_seed_with_one_slot_serves_everybody_in_turn() {
     );
     assert_eq!(sent.len(), 4);
     assert!(least * 3 > most * 2, "unfair: {sent:?}");
+}
+
+#[test]
+fn a_seed_that_prefers_the_fastest_serves_the_slow_too() {
+    let mut swarm = Swarm::new(512, 1 << 20);
+    let config = Config {
+        unchoke_slots: 3,
+        max_unchoke_slots: 3,
+        seed_choice: SeedChoice::FastestUpload,
+        ..Config::default()
+    };
+    let seed = swarm.join(Joining {
+        bytes_per_second: 200e3,
+        config,
+        ..swarm.seed()
+    });
+    let leechers: Vec<_> = (0..8).map(|_| swarm.join(Joining::leecher())).collect();
+    for &leecher in &leechers {
+        swarm.introduce(leecher, &[seed]);
+    }
+    swarm.run_for(Duration::from_secs(600));
+    let sent: Vec<_> = swarm.nodes[seed].sent_to.values().copied().collect();
+    assert_eq!(sent.len(), 8, "somebody was never served: {sent:?}");
+}
+
+#[test]
+fn two_who_dial_each_other_end_with_one_connection() {
+    let mut swarm = Swarm::new(16, 256 << 10);
+    let pair = [(); 2].map(|()| swarm.join(Joining::leecher()));
+    let seed = swarm.join(swarm.seed());
+    for node in pair {
+        swarm.introduce(node, &pair);
+        swarm.introduce(node, &[seed]);
+    }
+    swarm.run_for(Duration::from_secs(2));
+    for node in pair {
+        assert!(swarm.is_finished(node));
+    }
+    let mut swarm = Swarm::new(16, 256 << 10);
+    let pair = [(); 2].map(|()| swarm.join(Joining::leecher()));
+    for node in pair {
+        swarm.introduce(node, &pair);
+    }
+    swarm.run_for(Duration::from_secs(120));
+    for node in pair {
+        assert_eq!(swarm.nodes[node].torrent.progress(swarm.now).connected, 1);
+    }
 }
 
 #[test]
