@@ -110,8 +110,18 @@ impl Session {
     /// The disk is ready for what was chosen.
     pub(super) fn chosen(&mut self) {
         self.standing.moved();
+        let was_done = self.is_done();
         self.prioritise();
+        if was_done && self.is_done() {
+            // To the engine that is no news; to whoever chose it is.
+            self.finish();
+        }
         self.choose_anew();
+    }
+
+    /// Nothing that is wanted is missing.
+    fn is_done(&self) -> bool {
+        self.engine.progress(self.epoch.elapsed()).bytes_missing == 0
     }
 
     /// Tells the engine which pieces are wanted.

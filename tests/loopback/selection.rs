@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Desk, FakePeer, Running, Sample, noise};
+use tokio::time::timeout;
+use trackless::{Error, Event, GetOptions, Node, Torrent};
+use wire::FileSet;
+
+use crate::support::{Desk, FakePeer, Gate, PATIENCE, Running, Sample, noise};
 
 /// Files whose borders lie within pieces: none begins where a piece does.
 const FILES: [(&str, u64, usize); 5] = [
@@ -200,4 +204,70 @@ fn nothing_of_the_other_files_is_asked_for() {
     ];
     desk.run(&get).assert_done();
     assert_only(&desk.path("out"), &[2]);
+}
+
+/// Waits until everything that is wanted is there.
+async fn done(torrent: &mut Torrent) -> u64 {
+    let done = async {
+        while let Some(event) = torrent.next().await {
+            if let Event::Done { bytes, .. } = event {
+                return bytes;
+            }
+        }
+        panic!("the torrent has ended");
+    };
+    timeout(PATIENCE, done).await.expect("it takes too long")
+}
+
+/// What was begun when it was wanted no more is gone on with when it is wanted again.
+#[tokio::test]
+async fn a_running_torrent_can_be_told_to_fetch_something_else() {
+    let desk = Desk::new();
+    for (path, seed, length) in FILES {
+        desk.write(format!("share/{path}"), noise(seed, length));
+    }
+    // Pieces of several blocks, so that some are begun and not whole.
+    let create = [
+        "create",
+        "share/album",
+        "-o",
+        "album.torrent",
+        "--piece-length",
+        "64K",
+    ];
+    desk.run(&create).assert_code(0);
+    let sample = Sample::read(&desk.path("album.torrent"), &desk.path("share/album"));
+    let gate = Gate::default();
+    let peer = FakePeer::seeding_until(&sample, 3, &gate);
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let node = Node::builder().listen(loopback).start().await.unwrap();
+    let options = GetOptions {
+        directory: desk.path("out"),
+        peers: vec![peer.socket_address()],
+        ..GetOptions::default()
+    };
+    let mut torrent = node.get(sample.info.hash(), options).await.unwrap();
+    let begun = async {
+        while torrent.progress().downloaded < 3 * 16_384 {
+            torrent.next().await.expect("the torrent goes on");
+        }
+    };
+    timeout(PATIENCE, begun).await.expect("three blocks come");
+
+    torrent.select(FileSet::from_iter([4])).await.unwrap();
+    gate.open();
+    assert_eq!(done(&mut torrent).await, 3_000);
+    let nothing = torrent.select(FileSet::from_iter([5])).await;
+    assert!(
+        matches!(nothing, Err(Error::NothingWanted { files: 5, .. })),
+        "{nothing:?}"
+    );
+    torrent.select(FileSet::from_iter([1, 4])).await.unwrap();
+    assert_eq!(done(&mut torrent).await, 73_000);
+    torrent.select(FileSet::all()).await.unwrap();
+    assert_eq!(done(&mut torrent).await, 323_006);
+    assert_only(&desk.path("out"), &[1, 2, 3, 4, 5]);
+    assert!(!part_file(&desk, &sample, "out").exists());
+    assert_eq!(torrent.progress().missing, 0);
+    torrent.stop().await;
 }

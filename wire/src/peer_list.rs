@@ -28,8 +28,10 @@ enum State {
         since: Duration,
     },
     Connected,
-    /// Nothing to be had there: this node itself, another seed, a second address of a connected peer.
+    /// Nothing to be had there: this node itself, a second address of a connected peer.
     Avoided,
+    /// Nothing to be had there while we fetch nothing: another seed.
+    Resting,
 }
 
 #[derive(Debug)]
@@ -183,7 +185,7 @@ impl PeerList {
             if useful {
                 known.failures = 0;
             }
-            if known.state != State::Avoided {
+            if !matches!(known.state, State::Avoided | State::Resting) {
                 self.failed(now, address);
             }
         }
@@ -192,6 +194,21 @@ impl PeerList {
     /// Does not dial the address again, without holding anything against it.
     pub(crate) fn avoid(&mut self, address: SocketAddr) {
         self.set(address, State::Avoided);
+    }
+
+    /// Does not dial the address before there is [something to fetch](Self::wake) again.
+    pub(crate) fn rest(&mut self, address: SocketAddr) {
+        self.set(address, State::Resting);
+    }
+
+    /// There is something to fetch again: who had nothing else for us can be dialled.
+    pub(crate) fn wake(&mut self, now: Duration) {
+        let resting = self.known.iter();
+        let resting = resting.filter(|(_, known)| known.state == State::Resting);
+        let resting: Vec<_> = resting.map(|(&address, _)| address).collect();
+        for address in resting {
+            self.set(address, State::Waiting { not_before: now });
+        }
     }
 
     pub(crate) fn ban(&mut self, address: SocketAddr) {
@@ -288,7 +305,7 @@ impl PeerList {
             State::Connected => {
                 self.connected.remove(&address);
             }
-            State::Avoided => {}
+            State::Avoided | State::Resting => {}
         }
         known.state = state;
         match state {
@@ -301,7 +318,7 @@ impl PeerList {
             State::Connected => {
                 self.connected.insert(address);
             }
-            State::Avoided => {}
+            State::Avoided | State::Resting => {}
         }
     }
 }

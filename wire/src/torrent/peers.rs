@@ -186,15 +186,14 @@ impl Torrent {
 
     /// A peer that we dialled is not dialled again, unless it was only the moment that was wrong.
     fn turned_away(&mut self, address: SocketAddr, reason: &CloseReason) {
-        if !matches!(
-            reason,
+        match reason {
             CloseReason::TooManyConnections
-                | CloseReason::TooMuchNews
-                | CloseReason::Duplicate
-                | CloseReason::Silent { .. }
-                | CloseReason::UnrequestedBlocks
-        ) {
-            self.peers.avoid(address);
+            | CloseReason::TooMuchNews
+            | CloseReason::Duplicate
+            | CloseReason::Silent { .. }
+            | CloseReason::UnrequestedBlocks => {}
+            CloseReason::NothingToExchange => self.peers.rest(address),
+            _ => self.peers.avoid(address),
         }
     }
 

@@ -40,7 +40,10 @@ impl Torrent {
         }
         match (was_finished, self.is_finished()) {
             (false, true) => self.finished(context),
-            (true, false) => self.tell_upload_only(context),
+            (true, false) => {
+                self.tell_upload_only(context);
+                self.peers.wake(context.now);
+            }
             _ => {}
         }
         self.express_interest(context);

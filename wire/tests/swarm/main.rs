@@ -5,6 +5,7 @@ mod hostile;
 mod limits;
 mod metadata;
 mod network;
+mod selection;
 mod serving;
 mod urgency;
 mod wishes;

@@ -9,7 +9,8 @@ use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use wire::{
     Allowance, Bitfield, Block, CloseReason, Config, Direction, Event, Frame, Handshake, Info,
-    InfoBuilder, InfoHash, Input, Link, Message, PeerId, Reserved, Source, Torrent, decode_frame,
+    InfoBuilder, InfoHash, Input, Link, Message, PeerId, Priority, Reserved, Source, Torrent,
+    decode_frame,
 };
 
 use super::wishes::{Wish, Wishes};
@@ -208,6 +209,11 @@ impl Swarm {
     /// Says how much a node may request.
     pub(crate) fn allow(&mut self, node: usize, allowance: Allowance) {
         self.act(node, Input::Allowance(allowance), None);
+    }
+
+    /// The node wants the pieces as much as is said.
+    pub(crate) fn want(&mut self, node: usize, priorities: &[Priority]) {
+        self.act(node, Input::Prioritize(priorities), None);
     }
 
     /// The node needs these pieces next.
