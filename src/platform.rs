@@ -206,7 +206,7 @@ pub(crate) fn file_number(metadata: &Metadata) -> u64 {
     }
 }
 
-/// Whether a file that is open has no name any more.
+/// Whether a file that is open has no name any more, as its file system counts them.
 pub(crate) fn is_removed(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     {

@@ -1,7 +1,7 @@
 mod part_file;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -317,20 +317,32 @@ impl Files {
         let Some(entry) = self.layout.files().get(index) else {
             return Ok(None);
         };
-        let path = self.path(entry);
-        let look = |file: &File| {
-            file.metadata()
-                .map_err(|error| StorageError::from_io("look at", &path, error))
-        };
-        let mut found = look(&*self.reader(index, entry)?)?;
-        if platform::is_removed(&found) {
+        let mut found = self.look_at(&*self.reader(index, entry)?, entry)?;
+        if self.is_gone(entry, &found)? {
+            // Perhaps another one stands in its place.
             self.handles().recent.pop(&index);
-            found = look(&*self.reader(index, entry)?)?;
-        }
-        if platform::is_removed(&found) {
-            return Err(StorageError::Missing { path });
+            found = self.look_at(&*self.reader(index, entry)?, entry)?;
+            if self.is_gone(entry, &found)? {
+                let path = self.path(entry);
+                return Err(StorageError::Missing { path });
+            }
         }
         Ok(FileStamp::of(&found))
+    }
+
+    fn look_at(&self, file: &File, entry: &FileEntry) -> Result<Metadata, StorageError> {
+        file.metadata()
+            .map_err(|error| StorageError::from_io("look at", &self.path(entry), error))
+    }
+
+    /// Whether a file that is open was removed. Some file systems do not count names.
+    fn is_gone(&self, entry: &FileEntry, opened: &Metadata) -> Result<bool, StorageError> {
+        if !platform::is_removed(opened) {
+            return Ok(false);
+        }
+        let number = platform::file_number(opened);
+        let found = confinement::find(&self.directory, &entry.path)?;
+        Ok(found.is_none_or(|found| platform::file_number(&found) != number))
     }
 
     /// Where a file is, or goes.
@@ -351,17 +363,12 @@ impl Files {
         index: usize,
         entry: &FileEntry,
     ) -> Result<(), StorageError> {
-        let path = self.path(entry);
-        let file = self.writer(index, entry)?;
-        let is_there = confinement::find(&self.directory, &entry.path)?.is_some();
-        let opened = file
-            .metadata()
-            .map_err(|error| StorageError::from_io("look at", &path, error))?;
-        if is_there && !platform::is_removed(&opened) {
-            Ok(())
-        } else {
-            Err(StorageError::Missing { path })
+        let opened = self.look_at(&*self.writer(index, entry)?, entry)?;
+        if self.is_gone(entry, &opened)? {
+            let path = self.path(entry);
+            return Err(StorageError::Missing { path });
         }
+        Ok(())
     }
 
     /// Closes one file, its lock included.
@@ -444,10 +451,7 @@ impl Files {
             .truncate(false)
             .open(&path)
             .map_err(|error| self.explain(StorageError::from_io("create", &path, error)))?;
-        let opened = file
-            .metadata()
-            .map_err(|error| StorageError::from_io("look at", &path, error))?;
-        let number = platform::file_number(&opened);
+        let number = platform::file_number(&self.look_at(&file, entry)?);
         self.handles().numbers.entry(index).or_insert(number);
         Ok(self.keep(index, file, true))
     }

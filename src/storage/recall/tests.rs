@@ -207,6 +207,36 @@ fn a_file_in_whose_place_another_one_stands_is_not_vouched_for() {
     ));
 }
 
+/// The part file, which has what the pieces at the borders of a chosen file need of its neighbours, is not vouched for: bytes move in and out of it.
+#[test]
+fn what_lies_in_the_part_file_is_always_read() {
+    let download = Download::new();
+    let only_b = || wire::FileSet::from_iter([1]);
+    let storage = download.storage();
+    storage.select(only_b());
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    for piece in [2, 3, 4] {
+        download.write(&storage, piece);
+        have.set(piece);
+    }
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    drop(storage);
+
+    let storage = download.storage();
+    storage.select(only_b());
+    storage.prepare().unwrap();
+    let found = check(&storage, Some(&record));
+    assert_eq!(found.have.iter_ones().collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(found.known, 2);
+    drop(storage);
+
+    // Now everything is wanted, and what the part file has is brought in.
+    let record = download.fetch(Some(&record), &[0, 1, 5, 6, 7]);
+    assert_eq!(download.found(&record), (all(), 0));
+}
+
 #[test]
 fn a_record_of_another_run_of_the_machine_counts_for_what_the_disk_has() {
     let download = Download::new();
