@@ -12,7 +12,7 @@ use crate::findings::SwarmFindings;
 use crate::invariant::Breach;
 use crate::network::Network;
 use crate::population::Population;
-use crate::swarm::{Role, Swarm, SwarmBreach, virtual_torrent};
+use crate::swarm::{Policy, Role, Swarm, SwarmBreach, virtual_torrent};
 use crate::world::{Goal, Note, World};
 use crate::{Digest, Micros, Plan, SwarmPlan};
 
@@ -59,7 +59,8 @@ impl Fetch {
         }
         let info = virtual_torrent(plan.swarm.length, plan.swarm.piece_length as u32);
         let info_hash = Id::new(*info.hash().as_bytes());
-        let swarm = Swarm::new(Arc::clone(network), plan.seed, info);
+        let swarm =
+            Swarm::new(Arc::clone(network), plan.seed, info).living_by(Policy::of(&plan.swarm));
         let swarm = if is_checked { swarm } else { swarm.unchecked() };
         let begins = plan.settle.as_micros() as Micros;
         let mut draw = network.generator("fetch");

@@ -55,13 +55,13 @@ pub use network::{Fate, Matrix, MatrixError, Micros, Nat, Network, address};
 pub use occurrence::Occurrence;
 pub use plan::{
     BandwidthPlan, Buckets, CrowdPlan, Dependence, DhtPlan, EnemyPlan, Key, LatencyPlan, LifePlan,
-    LossPlan, NatPlan, NetworkPlan, PartitionPlan, Plan, PlanError, Quantity, Start, SwarmPlan,
-    WorkloadPlan, keys, plans,
+    LossPlan, NatPlan, NetworkPlan, PartitionPlan, PieceOrder, Plan, PlanError, Quantity,
+    SeedChoice, Start, SwarmPlan, WorkloadPlan, keys, plans,
 };
 pub use report::{
     Circumstances, Comparison, Cost, Figures, Manifest, ManifestError, Report, lookups_csv,
     nodes_csv, timeseries_csv,
 };
-pub use swarm::{Manner, Paths, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
+pub use swarm::{Manner, Paths, Policy, Role, Swarm, SwarmBreach, SwarmTraffic, virtual_torrent};
 pub use watch::{Seen, Sight, Watch};
 pub use world::{Codec, Found, Goal, Means, Note, World};

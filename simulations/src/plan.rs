@@ -35,7 +35,7 @@ pub use life::{CrowdPlan, LifePlan};
 pub use nat::{Dependence, NatPlan};
 pub use network::{BandwidthPlan, LatencyPlan, LossPlan, NetworkPlan, PartitionPlan};
 pub use quantity::Quantity;
-pub use swarm::SwarmPlan;
+pub use swarm::{PieceOrder, SeedChoice, SwarmPlan};
 pub use workload::WorkloadPlan;
 
 /// A whole experiment. `plans/*.toml` are such.

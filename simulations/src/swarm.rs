@@ -9,6 +9,7 @@ mod line;
 mod parcel;
 mod paths;
 mod peer;
+mod policy;
 mod promises;
 mod role;
 mod storage;
@@ -34,6 +35,7 @@ use self::lane::Lane;
 use self::parcel::Parcel;
 pub use self::paths::Paths;
 use self::peer::Peer;
+pub use self::policy::Policy;
 use self::promises::Promises;
 pub use self::role::{Manner, Role};
 use self::tally::Tally;
@@ -57,7 +59,7 @@ pub struct Swarm<P> {
     paths: P,
     seed: u64,
     info: Arc<Info>,
-    config: Config,
+    policy: Policy,
     scheduler: Scheduler<Happening>,
     peers: Vec<Peer>,
     /// The addresses of the peers, which are looked at more often than the peers.
@@ -110,13 +112,13 @@ enum Happening {
 }
 
 impl<P: Paths> Swarm<P> {
-    /// Nobody yet. All peers will live by [`Config::default`]. What is left to chance follows from the seed.
+    /// Nobody yet. All peers will live by [`Policy::default`]. What is left to chance follows from the seed.
     pub fn new(paths: P, seed: u64, info: Arc<Info>) -> Self {
         Self {
             paths,
             seed,
             info,
-            config: Config::default(),
+            policy: Policy::default(),
             scheduler: Scheduler::default(),
             peers: Vec::new(),
             addresses: Vec::new(),
@@ -140,6 +142,17 @@ impl<P: Paths> Swarm<P> {
     pub fn unchecked(mut self) -> Self {
         self.is_checked = false;
         self
+    }
+
+    /// All peers will live by this.
+    #[must_use]
+    pub fn living_by(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    fn config(&self, index: u32) -> &Config {
+        self.policy.of_role(self.peers[index as usize].role)
     }
 
     /// The paths, to change them while the swarm lives.
@@ -166,7 +179,7 @@ impl<P: Paths> Swarm<P> {
             let have = Bitfield::full(self.info.geometry().pieces());
             self.act(index, Input::Start { have });
         } else {
-            self.act(index, Input::Timeout);
+            self.act(index, Input::Order(self.policy.order));
         }
     }
 
@@ -333,9 +346,10 @@ impl<P: Paths> Swarm<P> {
             return;
         }
         let mut wishes = std::mem::take(&mut self.wishes);
+        let config = self.policy.of_role(peer.role);
         let deadline = peer
             .torrent
-            .handle(&self.config, now, &mut peer.rng, input, &mut wishes);
+            .handle(config, now, &mut peer.rng, input, &mut wishes);
         self.check_deadline(index, deadline);
         let alarm = self.peers[index as usize].alarm.set(deadline);
         self.schedule_alarm(index, alarm);

@@ -45,6 +45,36 @@ pub struct SwarmPlan {
     /// The share of leechers that leave when they have everything; the others stay and serve.
     #[serde(with = "units::Share")]
     pub leave: f64,
+    /// In which order those who fetch begin pieces.
+    pub order: PieceOrder,
+    /// Peers that each serves at once; 0: as many as it finds right.
+    pub slots: u32,
+    /// Whom a seed serves when more want to be served than can be.
+    pub choice: SeedChoice,
+    /// The seeds show each peer one piece at a time (BEP 16).
+    pub super_seeding: bool,
+}
+
+/// In which order pieces are begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PieceOrder {
+    /// Those that fewest have: what people run.
+    #[default]
+    Rarest,
+    /// From the first one on.
+    Sequential,
+}
+
+/// Whom a seed serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeedChoice {
+    /// Each in turn: what people run.
+    #[default]
+    RoundRobin,
+    /// Those that take fastest.
+    Fastest,
 }
 
 impl Default for SwarmPlan {
@@ -62,6 +92,10 @@ impl Default for SwarmPlan {
             liars: 0.0,
             freeloaders: 0.0,
             leave: 0.0,
+            order: PieceOrder::default(),
+            slots: 0,
+            choice: SeedChoice::default(),
+            super_seeding: false,
         }
     }
 }

@@ -56,7 +56,7 @@ impl<P: Paths> Swarm<P> {
         let lanes = self.peers[index as usize].lanes.iter();
         let is_open = |lane: &&u32| self.lanes[**lane as usize].end == End::Open;
         let open = lanes.filter(is_open).count();
-        if self.is_checked && open > self.config.max_connections {
+        if self.is_checked && open > self.config(index).max_connections {
             let what = format!("it has {open}");
             self.broken(index, Broken::new("connections are bounded", what));
         }
@@ -93,7 +93,8 @@ impl<P: Paths> Swarm<P> {
         if let Message::Have(piece) = message {
             self.check_piece(index, piece)?;
         }
-        self.promises[lane as usize].sends(message, &self.config)
+        let config = self.policy.of_role(self.peers[index as usize].role);
+        self.promises[lane as usize].sends(message, config)
     }
 
     /// Something reaches the near end of a lane.
@@ -119,7 +120,8 @@ impl<P: Paths> Swarm<P> {
 
     /// A block is put in the queue of a lane.
     fn check_queue(&self, lane: u32) -> Result<(), Broken> {
-        let (lane, most) = (&self.lanes[lane as usize], self.config.max_queued_uploads);
+        let lane = &self.lanes[lane as usize];
+        let most = self.config(lane.from).max_queued_uploads;
         if lane.waiting.len() < most || lane.blocks_waiting() < most {
             Ok(())
         } else {

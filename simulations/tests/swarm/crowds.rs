@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{LEECHER, SEED, Sea, seconds};
-use simulations::{Manner, Role, Swarm, SwarmPlan, address, virtual_torrent};
+use simulations::{Manner, PieceOrder, Policy, Role, Swarm, SwarmPlan, address, virtual_torrent};
 
 /// Forty come within two seconds, and each learns of twenty that came before it, as the DHT would tell it.
 fn crowd(swarm: Swarm<Sea>, role: impl Fn(u32) -> Role) -> Swarm<Sea> {
@@ -54,6 +54,43 @@ fn a_flash_crowd_is_nearly_as_fast_as_can_be() {
     // What the seed did not send they gave one another.
     assert!(found.leecher_bytes > found.seed_bytes * 8, "{found:?}");
     assert!(found.leecher_bytes + found.seed_bytes >= (40 * 64) << 18);
+}
+
+/// A crowd that lives as a plan says.
+fn crowd_of(plan: &SwarmPlan) -> simulations::SwarmFindings {
+    crowd(empty().living_by(Policy::of(plan)), |_| LEECHER).findings()
+}
+
+#[test]
+fn a_super_seed_sends_less_for_the_same_crowd() {
+    let plain = crowd_of(&SwarmPlan::default());
+    let sparing = crowd_of(&SwarmPlan {
+        super_seeding: true,
+        ..SwarmPlan::default()
+    });
+    assert_eq!(sparing.completions.len(), 40);
+    assert!(
+        sparing.seed_bytes < plain.seed_bytes,
+        "{} of {}",
+        sparing.seed_bytes,
+        plain.seed_bytes
+    );
+}
+
+#[test]
+fn who_fetches_in_order_has_little_to_give_to_the_others() {
+    let rarest = crowd_of(&SwarmPlan::default());
+    let in_order = crowd_of(&SwarmPlan {
+        order: PieceOrder::Sequential,
+        ..SwarmPlan::default()
+    });
+    assert_eq!(in_order.completions.len(), 40);
+    assert!(
+        in_order.seed_bytes > rarest.seed_bytes,
+        "{} and {}",
+        in_order.seed_bytes,
+        rarest.seed_bytes
+    );
 }
 
 #[test]
