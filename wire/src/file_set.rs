@@ -49,6 +49,18 @@ impl FileSet {
         if first > last {
             return;
         }
+        // Most often they come in order, and there may be a million of them.
+        match self.ranges.pop() {
+            Some((start, end)) if start <= first && first <= end.saturating_add(1) => {
+                self.ranges.push((start, end.max(last)));
+                return;
+            }
+            Some(latest) if latest.1 < first => {
+                self.ranges.extend([latest, (first, last)]);
+                return;
+            }
+            latest => self.ranges.extend(latest),
+        }
         let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
         for &(start, end) in &self.ranges {
             let touches = start <= last.saturating_add(1) && first <= end.saturating_add(1);

@@ -10,6 +10,9 @@ use super::super::output::printable;
 use super::super::show::full_path;
 use super::super::units;
 
+/// Directories above a file that are compared with a pattern. A torrent may have paths as deep as they are long.
+const MAX_DEPTH: usize = 64;
+
 /// Files, as a person names them: by the numbers of `--list`, from 1 on, and by names.
 #[derive(Debug, Clone)]
 pub(super) struct Choice(Vec<Part>);
@@ -46,16 +49,16 @@ impl Choice {
     /// The files of this torrent that are meant. Each part has to mean something.
     pub(super) fn of(&self, info: &Info) -> Result<FileSet, Failure> {
         let mut files = FileSet::default();
-        for part in &self.0 {
-            let before = files.clone();
-            for (number, file) in (1..).zip(info.files()) {
-                if !file.padding && part.means(info, number, file) {
-                    files.insert(number - 1..=number - 1);
-                }
+        let mut unmeant: Vec<&Part> = self.0.iter().collect();
+        for (number, file) in (1..).zip(info.files()) {
+            let means = |part: &&Part| part.means(info, number, file);
+            if !file.padding && self.0.iter().any(|part| means(&part)) {
+                files.insert(number - 1..=number - 1);
+                unmeant.retain(|part| !means(part));
             }
-            if before == files && !part.is_in(info, &before) {
-                return Err(part.unknown(info));
-            }
+        }
+        if let Some(part) = unmeant.first() {
+            return Err(part.unknown(info));
         }
         Ok(files)
     }
@@ -90,14 +93,6 @@ impl Part {
         }
     }
 
-    /// It means files that are chosen already.
-    fn is_in(&self, info: &Info, files: &FileSet) -> bool {
-        let mut numbered = (1..).zip(info.files());
-        numbered.any(|(number, file)| {
-            !file.padding && files.contains(number as usize - 1) && self.means(info, number, file)
-        })
-    }
-
     fn unknown(&self, info: &Info) -> Failure {
         let name = printable(info.name());
         let files = info.files().iter().filter(|file| !file.padding).count();
@@ -123,7 +118,7 @@ impl Pattern {
             let mut names = components.iter();
             return names.any(|name| self.matcher.is_match(name));
         }
-        (1..=components.len()).any(|depth| {
+        (1..=components.len().min(MAX_DEPTH)).any(|depth| {
             let (above, _) = components.split_at(depth);
             self.matcher.is_match(Path::new(&above.join("/")))
         }) || self.matcher.is_match(Path::new(&full_path(info, file)))
