@@ -161,6 +161,7 @@ impl Session {
     ) -> Result<Option<oneshot::Sender<()>>, Error> {
         let mut entrance = self.opening.dht.entrance();
         let mut pulse = Pulse::new();
+        let usual_slots = self.config.unchoke_slots;
         self.begin()?;
         loop {
             self.settle()?;
@@ -213,6 +214,7 @@ impl Session {
                     self.recording.tick(self.engine.have());
                     let entrance = self.opening.dht.entrance();
                     self.config.external.clone_from(&entrance.borrow().external);
+                    self.config.unchoke_slots = self.ration.slots(usual_slots);
                     self.lose_patience()?;
                 }
                 Wake::Deadline => self.handle(Input::Timeout),

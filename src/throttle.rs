@@ -136,7 +136,7 @@ impl Throttle {
     fn lane(&self) -> Lane {
         let mut state = self.0.state();
         let id = state.shaper.open();
-        let (tell, limited) = watch::channel(state.shaper.is_limited(id));
+        let (tell, limited) = watch::channel(state.shaper.rate(id).is_some());
         state.lanes.push((id, tell));
         Lane(Arc::new(Part {
             throttle: self.clone(),
@@ -150,7 +150,7 @@ impl Throttle {
         let State { shaper, lanes, .. } = &mut *state;
         change(shaper, self.0.epoch.elapsed());
         for (id, tell) in lanes {
-            let limited = shaper.is_limited(*id);
+            let limited = shaper.rate(*id).is_some();
             tell.send_if_modified(|was| std::mem::replace(was, limited) != limited);
         }
         self.0.grant(state);
@@ -230,7 +230,13 @@ impl Lane {
         *self.0.limited.borrow()
     }
 
-    /// The same, to be told when it changes.
+    /// Bytes a second that it may have, if nobody else wants any.
+    pub(crate) fn rate(&self) -> Option<NonZeroU64> {
+        let Part { throttle, id, .. } = &*self.0;
+        throttle.0.state().shaper.rate(*id)
+    }
+
+    /// Whether anybody has to ask, to be told when it changes.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
         self.0.limited.clone()
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time;
 use trackless::{Event, Phase, Progress, Torrent};
 use wire::Info;
 
@@ -18,6 +18,8 @@ use super::units;
 
 /// Time between two looks at the figures.
 const TICK: Duration = Duration::from_millis(100);
+/// The same while there is nothing to see: a program may serve thousands of torrents that nobody fetches.
+const CALM_TICK: Duration = Duration::from_secs(5);
 
 /// A shorter download says nothing about how fast a longer one would be.
 const MEASURABLE: Duration = Duration::from_millis(50);
@@ -99,13 +101,13 @@ impl Narrator {
         torrent: &mut Torrent,
         interrupt: &mut Interrupt,
     ) -> Step {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = time::Instant::now();
         loop {
             tokio::select! {
                 event = torrent.next() => {
                     let Some(event) = event else { return Step::Ended };
                     self.hear(&event);
+                    due = due.min(time::Instant::now() + TICK);
                     match event {
                         Event::Phase(phase) => return Step::Phase(phase),
                         Event::Metadata(info) => return Step::Metadata(info),
@@ -115,7 +117,12 @@ impl Narrator {
                         _ => {}
                     }
                 }
-                _ = ticks.tick() => self.show(&torrent.progress()),
+                () = time::sleep_until(due) => {
+                    let progress = torrent.progress();
+                    self.show(&progress);
+                    let is_calm = self.times.current() == Some(Phase::Seed) && progress.connected == 0;
+                    due = time::Instant::now() + if is_calm { CALM_TICK } else { TICK };
+                }
                 signal = interrupt.received() => return Step::Signalled(signal),
             }
         }

@@ -84,10 +84,12 @@ impl<P: Clone + PartialEq> Shaper<P> {
         }
     }
 
-    /// Whether anybody ever waits in this lane.
-    pub(super) fn is_limited(&self, id: LaneId) -> bool {
-        let own = self.lanes.get(&id).and_then(|lane| lane.bucket.rate());
-        self.all.rate().or(own).is_some()
+    /// Bytes a second that one lane may have; `None` without limit.
+    pub(super) fn rate(&self, id: LaneId) -> Option<NonZeroU64> {
+        match self.lanes.get(&id) {
+            Some(lane) => lowest([&self.all, &lane.bucket]),
+            None => self.all.rate(),
+        }
     }
 
     /// Somebody wants so many bytes; [`Shaper::grant`] gives them, at once or by and by. Who waits already keeps his place, and whoever wants more than
