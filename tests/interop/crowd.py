@@ -66,6 +66,7 @@ class Crowd:
         self._nodes = [client(Trackless, f"node-{number}") for number in range(NODES)]
         self._seed = client(kind, "seed")
         self._leechers = [client(kind, f"leecher-{number}") for number in range(leechers)]
+        net.introduce()
 
     def go(self):
         """Seconds until the last was done, and CPU seconds of all. Raises RuntimeError, Unfinished."""

@@ -50,12 +50,27 @@ class Network:
         address = f"10.77.{self.number}.{host}"
         _ip("netns", "add", namespace)
         self._namespaces.append(namespace)
-        _ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        _ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "address", self._mac(host), "netns", namespace)
         _ip("link", "set", port, "master", self._switch, "up")
         _ip("-n", namespace, "link", "set", "lo", "up")
         _ip("-n", namespace, "addr", "add", f"{address}/24", "dev", "eth0")
         _ip("-n", namespace, "link", "set", "eth0", "up")
         return namespace, address
+
+    def introduce(self):
+        """Tells every machine where the others are. A crowd cannot ask: the system bounds what all machines together
+        remember of neighbours that they asked for."""
+        hosts = range(1, len(self._namespaces) + 1)
+        for host, namespace in enumerate(self._namespaces, 1):
+            entries = [
+                f"neigh replace 10.77.{self.number}.{other} lladdr {self._mac(other)} dev eth0 nud permanent\n"
+                for other in hosts
+                if other != host
+            ]
+            subprocess.run(["ip", "-n", namespace, "-batch", "-"], input="".join(entries), text=True, check=True)
+
+    def _mac(self, host):
+        return f"02:00:00:00:{self.number:02x}:{host:02x}"
 
     def __exit__(self, *_):
         for namespace in self._namespaces:

@@ -89,6 +89,42 @@ fn whoever_has_seen_enough_of_a_stream_ends_it_without_a_word() {
     assert_clean(&desk);
 }
 
+#[test]
+fn a_stream_ends_with_a_word_if_its_file_is_taken_away() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
+    let mut stream = human(&desk, &get)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = stream.stdout.take().unwrap();
+    output.read_exact(&mut [0; 1]).unwrap();
+    // Nobody reads on, so it cannot be over yet.
+    let entries = std::fs::read_dir(desk.path("")).unwrap();
+    let mut places = entries.map(|entry| entry.unwrap().path());
+    let is_place = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("trackless-")
+    };
+    let film = places.find(is_place).unwrap().join("films/film");
+    std::fs::File::options()
+        .write(true)
+        .open(film)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    let ended = stream.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(6), "{said}");
+    assert!(said.contains("films/film"), "{said}");
+    assert_clean(&desk);
+}
+
 /// The peer serves the pieces that are wanted first, and no more before the test has seen them.
 #[test]
 fn a_player_can_begin_long_before_the_film_is_there() {

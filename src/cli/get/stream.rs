@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use trackless::{Error, GetOptions, Reader, Source};
+use trackless::{Error, GetOptions, Reader, Source, StorageError};
 use wire::Order;
 
 use super::super::failure::Failure;
@@ -49,6 +49,7 @@ enum Cut {
     Closed,
     /// The torrent has ended, and knows why.
     Torrent,
+    Read(io::Error),
     Write(io::Error),
 }
 
@@ -84,6 +85,10 @@ impl Fetching<'_> {
                         Err(Cut::Torrent) => {
                             copying = None;
                             continue;
+                        }
+                        Err(Cut::Read(error)) => {
+                            torrent.stop().await;
+                            return Err(unreadable(error));
                         }
                         Err(Cut::Write(source)) => {
                             torrent.stop().await;
@@ -129,7 +134,10 @@ async fn copy(reader: impl Future<Output = Result<Reader, Error>>) -> Result<u64
     loop {
         buffer.clear();
         let read = reader.read_buf(&mut buffer).await;
-        let count = read.map_err(|_| Cut::Torrent)?;
+        let count = read.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionAborted => Cut::Torrent,
+            _ => Cut::Read(error),
+        })?;
         let end = count == 0;
         let sent = if end {
             output.flush().await
@@ -144,6 +152,17 @@ async fn copy(reader: impl Future<Output = Result<Reader, Error>>) -> Result<u64
             return Ok(written);
         }
         written += count as u64;
+    }
+}
+
+/// What was fetched cannot be had from the disk any more.
+fn unreadable(error: io::Error) -> Failure {
+    match error.downcast::<StorageError>() {
+        Ok(error) => Error::from(error).into(),
+        Err(source) => Failure::Read {
+            path: std::env::temp_dir(),
+            source,
+        },
     }
 }
 

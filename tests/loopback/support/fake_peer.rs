@@ -1,7 +1,9 @@
 //! A peer that does what a test wants, in raw bytes. BEP 3, "peer protocol".
 
+use std::any::Any;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,10 +27,11 @@ pub(crate) mod id {
 /// The id under which a fake peer takes metadata messages. BEP 10.
 const OUR_METADATA_ID: u8 = 3;
 
-/// A listening peer. Every connection is a conversation on a thread of its own; all end when this is dropped.
+/// A listening peer. Every connection is a conversation on a thread of its own; all end when this is dropped, and the test fails if one of them has.
 pub(crate) struct FakePeer {
     address: SocketAddr,
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    failure: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -41,18 +44,22 @@ impl FakePeer {
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
         let conversation = Arc::new(conversation);
-        let streams = Arc::clone(&open);
+        let failure = Arc::new(Mutex::new(None));
+        let (streams, failed) = (Arc::clone(&open), Arc::clone(&failure));
         let acceptor = thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let Some(streams) = &mut *streams.lock().unwrap() else {
                     return;
                 };
                 streams.push(stream.try_clone().unwrap());
-                let conversation = Arc::clone(&conversation);
+                let (conversation, failed) = (Arc::clone(&conversation), Arc::clone(&failed));
                 thread::spawn(move || {
                     let mut with = Conversation::over(stream);
                     // The other side may hang up at any time.
-                    let _ = conversation(&mut with);
+                    let ended = catch_unwind(AssertUnwindSafe(|| conversation(&mut with)));
+                    if let Err(panic) = ended {
+                        *failed.lock().unwrap() = Some(panic);
+                    }
                     let _ = with.stream.shutdown(Shutdown::Both);
                 });
             }
@@ -60,6 +67,7 @@ impl FakePeer {
         Self {
             address,
             open,
+            failure,
             acceptor: Some(acceptor),
         }
     }
@@ -129,6 +137,11 @@ impl Drop for FakePeer {
         // The acceptor looks up from its listening when somebody comes.
         let _ = TcpStream::connect(self.address);
         let _ = self.acceptor.take().map(JoinHandle::join);
+        if let Some(panic) = self.failure.lock().unwrap().take()
+            && !thread::panicking()
+        {
+            resume_unwind(panic);
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::{Block, CloseReason};
 
-/// Answers that nobody asked for and that are forgiven.
+/// Answers that nobody asked for and that are forgiven, one more for each that was: a block may cross its reject.
 const GRACE: u32 = 64;
 /// Requests remembered that were taken back: twice what may be in flight.
 const MAX_WITHDRAWN: usize = 1024;
@@ -56,6 +56,13 @@ impl Requests {
 
     pub(crate) fn push(&mut self, now: Duration, block: Block) {
         self.in_flight.push_back(Request { block, sent: now });
+    }
+
+    /// The peer sent the block. Returns when it was requested.
+    pub(crate) fn delivered(&mut self, block: Block) -> Option<Duration> {
+        let sent = self.answered(block)?;
+        self.tolerated = GRACE.min(self.tolerated + 1);
+        Some(sent)
     }
 
     /// The peer answered, with the block or a reject. Returns when the block was requested.
@@ -113,11 +120,6 @@ impl Requests {
     pub(crate) fn was_withdrawn(&mut self, block: Block) -> bool {
         let index = self.withdrawn.iter().position(|&other| other == block);
         index.is_some_and(|index| self.withdrawn.remove(index).is_some())
-    }
-
-    /// The peer choked: what came twice up to here may have been a block that crossed its reject.
-    pub(crate) fn forgive(&mut self) {
-        self.tolerated = GRACE;
     }
 
     /// An answer came that was never asked for. BEP 6 has the connection closed; a few are forgiven.

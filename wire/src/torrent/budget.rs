@@ -11,7 +11,7 @@ use crate::{Allowance, BLOCK_LENGTH, Link};
 pub(super) struct Budget {
     /// Bytes allowed since the beginning; none without limit.
     granted: Option<u64>,
-    /// Bytes of blocks that came, wanted or not.
+    /// Bytes of blocks that came and were asked for once, still wanted or not.
     arrived: u64,
     /// Bytes that some peer could have been asked for and was not, since the last grant.
     short: u64,

@@ -232,7 +232,6 @@ impl Torrent {
             return;
         };
         connection.theirs.choking = true;
-        connection.requests.forgive();
         let Some(picker) = &mut self.picker else {
             return;
         };
@@ -365,15 +364,16 @@ impl Torrent {
             return Ok(());
         };
         connection.last_received = context.now;
-        self.budget.arrived(block.length);
-        let sent = connection.requests.answered(block);
+        let sent = connection.requests.delivered(block);
         match sent {
             Some(sent) => connection.delivered(context.config, context.now, sent, block),
             None if connection.requests.was_withdrawn(block) => {
                 connection.delivered_late(context.now);
             }
+            // It does not count as fetched: nobody shall keep us from asking others.
             None => return connection.requests.unexpected(),
         }
+        self.budget.arrived(block.length);
         match picker.received(block, link, connection.address) {
             Receipt::Wanted { asked } => {
                 context.out.store(link, block);

@@ -66,18 +66,45 @@ fn unrequested_blocks_are_dropped_and_end_the_connection_when_they_go_on() {
 }
 
 #[test]
-fn a_choke_forgives_the_blocks_that_crossed_their_rejects() {
+fn a_peer_that_delivers_is_forgiven_the_blocks_that_crossed_their_rejects() {
+    let (mut engine, mut wanted) = Engine::fetching(FAST);
+    let strange = Block {
+        offset: 1,
+        ..wanted[0]
+    };
+    for _ in 0..72 {
+        assert_eq!(engine.block(strange), []);
+        let next = wanted.remove(0);
+        let said = engine.block(next);
+        assert!(said.contains(&Said::Store(next)), "{said:?}");
+        wanted.extend(requests(&said));
+    }
+}
+
+#[test]
+fn a_peer_that_chokes_again_and_again_is_not_forgiven_for_it() {
     let (mut engine, requests) = Engine::fetching(FAST);
     let strange = Block {
         offset: 1,
         ..requests[0]
     };
-    for _ in 0..20 {
-        for _ in 0..50 {
-            assert_eq!(engine.block(strange), []);
-        }
-        assert_eq!(engine.hear(Message::Choke), []);
+    let mut closed = None;
+    for message in [Message::Choke, Message::Unchoke]
+        .into_iter()
+        .cycle()
+        .take(8)
+    {
+        engine.hear(message);
+        closed = closed.or_else(|| {
+            (0..20)
+                .map(|_| engine.block(strange))
+                .find(|said| !said.is_empty())
+        });
     }
+    assert_eq!(
+        closed,
+        Some(vec![Said::Close(CloseReason::UnrequestedBlocks)])
+    );
 }
 
 #[test]
