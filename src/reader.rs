@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, SeekFrom};
+use std::io::{self, IoSliceMut, SeekFrom};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -26,7 +26,8 @@ const WINDOW_PIECES: (u64, u64) = (2, 32);
 /// A file of a torrent, read while it is fetched: what is read is verified, and what is not there yet is waited for and fetched before anything else.
 /// Made by [`Torrent::reader`](crate::Torrent::reader); any number can be at work at different places.
 ///
-/// Reading ends with an error of the kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the torrent ends before the bytes are there.
+/// Reading ends with an error of the kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the torrent ends before the bytes are there, and with a
+/// [`StorageError`](crate::StorageError) inside if the file cannot be read, or was changed by others and is not right any more.
 ///
 /// ```
 /// use std::io::SeekFrom;
@@ -171,7 +172,8 @@ async fn fetch(
     let length = limit.min(end.saturating_sub(offset));
     let read = move || {
         let mut bytes = vec![0; length as usize];
-        storage.read(offset, &mut bytes).map(|()| bytes)
+        let read = storage.read_verified(offset, &mut [IoSliceMut::new(&mut bytes)]);
+        read.map(|()| bytes)
     };
     let read = spawn_blocking(read).await.map_err(io::Error::other)?;
     read.map_err(io::Error::other)

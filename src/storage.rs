@@ -50,6 +50,8 @@ pub(crate) struct Storage {
     /// How the files looked when their bytes were known, by index. Empty before the first check.
     looks: Mutex<Vec<Look>>,
     doubts: Mutex<Doubts>,
+    /// Held while we write, or compare how a file looks: so it is told apart what is ours, and what others do.
+    turn: Mutex<()>,
 }
 
 impl Storage {
@@ -63,6 +65,7 @@ impl Storage {
             wanted: Mutex::new(FileSet::all()),
             looks: Mutex::default(),
             doubts: Mutex::default(),
+            turn: Mutex::default(),
             info,
         }
     }
@@ -82,6 +85,7 @@ impl Storage {
             wanted: Mutex::new(FileSet::all()),
             looks: Mutex::default(),
             doubts: Mutex::default(),
+            turn: Mutex::default(),
             info,
         }
     }
@@ -171,7 +175,8 @@ impl Storage {
 
     /// Writes the buffers, one after the other, to the torrent's bytes from `offset` on.
     pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
-        self.files.write(offset, buffers)
+        let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+        self.watched(offset, length, || self.files.write(offset, buffers))
     }
 
     /// After the last piece: cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in

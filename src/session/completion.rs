@@ -55,6 +55,7 @@ impl Completion {
                 let _ = keeping.await;
             }
             let seal = move || {
+                storage.vouch()?;
                 storage.finish()?;
                 // A torrent of which files are left out may be gone on with.
                 if let Some(state) = state.filter(|_| storage.is_whole()) {

@@ -17,7 +17,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// A record takes at most this part of the time, however many files there are.
 const SHARE: u32 = 50;
 
-/// Keeps a record of a torrent's content: now and then while something changes, and at the end.
+/// Keeps a record of a torrent's content: now and then while something changes, and at the end. Without a directory of state the files are looked at all the same,
+/// so that it is noticed what others do to them.
 ///
 /// Every file is looked at after the pieces of the record were written, so what is written later only costs the file its vouching.
 #[derive(Debug)]
@@ -40,7 +41,6 @@ struct Last {
 }
 
 impl Recording {
-    /// Without a directory of state nothing is kept.
     pub(super) fn new(state: Option<Arc<StateDir>>) -> Self {
         Recording {
             state,
@@ -87,7 +87,7 @@ impl Recording {
         {
             self.saved(last);
         }
-        if let Some(mut have) = have {
+        if let Some(mut have) = have.filter(|_| self.state.is_some()) {
             while let Ok(outcome) = verdicts.try_recv() {
                 if let Outcome::Checked { piece, valid: true } = outcome {
                     have.set(piece);
@@ -108,7 +108,7 @@ impl Recording {
     }
 
     fn save(&mut self, have: &Bitfield, after: Duration) {
-        let (Some(state), Some(content)) = (&self.state, &self.content) else {
+        let Some(content) = &self.content else {
             return;
         };
         let last = self.last.record.as_ref();
@@ -116,22 +116,29 @@ impl Recording {
         if have.is_empty() || !grown && !self.last.pending {
             return;
         }
-        let (state, content, have) = (Arc::clone(state), Arc::clone(content), have.clone());
+        let (state, content, have) = (self.state.clone(), Arc::clone(content), have.clone());
         let last = self.last.record.take();
         let (report, saving) = oneshot::channel();
         self.saving = Some(saving);
         spawn_blocking(move || {
             std::thread::sleep(after);
-            let _ = report.send(save(&state, &content, have, last.as_ref()));
+            let _ = report.send(save(state.as_deref(), &content, have, last.as_ref()));
         });
     }
 }
 
-fn save(state: &StateDir, content: &Storage, have: Bitfield, last: Option<&Record>) -> Last {
+fn save(
+    state: Option<&StateDir>,
+    content: &Storage,
+    have: Bitfield,
+    last: Option<&Record>,
+) -> Last {
     let start = Instant::now();
     let Recorded { record, pending } = content.record(have);
     let is_news = !record.files.is_empty() && last != Some(&record);
-    if is_news && let Err(error) = state.save_record(content.info().hash(), &record) {
+    if let Some(state) = state.filter(|_| is_news)
+        && let Err(error) = state.save_record(content.info().hash(), &record)
+    {
         tracing::warn!(%error, "cannot keep which pieces are there: the next run will look for itself");
     }
     Last {

@@ -306,6 +306,18 @@ impl Files {
         (number.is_none() || number == Some(stamp.number)).then_some(stamp)
     }
 
+    /// How the file looks that is written, whatever stands in its place meanwhile.
+    pub(crate) fn writer_stamp(&self, index: usize) -> Option<FileStamp> {
+        let file = self.writer(index, self.stored(index)?).ok()?;
+        FileStamp::of(&file.metadata().ok()?)
+    }
+
+    /// A file that is not padding.
+    fn stored(&self, index: usize) -> Option<&FileEntry> {
+        let entry = self.layout.files().get(index);
+        entry.filter(|entry| !entry.padding)
+    }
+
     /// Whether a file has been changed by us since it was last looked at.
     pub(crate) fn is_written(&self, index: usize) -> bool {
         let written = self.written.get(index);
@@ -314,7 +326,7 @@ impl Files {
 
     /// How the file looks that is read, which is opened if it is not. One that was removed is not read any longer.
     pub(crate) fn open_stamp(&self, index: usize) -> Result<Option<FileStamp>, StorageError> {
-        let Some(entry) = self.layout.files().get(index) else {
+        let Some(entry) = self.stored(index) else {
             return Ok(None);
         };
         let mut found = self.look_at(&*self.reader(index, entry)?, entry)?;

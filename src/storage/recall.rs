@@ -9,7 +9,7 @@ use wire::Bitfield;
 use super::pieces::hash_some;
 use super::record::{FileRecord, Look, Record};
 use super::{Storage, StorageError};
-use crate::platform;
+use crate::platform::{self, FileStamp};
 
 /// What the disk has.
 #[derive(Debug)]
@@ -81,22 +81,22 @@ impl Storage {
 
     /// What to remember of the files, `have` being the pieces that are known to be right: those that lie on the disk, not those on their way.
     ///
-    /// Looks at the files that were written to since the last time. That somebody else changed a file between a write of ours and this cannot be seen.
+    /// A file that somebody else has changed since it was looked at is not in it.
     pub(crate) fn record(&self, have: Bitfield) -> Recorded {
         let boot = platform::boot_id();
         let mut files = Vec::new();
         let mut pending = false;
         for (index, entry) in self.files.on_disk() {
-            let Some(before) = self.looks().get(index).copied() else {
+            let Some(mut look) = self.look_again(index, || self.files.stamp(index, entry)) else {
                 continue;
             };
-            let written = self.files.take_written(index);
-            let now = SystemTime::now();
-            let mut look = before.again(written, now, || self.files.stamp(index, entry));
-            self.set_look(index, look);
-            if look.is_worth_a_sync(now, boot.is_some()) && self.files.sync(index, entry) {
+            let is_worth_a_sync = look.is_worth_a_sync(SystemTime::now(), boot.is_some());
+            if is_worth_a_sync && self.files.sync(index, entry) {
+                let _turn = self.turn();
+                if self.look_of(index) == Some(look) {
+                    self.set_look(index, look.synced());
+                }
                 look = look.synced();
-                self.set_look(index, look);
             }
             pending |= look.is_pending();
             if let Look::Settled { stamp, durable } = look {
@@ -115,6 +115,54 @@ impl Storage {
             },
             pending,
         }
+    }
+
+    /// Has a range written to, and looks at its files before and after: whatever others do to them in between shows.
+    pub(super) fn watched<T>(&self, offset: u64, length: u64, write: impl FnOnce() -> T) -> T {
+        let turn = self.turn();
+        for index in self.files.touched(offset, length) {
+            if let (Some(look), false) = (self.look_of(index), self.files.is_written(index)) {
+                let stamp = self.files.writer_stamp(index);
+                self.set_look(index, look.before_writing(stamp));
+                self.files.note_written(index);
+            }
+        }
+        let done = write();
+        for index in self.files.touched(offset, length) {
+            self.look_in_turn(&turn, index, || self.files.writer_stamp(index));
+        }
+        done
+    }
+
+    /// Whoever holds it knows that nothing is written by us.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a file, if it was written to since the last time or that was too early to tell.
+    pub(super) fn look_again(
+        &self,
+        index: usize,
+        stamp: impl FnOnce() -> Option<FileStamp>,
+    ) -> Option<Look> {
+        self.look_in_turn(&self.turn(), index, stamp)
+    }
+
+    fn look_in_turn(
+        &self,
+        _turn: &MutexGuard<'_, ()>,
+        index: usize,
+        stamp: impl FnOnce() -> Option<FileStamp>,
+    ) -> Option<Look> {
+        let before = self.look_of(index)?;
+        let written = self.files.take_written(index);
+        let look = before.again(written, SystemTime::now(), stamp);
+        self.set_look(index, look);
+        Some(look)
+    }
+
+    pub(super) fn look_of(&self, index: usize) -> Option<Look> {
+        self.looks().get(index).copied()
     }
 
     /// Looks at the files of content that was hashed a moment ago, so that whatever happens to them later shows.
@@ -157,7 +205,7 @@ impl Storage {
         }
     }
 
-    pub(super) fn looks(&self) -> MutexGuard<'_, Vec<Look>> {
+    fn looks(&self) -> MutexGuard<'_, Vec<Look>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct FileRecord {
 pub(super) enum Look {
     /// Nothing: it is not there, or is another one than it was.
     Unknown,
+    /// Somebody else has changed it: nothing vouches for its bytes any more, in this run.
+    Foreign,
     /// How it looked so short a time after a change that another one might not show.
     Fresh(FileStamp),
     /// How it looked, and any later change shows.
@@ -72,7 +74,7 @@ impl Look {
     /// How it looked when its bytes were known.
     pub(super) fn stamp(self) -> Option<FileStamp> {
         match self {
-            Look::Unknown => None,
+            Look::Unknown | Look::Foreign => None,
             Look::Fresh(stamp) | Look::Settled { stamp, .. } => Some(stamp),
         }
     }
@@ -80,9 +82,18 @@ impl Look {
     /// Whether another look would tell more, though nobody writes to it.
     pub(super) fn is_pending(self) -> bool {
         match self {
-            Look::Unknown => false,
+            Look::Unknown | Look::Foreign => false,
             Look::Fresh(_) => true,
             Look::Settled { durable, .. } => !durable,
+        }
+    }
+
+    /// Looks at it before we write to it: nobody has, since the last time. `stamp` is how it looks, if it is there.
+    pub(super) fn before_writing(self, stamp: Option<FileStamp>) -> Self {
+        if stamp.is_none() || stamp == self.stamp() {
+            self
+        } else {
+            Look::Foreign
         }
     }
 
@@ -95,10 +106,11 @@ impl Look {
         stamp: impl FnOnce() -> Option<FileStamp>,
     ) -> Self {
         match self {
+            Look::Foreign => self,
             _ if written => stamp().map_or(Look::Unknown, |stamp| Look::at(stamp, now)),
             Look::Fresh(before) => match stamp() {
                 Some(stamp) if stamp == before => Look::at(stamp, now),
-                _ => Look::Unknown,
+                _ => Look::Foreign,
             },
             known => known,
         }
@@ -171,10 +183,15 @@ mod tests {
     #[test]
     fn somebody_elses_change_is_not_taken_for_ours() {
         let look = Look::Fresh(stamp(5)).again(false, second(8), || Some(stamp(6)));
-        assert_eq!(look, Look::Unknown);
+        assert_eq!(look, Look::Foreign);
         // Once settled it is not looked at again: at the next start it will not look as recorded.
         let known = settled(5, false);
         assert_eq!(known.again(false, second(8), never_looks), known);
+        // Unless we write to it.
+        assert_eq!(known.before_writing(Some(stamp(5))), known);
+        let foreign = known.before_writing(Some(stamp(6)));
+        assert_eq!(foreign, Look::Foreign);
+        assert_eq!(foreign.again(true, second(9), never_looks), foreign);
     }
 
     #[test]

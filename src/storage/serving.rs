@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use wire::Bitfield;
 
 use super::pieces::hash_some;
+use super::record::Look;
 use super::{Storage, StorageError};
 use crate::platform::FileStamp;
 
@@ -41,11 +42,15 @@ impl Storage {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Result<(), StorageError> {
         let length = total(buffers);
+        let mut turn = Some(self.turn());
         let before = self.changed(offset, length)?;
-        if !before.is_empty() {
+        if before.is_empty() {
+            turn = None;
+        } else {
             self.judge(offset, length, &before)?;
         }
         self.files.read(offset, buffers)?;
+        let _turn = turn.unwrap_or_else(|| self.turn());
         let after = self.changed(offset, length)?;
         match after.iter().find(|changed| !before.contains(changed)) {
             Some((index, _)) => Err(self.changed_file(*index)),
@@ -63,15 +68,40 @@ impl Storage {
         Ok(self.files.read_at_hand(offset, buffers)? && self.changed(offset, length)?.is_empty())
     }
 
-    /// The files of a range that look otherwise than when their bytes were found right, and how they look. Those that we are writing to are left out.
+    /// After the last piece: hashes those of the wanted files that others have changed meanwhile.
+    ///
+    /// # Errors
+    /// Something in one of them is not right any more.
+    pub(crate) fn vouch(&self) -> Result<(), StorageError> {
+        let wanted = self.wanted();
+        for (index, entry) in self.files.on_disk() {
+            if entry.length == 0 || !wanted.contains(index) {
+                continue;
+            }
+            let stamp = self.files.stamp(index, entry);
+            let look = self.look_again(index, || stamp);
+            if let (Some(look), Some(stamp)) = (look, stamp)
+                && look.stamp() != Some(stamp)
+            {
+                self.judge(entry.offset, entry.length, &[(index, stamp)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of a range that look otherwise than when their bytes were found right, and how they look. What we are writing to at the moment is left
+    /// out: whoever must know it keeps us from that by a [turn](Self::turn).
     fn changed(&self, offset: u64, length: u64) -> Result<Vec<(usize, FileStamp)>, StorageError> {
         let mut changed = Vec::new();
         for index in self.files.touched(offset, length) {
-            let seen = self.looks().get(index).and_then(|look| look.stamp());
-            let (Some(seen), false) = (seen, self.files.is_written(index)) else {
+            let Some(look) = self.look_of(index) else {
                 continue;
             };
-            if let Some(stamp) = self.files.open_stamp(index)?.filter(|stamp| *stamp != seen) {
+            if look != Look::Foreign && self.files.is_written(index) {
+                continue;
+            }
+            let stamp = self.files.open_stamp(index)?;
+            if let Some(stamp) = stamp.filter(|stamp| look.stamp() != Some(*stamp)) {
                 changed.push((index, stamp));
             }
         }

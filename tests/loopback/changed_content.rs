@@ -2,10 +2,19 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use trackless::{GetOptions, Node};
 
 use crate::support::{
-    Block, Conversation, Desk, FakePeer, Gate, Running, Sample, assert_same, id, noise,
+    Block, Conversation, Desk, FakePeer, Gate, PATIENCE, Running, Sample, assert_same, id, noise,
 };
 
 const PIECE: u32 = 16_384;
@@ -30,7 +39,11 @@ struct Leecher {
 
 impl Leecher {
     fn of(sample: &Sample, seed: &mut Running) -> Self {
-        let mut conversation = Conversation::with(&seed.address());
+        Self::at(sample, &seed.address())
+    }
+
+    fn at(sample: &Sample, address: &str) -> Self {
+        let mut conversation = Conversation::with(address);
         let info_hash = *sample.info.hash().as_bytes();
         conversation.send_handshake(info_hash).unwrap();
         conversation.read_handshake().unwrap();
@@ -144,4 +157,82 @@ fn a_film_that_is_removed_while_it_is_fetched_is_missed_before_the_end() {
         .assert_refused(6, &["film is missing", "trackless get"]);
     desk.run(&get).assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
+}
+
+/// Writes over one byte of a piece, in place.
+fn spoil(path: &Path, piece: u32) {
+    // A change within a step of the clock need not show.
+    sleep(Duration::from_millis(20));
+    let film = File::options().write(true).open(path).unwrap();
+    film.write_all_at(b"x", u64::from(piece * PIECE + 7))
+        .unwrap();
+}
+
+#[test]
+fn a_film_that_is_written_over_while_it_is_fetched_is_not_said_to_be_there() {
+    let desk = Desk::new();
+    desk.write("share/film", noise(83, LENGTH));
+    let sample = desk.torrent("share/film");
+    let gate = Gate::default();
+    let half = PIECES / 2;
+    let peer = FakePeer::seeding_until(&sample, half as usize, &gate);
+    let address = peer.address();
+    let get = ["get", "film.torrent", "-o", "out", "--state-dir", "state"];
+    let get = [&get[..], &["--peer", &address]].concat();
+    let mut fetching = desk.start(&get);
+    fetching.wait_until("that half is there", |event| event["pieces_done"] == half);
+    let bytes = fs::read(desk.path("out/film")).unwrap();
+    let whole = noise(83, LENGTH);
+    let pieces = whole
+        .chunks(PIECE as usize)
+        .zip(bytes.chunks(PIECE as usize));
+    let fetched = pieces
+        .enumerate()
+        .find(|(_, (right, found))| right == found);
+    spoil(&desk.path("out/film"), fetched.unwrap().0 as u32);
+    gate.open();
+    fetching
+        .end()
+        .assert_refused(6, &["film was changed", "trackless get"]);
+    desk.run(&get).assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+}
+
+/// The node keeps no records.
+#[tokio::test]
+async fn a_film_that_is_written_over_after_it_was_fetched_is_neither_read_nor_served_where_it_is_wrong()
+ {
+    let desk = Desk::new();
+    desk.write("share/film", noise(84, LENGTH));
+    let sample = desk.torrent("share/film");
+    let peer = FakePeer::honest(&sample);
+    let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let node = Node::builder().listen(loopback).start().await.unwrap();
+    let options = GetOptions {
+        directory: desk.path("out"),
+        peers: vec![peer.socket_address()],
+        ..GetOptions::default()
+    };
+    let mut torrent = node.get(sample.info.hash(), options).await.unwrap();
+    timeout(PATIENCE, torrent.finished())
+        .await
+        .unwrap()
+        .unwrap();
+    spoil(&desk.path("out/film"), 30);
+
+    let mut film = torrent.reader(0).await.unwrap();
+    let whole = noise(84, LENGTH);
+    let mut read = Vec::new();
+    let error = timeout(PATIENCE, film.read_to_end(&mut read))
+        .await
+        .unwrap();
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("film was changed"), "{error}");
+    assert!(whole.starts_with(&read) && read.len() <= 30 * PIECE as usize);
+
+    let address = node.local_address().to_string();
+    let asking =
+        spawn_blocking(move || [30, 31].map(|piece| Leecher::at(&sample, &address).gets(piece)));
+    assert_eq!(asking.await.unwrap(), [false, true]);
+    timeout(PATIENCE, torrent.stop()).await.unwrap();
 }

@@ -2,8 +2,9 @@
 
 use std::io::{Read, SeekFrom};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::timeout;
@@ -122,6 +123,57 @@ fn a_stream_ends_with_a_word_if_its_file_is_taken_away() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(6), "{said}");
     assert!(said.contains("films/film"), "{said}");
+    assert_clean(&desk);
+}
+
+#[test]
+fn a_stream_whose_file_is_written_over_ends_before_the_first_wrong_byte_and_says_why() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
+    let mut stream = human(&desk, &get)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let film = noise(70, FILM);
+    let is_there = || {
+        let mut files = std::fs::read_dir(desk.path("")).unwrap().flatten();
+        let stream =
+            files.find(|file| file.file_name().to_string_lossy().starts_with("trackless-"));
+        let path = stream?.path().join("films/film");
+        (std::fs::read(&path).ok()? == film).then_some(path)
+    };
+    let begin = Instant::now();
+    let path = loop {
+        if let Some(path) = is_there() {
+            break path;
+        }
+        assert!(begin.elapsed() < PATIENCE, "the film does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let spoilt = std::fs::File::options().write(true).open(path).unwrap();
+    // A change within a step of the clock need not show.
+    std::thread::sleep(Duration::from_millis(20));
+    spoilt.write_all_at(b"EVIL", 2_000_000).unwrap();
+    let mut output = Vec::new();
+    stream
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_end(&mut output)
+        .unwrap();
+    let ended = stream.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(6), "{said}");
+    assert!(said.contains("film was changed"), "{said}");
+    assert!(
+        film[..2_000_000].starts_with(&output),
+        "{} bytes",
+        output.len()
+    );
     assert_clean(&desk);
 }
 

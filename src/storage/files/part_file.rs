@@ -99,8 +99,11 @@ impl Files {
             }
             parts.leave_out(left_out);
         } else {
-            for (index, entry, _) in chosen {
+            for (index, entry, is_there) in chosen {
                 self.writer(index, entry)?;
+                if !is_there {
+                    self.note_written(index);
+                }
             }
         }
         Ok(())

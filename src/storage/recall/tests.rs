@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io::{IoSlice, Write};
+use std::io::{IoSlice, IoSliceMut, Write};
 use std::path::PathBuf;
 use std::thread;
 
@@ -183,6 +183,58 @@ fn what_changed_between_the_check_and_the_record_is_not_vouched_for() {
     let Recorded { record, .. } = storage.record(have);
     let (have, read) = download.found(&record);
     assert_eq!((have, read), (vec![3, 4, 5, 6, 7], 3));
+}
+
+/// Writes over one byte, in place.
+fn spoil(download: &Download, name: &str, place: u64) {
+    let file = File::options().write(true).open(download.path(name));
+    platform::write_at(&file.unwrap(), &[IoSlice::new(&[0])], place).unwrap();
+}
+
+#[test]
+fn what_others_write_between_two_writes_of_ours_is_not_taken_for_ours() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, None).have;
+    download.write(&storage, 0);
+    thread::sleep(platform::STEP);
+    spoil(&download, "a", 5);
+    for piece in 1..PIECES {
+        download.write(&storage, piece);
+    }
+    (0..PIECES).for_each(|piece| assert!(have.set(piece)));
+
+    let read = |piece: u32| {
+        let offset = u64::from(piece) * 16_384;
+        storage.read_verified(offset, &mut [IoSliceMut::new(&mut [0; 100])])
+    };
+    let is_changed =
+        |result| matches!(result, Err(StorageError::Changed { path }) if path.ends_with("a"));
+    assert!(is_changed(read(0)));
+    (1..PIECES).for_each(|piece| read(piece).unwrap());
+    assert!(is_changed(storage.vouch()));
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    assert_eq!(download.found(&record), ((1..PIECES).collect(), 3));
+    // Put back, it may end.
+    download.write(&storage, 0);
+    storage.vouch().unwrap();
+}
+
+#[test]
+fn a_settled_file_that_others_change_before_we_write_on_is_not_vouched_for() {
+    let download = Download::new();
+    let record = download.fetch(None, &[0, 1]);
+    let storage = download.storage();
+    storage.prepare().unwrap();
+    let mut have = check(&storage, Some(&record)).have;
+    spoil(&download, "a", 5);
+    download.write(&storage, 2);
+    have.set(2);
+    thread::sleep(platform::STEP);
+    let Recorded { record, .. } = storage.record(have);
+    assert_eq!(download.found(&record).0, [1, 2]);
 }
 
 #[test]
