@@ -30,7 +30,7 @@ use crate::event::{Event, Phase};
 use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
 use crate::storage::{BlockPool, Outcome, StorageError};
 use crate::{Error, Finished};
-use checking::{Checked, Checking, Inventory};
+use checking::{Checked, Checking, Inventory, SetAside};
 use choice::Choice;
 pub(crate) use choice::some_of;
 use completion::Completion;
@@ -91,7 +91,7 @@ enum Wake {
     Sealed(Result<(), StorageError>),
     Allowed(Allowance),
     /// The disk is ready for another choice of files.
-    Chosen(Result<(), StorageError>),
+    Chosen(Result<SetAside, StorageError>),
     /// Readers need something else.
     Turned,
     /// The way into the DHT looks different.
@@ -201,10 +201,7 @@ impl Session {
                     self.done();
                 }
                 Wake::Allowed(allowance) => self.handle(Input::Allowance(allowance)),
-                Wake::Chosen(result) => {
-                    result?;
-                    self.chosen();
-                }
+                Wake::Chosen(result) => self.chosen(result?),
                 Wake::Turned => self.hurry(),
                 // `settle` looks at it.
                 Wake::Entrance => {}
@@ -323,9 +320,7 @@ impl Session {
             self.standing.tell(Event::Known { pieces: known });
         }
         self.recording.begin(&storage, record);
-        for (from, to) in set_aside {
-            self.standing.tell(Event::SetAside { from, to });
-        }
+        self.tell_set_aside(set_aside);
         if !have.is_full() && !self.opening.begin.is_download() {
             return Err(Error::Incomplete {
                 path: storage.path().to_owned(),
@@ -336,9 +331,12 @@ impl Session {
         if !have.is_full() {
             self.intake = Some(Intake::start(&storage, self.outcomes.clone())?);
         }
+        let info = Arc::clone(storage.info());
         let _ = self.content.set(storage);
         self.standing.moved();
         if self.opening.begin.is_download() {
+            // Not before: what is kept says that the files in its place are its own.
+            self.completion.keep(info);
             self.prioritise();
             self.handle(Input::Order(self.opening.order));
         }

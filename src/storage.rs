@@ -18,11 +18,11 @@ mod serving;
 mod tests;
 
 use std::fmt;
-use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use layout::FileEntry;
 use record::Look;
 use serving::Doubts;
 use wire::{Bitfield, FileSet, Info};
@@ -126,46 +126,41 @@ impl Storage {
         (0..self.info.files().len()).all(|file| !self.files.is_left_out(file))
     }
 
-    /// Gets ready to write: takes the lock that keeps other processes out, and creates the directories and the wanted files that
-    /// are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
-    pub(crate) fn prepare(&self) -> Result<(), StorageError> {
+    /// Takes the lock that keeps other processes out, and leaves out what is not on the disk. Nothing that is there is changed.
+    pub(crate) fn lock_out(&self) -> Result<(), StorageError> {
+        self.files.lock_out(&self.wanted())
+    }
+
+    /// Gets ready to write: creates the directories and the wanted files that are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
+    /// What is somebody else's and stands where a wanted file goes is renamed to NAME.old (or NAME.old.1, …): returns the old and new paths.
+    pub(crate) fn prepare(&self) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
         self.files.prepare(&self.wanted())
     }
 
-    /// Renames each file that has anything in it to NAME.old (or NAME.old.1, …), starts with empty ones, and returns the old
-    /// and new paths.
-    ///
-    /// For a prepared download of which no piece is there although it was never begun: then the files in its
-    /// place are somebody else's, and writing would destroy them.
-    pub(crate) fn set_aside_foreign(&self) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
-        let mut renamed = Vec::new();
-        let wanted = self.wanted();
-        let chosen = self.files.on_disk();
-        for (_, file) in chosen.filter(|&(index, _)| wanted.contains(index)) {
-            let path = self.files.path(file);
-            if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
-                let aside = free_name(&path);
-                fs::rename(&path, &aside)
-                    .map_err(|error| StorageError::from_io("rename", &path, error))?;
-                renamed.push((path, aside));
-            }
-        }
-        if !renamed.is_empty() {
-            self.files.close();
-            self.prepare()?;
-        }
-        Ok(renamed)
-    }
-
-    /// Leaves files as they are that are not wanted, and of which none of the pieces that are there has a part: they may be somebody else's.
-    pub(crate) fn leave_foreign(&self, have: &Bitfield) -> Result<(), StorageError> {
-        let wanted = self.wanted();
-        let files = self.info.files().iter().enumerate();
-        let foreign = files.filter(|(index, file)| {
-            let is_ours = self.info.pieces_of(file).any(|piece| have.get(piece));
-            !file.padding && !wanted.contains(*index) && !is_ours
-        });
-        self.files.leave_out(foreign.map(|(index, _)| index))
+    /// The same, for files that were [locked](Self::lock_out) and checked. Somebody else's is what has none of the pieces that are there, and was not begun by us:
+    /// the part file says it was left out, or if that says nothing, the torrent was never begun (`resumed`). Unless it is wanted, it stays as it is.
+    pub(crate) fn adopt(
+        &self,
+        have: &Bitfield,
+        resumed: bool,
+    ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+        let ours = self.files.ours()?;
+        let begun = |index| match &ours {
+            Some(ours) => ours.get(index as u32),
+            None => resumed,
+        };
+        let files = self.info.files();
+        let is_foreign = |&(index, entry): &(usize, &FileEntry)| {
+            let mut pieces = files.get(index).map(|file| self.info.pieces_of(file));
+            let has_piece = pieces
+                .as_mut()
+                .is_some_and(|pieces| pieces.any(|piece| have.get(piece)));
+            !has_piece && !begun(index) && self.files.has_content(entry)
+        };
+        let foreign: Vec<_> = self.files.on_disk().filter(is_foreign).collect();
+        self.files
+            .leave_out(foreign.into_iter().map(|(index, _)| index));
+        self.prepare()
     }
 
     /// Fills `buffer` with the torrent's bytes from `offset` on.
@@ -179,10 +174,12 @@ impl Storage {
         self.watched(offset, length, || self.files.write(offset, buffers))
     }
 
-    /// After the last piece: cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in
+    /// After the last piece: of what is wanted, cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in
     /// any more. When the bytes reach the platter is the system's choice: a [record](Self::record) knows whether they have.
     pub(crate) fn finish(&self) -> Result<(), StorageError> {
-        for (index, entry) in self.files.on_disk() {
+        let wanted = self.wanted();
+        let on_disk = self.files.on_disk();
+        for (index, entry) in on_disk.filter(|&(index, _)| wanted.contains(index)) {
             let file = self.files.writer(index, entry)?;
             let cut = || -> io::Result<bool> {
                 let longer = file.metadata()?.len() > entry.length;
@@ -217,26 +214,13 @@ impl fmt::Debug for Storage {
     }
 }
 
-/// The files of a torrent of which some may be left out. `top` is the directory that holds them.
+/// The files of a torrent of which some may be left out. `top` is the file of a torrent of one, and the directory of any other's.
 fn files(info: &Info, directory: &Path, layout: Layout, top: &Path) -> Files {
-    let files = Files::new(directory.to_owned(), layout);
-    if info.is_single_file() {
-        return files;
-    }
-    files.with_part_file(top.join(format!(".{}.parts", info.hash())))
-}
-
-/// NAME.old, or the first of NAME.old.1, NAME.old.2, … that is free.
-fn free_name(path: &Path) -> PathBuf {
-    let mut old = path.as_os_str().to_owned();
-    old.push(".old");
-    let mut free = PathBuf::from(&old);
-    let mut number = 0_u32;
-    while fs::symlink_metadata(&free).is_ok() {
-        number += 1;
-        let mut numbered = old.clone();
-        numbered.push(format!(".{number}"));
-        free = numbered.into();
-    }
-    free
+    let name = format!(".{}.parts", info.hash());
+    let parts = if info.is_single_file() {
+        top.with_file_name(name)
+    } else {
+        top.join(name)
+    };
+    Files::new(directory.to_owned(), layout).with_part_file(parts)
 }

@@ -273,7 +273,11 @@ impl Fetching<'_> {
                         torrent.stop().await;
                         return Ok(End::Finished);
                     };
-                    torrent.select(wanted.files.clone()).await?;
+                    match torrent.select(wanted.files.clone()).await {
+                        // It has ended, and says why.
+                        Err(trackless::Error::ShutDown) => continue,
+                        chosen => chosen?,
+                    }
                     prefetch = self
                         .play
                         .then(|| wanted.largest(&directory))

@@ -22,6 +22,9 @@ pub(super) struct Checking {
     cancel: Arc<AtomicBool>,
 }
 
+/// Files of the user's that stood in the way, and what they are called now.
+pub(super) type SetAside = Vec<(PathBuf, PathBuf)>;
+
 /// What the disk has.
 #[derive(Debug)]
 pub(super) struct Inventory {
@@ -30,8 +33,7 @@ pub(super) struct Inventory {
     /// What was known from an earlier run, and for how many pieces that was enough.
     pub(super) record: Option<Record>,
     pub(super) known: u32,
-    /// Files of the user's that stood in the way, and what they are called now.
-    pub(super) set_aside: Vec<(PathBuf, PathBuf)>,
+    pub(super) set_aside: SetAside,
 }
 
 /// How a check goes on.
@@ -55,15 +57,10 @@ impl Checking {
         Self::start(move |progress, cancel| {
             let storage = Arc::new(Storage::open(info, &directory));
             storage.select(wanted);
-            storage.prepare()?;
+            storage.lock_out()?;
             let record = recorded(&storage, state.as_deref());
             let Found { have, known } = check(&storage, record.as_ref(), progress, cancel)?;
-            let set_aside = if have.is_empty() && !resumed {
-                storage.set_aside_foreign()?
-            } else {
-                Vec::new()
-            };
-            storage.leave_foreign(&have)?;
+            let set_aside = storage.adopt(&have, resumed)?;
             Ok(Inventory {
                 storage,
                 have,

@@ -6,8 +6,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use wire::{FileSet, Info, Input, Priority, piece_priorities};
 
 use super::Session;
-use super::checking::Checking;
+use super::checking::{Checking, SetAside};
 use crate::Error;
+use crate::event::Event;
 use crate::storage::{Storage, StorageError};
 
 /// What the user has chosen.
@@ -16,7 +17,7 @@ pub(super) struct Choice {
     /// Nothing before he has said it.
     wanted: Option<FileSet>,
     /// While the disk gets ready for another choice than before.
-    moving: Option<JoinHandle<Result<(), StorageError>>>,
+    moving: Option<JoinHandle<Result<SetAside, StorageError>>>,
 }
 
 impl Choice {
@@ -28,7 +29,7 @@ impl Choice {
     }
 
     /// Waits until the disk is ready for what was chosen. Can be dropped and called again.
-    pub(super) async fn ready(&mut self) -> Result<(), StorageError> {
+    pub(super) async fn ready(&mut self) -> Result<SetAside, StorageError> {
         let Some(moving) = &mut self.moving else {
             return std::future::pending().await;
         };
@@ -81,7 +82,6 @@ impl Session {
         };
         some_of(&info, &wanted)?;
         self.announce();
-        self.completion.keep(Arc::clone(&info));
         self.standing.moved();
         let directory = self.opening.directory.clone();
         let resumed = self.opening.resumed;
@@ -108,7 +108,8 @@ impl Session {
     }
 
     /// The disk is ready for what was chosen.
-    pub(super) fn chosen(&mut self) {
+    pub(super) fn chosen(&mut self, set_aside: SetAside) {
+        self.tell_set_aside(set_aside);
         self.standing.moved();
         let was_done = self.is_done();
         self.prioritise();
@@ -117,6 +118,13 @@ impl Session {
             self.finish();
         }
         self.choose_anew();
+    }
+
+    /// The user hears what his files are called now.
+    pub(super) fn tell_set_aside(&mut self, set_aside: SetAside) {
+        for (from, to) in set_aside {
+            self.standing.tell(Event::SetAside { from, to });
+        }
     }
 
     /// Nothing that is wanted is missing.

@@ -31,7 +31,7 @@ const VECTOR: usize = 64;
 pub(crate) struct Files {
     directory: PathBuf,
     layout: Layout,
-    /// Where the bytes of files are that are left out. A torrent of one file has none.
+    /// Where the bytes of files are that are left out. Content that is only hashed has none.
     parts: Option<PartFile>,
     /// Those that were written to since they were looked at.
     written: Box<[AtomicBool]>,
@@ -75,7 +75,7 @@ impl Files {
 
     /// Files may be left out: what is needed of them goes to this path below the directory.
     pub(crate) fn with_part_file(mut self, path: PathBuf) -> Self {
-        self.parts = Some(PartFile::new(path, self.layout.length()));
+        self.parts = Some(PartFile::new(path, self.count(), self.layout.length()));
         self
     }
 
@@ -255,7 +255,11 @@ impl Files {
         if self.handles().is_locked(index) {
             return Ok(());
         }
-        let file = self.writer(index, entry)?;
+        // What is not wanted need not be ours to write.
+        let (file, writable) = match self.writer(index, entry) {
+            Ok(file) => (file, true),
+            Err(error) => (self.reader(index, entry).map_err(|_| error)?, false),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
@@ -268,21 +272,10 @@ impl Files {
                 return Err(StorageError::from_io("lock", &self.path(entry), error));
             }
         }
-        let handle = Handle {
-            file,
-            writable: true,
-        };
+        let handle = Handle { file, writable };
         // The first file that is there may be another one than before.
         let _ = self.handles().locked.try_push((index, handle));
         Ok(())
-    }
-
-    /// Closes everything, the locks included.
-    pub(crate) fn close(&self) {
-        let mut handles = self.handles();
-        handles.locked.clear();
-        handles.recent.clear();
-        handles.numbers.clear();
     }
 
     /// A file has been changed by us.
@@ -357,6 +350,11 @@ impl Files {
         Ok(found.is_none_or(|found| platform::file_number(&found) != number))
     }
 
+    /// Whether there is anything in the file.
+    pub(crate) fn has_content(&self, entry: &FileEntry) -> bool {
+        fs::metadata(self.path(entry)).is_ok_and(|found| found.len() > 0)
+    }
+
     /// Where a file is, or goes.
     pub(crate) fn path_of(&self, index: usize) -> PathBuf {
         let entry = self.layout.files().get(index);
@@ -412,7 +410,7 @@ impl Files {
                     Some((parts, left_out, index)) if left_out.get(segment.file as u32) => {
                         let in_parts = Segment {
                             file: *index,
-                            offset: entry.offset + segment.offset,
+                            offset: parts.start + entry.offset + segment.offset,
                             ..segment
                         };
                         Some((in_parts, &parts.entry))

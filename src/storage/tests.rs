@@ -1,3 +1,6 @@
+mod selection;
+
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
@@ -76,6 +79,13 @@ fn read_at_hand(
 fn check(storage: &Storage) -> Vec<u32> {
     let found = storage.check(None, 2, &|_| {}, &AtomicBool::new(false));
     found.unwrap().have.iter_ones().collect()
+}
+
+/// As a download begins. Returns what was set aside.
+fn begin(storage: &Storage, resumed: bool) -> Vec<(PathBuf, PathBuf)> {
+    storage.lock_out().unwrap();
+    let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
+    storage.adopt(&found.unwrap().have, resumed).unwrap()
 }
 
 #[test]
@@ -260,13 +270,8 @@ fn what_stood_there_before_is_renamed_and_not_lost() {
     ] {
         fs::write(&path, text).unwrap();
         let storage = sample.storage(&directory);
-        storage.prepare().unwrap();
-        assert_eq!(check(&storage), []);
         let old = directory.path().join(old);
-        assert_eq!(
-            storage.set_aside_foreign().unwrap(),
-            [(path.clone(), old.clone())]
-        );
+        assert_eq!(begin(&storage, false), [(path.clone(), old.clone())]);
         assert_eq!(fs::read_to_string(old).unwrap(), text);
         sample.write_all(&storage);
         assert_eq!(fs::read(&path).unwrap(), sample.content);
@@ -274,9 +279,7 @@ fn what_stood_there_before_is_renamed_and_not_lost() {
         assert!(matches!(second, Err(StorageError::AlreadyInUse { .. })));
     }
     fs::write(&path, "").unwrap();
-    let storage = sample.storage(&directory);
-    storage.prepare().unwrap();
-    assert_eq!(storage.set_aside_foreign().unwrap(), []);
+    assert_eq!(begin(&sample.storage(&directory), false), []);
 }
 
 #[test]
@@ -450,138 +453,4 @@ fn a_last_piece_of_one_byte_is_checked_beside_long_ones() {
     let storage = sample.storage(&directory);
     let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
     assert!(found.unwrap().have.is_full());
-}
-
-/// Three files; the pieces at their borders are shared.
-fn neighbours() -> Sample {
-    Sample::new(&[("a", 40_000), ("b", 40_000), ("c", 40_000)], 16_384)
-}
-
-fn only(file: u32) -> FileSet {
-    FileSet::from_iter([file])
-}
-
-fn names(storage: &Storage) -> Vec<String> {
-    let entries = fs::read_dir(storage.path()).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    names
-}
-
-/// Writes these pieces, and nothing else.
-fn write_pieces(sample: &Sample, storage: &Storage, pieces: std::ops::Range<u32>) {
-    for piece in pieces {
-        let start = sample.info.geometry().piece_offset(piece);
-        let length = sample.info.geometry().piece_length(piece) as usize;
-        let bytes = &sample.content[start as usize..][..length];
-        storage.write(start, &[IoSlice::new(bytes)]).unwrap();
-    }
-}
-
-#[test]
-fn files_that_are_not_wanted_are_not_made_and_the_pieces_they_share_are_whole() {
-    let directory = tempfile::tempdir().unwrap();
-    let sample = neighbours();
-    let storage = sample.storage(&directory);
-    storage.select(only(1));
-    storage.prepare().unwrap();
-    write_pieces(&sample, &storage, 2..5);
-    let parts = format!(".{}.parts", sample.info.hash());
-    assert_eq!(names(&storage), [parts.clone(), "b".to_owned()]);
-    let b = storage.path().join("b");
-    assert_eq!(fs::read(b).unwrap(), sample.content[40_000..80_000]);
-    assert_eq!(check(&storage), [2, 3, 4]);
-    storage.finish().unwrap();
-    drop(storage);
-
-    // Whoever only looks finds the shared pieces, too.
-    let root = directory.path().join("sample");
-    assert_eq!(
-        check(&Storage::open_at(Arc::clone(&sample.info), &root)),
-        [2, 3, 4]
-    );
-    assert!(fs::metadata(root.join(parts)).is_ok());
-}
-
-#[test]
-fn what_is_wanted_later_begins_with_what_is_there_and_ends_without_a_part_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let sample = neighbours();
-    for wanted in [only(1), FileSet::from_iter([1, 2]), FileSet::all()] {
-        let storage = sample.storage(&directory);
-        storage.select(wanted.clone());
-        storage.prepare().unwrap();
-        let have = check(&storage);
-        let pieces = (0..8).filter(|piece| !have.contains(piece));
-        match have.len() {
-            0 => write_pieces(&sample, &storage, 2..5),
-            3 => write_pieces(&sample, &storage, 5..8),
-            _ => assert_eq!(pieces.collect::<Vec<_>>(), [0, 1]),
-        }
-        if wanted == FileSet::all() {
-            write_pieces(&sample, &storage, 0..2);
-        }
-        storage.finish().unwrap();
-    }
-    let storage = sample.storage(&directory);
-    assert_eq!(check(&storage).len(), 8);
-    assert_eq!(names(&storage), ["a", "b", "c"]);
-}
-
-#[test]
-fn a_file_can_be_wanted_while_the_others_are_written() {
-    let directory = tempfile::tempdir().unwrap();
-    let sample = neighbours();
-    let storage = sample.storage(&directory);
-    storage.select(only(0));
-    storage.prepare().unwrap();
-    write_pieces(&sample, &storage, 0..3);
-    storage.select(FileSet::from_iter([0, 1]));
-    storage.prepare().unwrap();
-    write_pieces(&sample, &storage, 3..5);
-    assert_eq!(check(&storage), [0, 1, 2, 3, 4]);
-    let b = storage.path().join("b");
-    assert_eq!(fs::read(b).unwrap(), sample.content[40_000..80_000]);
-}
-
-#[test]
-fn somebody_elses_file_stays_as_it_is_if_it_is_not_wanted() {
-    let directory = tempfile::tempdir().unwrap();
-    let sample = neighbours();
-    fs::create_dir(directory.path().join("sample")).unwrap();
-    fs::write(directory.path().join("sample/a"), "mine").unwrap();
-    let storage = sample.storage(&directory);
-    storage.select(only(1));
-    storage.prepare().unwrap();
-    let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
-    storage.leave_foreign(&found.unwrap().have).unwrap();
-    assert_eq!(storage.set_aside_foreign().unwrap(), []);
-    write_pieces(&sample, &storage, 2..5);
-    storage.finish().unwrap();
-    assert_eq!(fs::read(storage.path().join("a")).unwrap(), b"mine");
-    assert_eq!(check(&storage), [2, 3, 4]);
-}
-
-#[test]
-fn two_processes_do_not_fetch_different_files_of_one_torrent_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let sample = neighbours();
-    for (ones, others) in [
-        (only(1), only(2)),
-        (FileSet::all(), only(2)),
-        (only(1), FileSet::all()),
-    ] {
-        let (one, other) = (sample.storage(&directory), sample.storage(&directory));
-        one.select(ones);
-        other.select(others);
-        one.prepare().unwrap();
-        let error = other.prepare().unwrap_err();
-        assert!(
-            matches!(error, StorageError::AlreadyInUse { .. }),
-            "{error}"
-        );
-        drop((one, other));
-        fs::remove_dir_all(directory.path().join("sample")).unwrap();
-    }
 }

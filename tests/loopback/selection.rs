@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tokio::time::timeout;
-use trackless::{Error, Event, GetOptions, Node, Torrent};
+use trackless::{Error, Event, GetOptions, Node, Selection, Torrent};
 use wire::FileSet;
 
 use crate::support::{Desk, FakePeer, Gate, PATIENCE, Running, Sample, noise};
@@ -96,6 +96,46 @@ fn fetched(get: &crate::support::Ended) -> u64 {
     let progress = progress.filter(|event| event["event"] == "progress");
     let downloaded = progress.map(|event| event["downloaded"].as_u64().unwrap());
     downloaded.max().unwrap_or(0)
+}
+
+#[test]
+fn a_file_of_the_users_stays_until_its_place_is_chosen_and_then_gets_another_name() {
+    let desk = Desk::new();
+    let (sample, _seed, peer) = album(&desk);
+    desk.write("out/album/a/two", b"my own diary");
+    let hash = sample.info_hash();
+    let get = |more: &[&str]| {
+        let get = [
+            "get",
+            &hash,
+            "--peer",
+            &peer,
+            "-o",
+            "out",
+            "--state-dir",
+            "state",
+        ];
+        let get = desk.run(&[&get[..], more].concat());
+        get.assert_done();
+        get
+    };
+    get(&["--select", "1"]);
+    let diary = || fs::read(desk.path("out/album/a/two")).unwrap();
+    assert_eq!(diary(), b"my own diary");
+    get(&["--select", "3"]);
+    assert_eq!(diary(), b"my own diary");
+
+    let second = get(&["--select", "2"]);
+    let aside = second.event("set_aside");
+    assert!(
+        aside["to"].as_str().unwrap().ends_with("two.old"),
+        "{aside}"
+    );
+    assert_eq!(
+        fs::read(desk.path("out/album/a/two.old")).unwrap(),
+        b"my own diary"
+    );
+    assert_only(&desk.path("out"), &[1, 2, 3]);
 }
 
 #[test]
@@ -269,5 +309,38 @@ async fn a_running_torrent_can_be_told_to_fetch_something_else() {
     assert_only(&desk.path("out"), &[1, 2, 3, 4, 5]);
     assert!(!part_file(&desk, &sample, "out").exists());
     assert_eq!(torrent.progress().missing, 0);
+    torrent.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_users_that_is_chosen_while_others_are_fetched_gets_another_name() {
+    let desk = Desk::new();
+    let (sample, _seed, peer) = album(&desk);
+    desk.write("out/album/a/two", b"my own diary");
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let node = Node::builder().listen(loopback).start().await.unwrap();
+    let options = GetOptions {
+        directory: desk.path("out"),
+        peers: vec![peer.parse().unwrap()],
+        selection: Selection::Only(FileSet::from_iter([0])),
+        ..GetOptions::default()
+    };
+    let mut torrent = node.get(sample.info.hash(), options).await.unwrap();
+    assert_eq!(done(&mut torrent).await, 100_001);
+    torrent.select(FileSet::from_iter([1])).await.unwrap();
+    let old = desk.path("out/album/a/two.old");
+    let told = async {
+        loop {
+            match torrent.next().await.expect("the torrent goes on") {
+                Event::SetAside { to, .. } => return to,
+                Event::Done { .. } => panic!("nobody was told"),
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, told).await.expect("he is told"), old);
+    assert_eq!(done(&mut torrent).await, 70_000);
+    assert_eq!(fs::read(old).unwrap(), b"my own diary");
+    assert_only(&desk.path("out"), &[1, 2]);
     torrent.stop().await;
 }

@@ -109,7 +109,11 @@ impl Fetching<'_> {
                         return Ok(());
                     };
                     let file = wanted.only()?;
-                    torrent.select(wanted.files.clone()).await?;
+                    match torrent.select(wanted.files.clone()).await {
+                        // It has ended, and says why.
+                        Err(trackless::Error::ShutDown) => continue,
+                        chosen => chosen?,
+                    }
                     copying = Some(Box::pin(copy(torrent.reader(file))));
                 }
                 Step::Signalled(_) => {

@@ -1,8 +1,8 @@
-//! Files that are not wanted, and what the pieces need of them that they share with wanted ones.
+//! Files that are not wanted or not ours, and what the pieces need of them that they share with wanted ones.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wire::{Bitfield, FileSet};
@@ -15,27 +15,35 @@ use crate::platform;
 /// Bytes that are brought in at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Holds the bytes of files that are *left out*: not wanted, and not on the disk. It is as long as the torrent and has holes; each byte stands where it does
-/// in the torrent, so that it takes the space of a few pieces and need not be changed when other files are wanted.
+/// The bytes of the torrent begin at a multiple of this, so that the holes between them stay holes.
+const BLOCK: u64 = 4096;
+
+/// Holds the bytes of files that are *left out*: not on the disk, or somebody else's in the place of ours. First, a bit a file: it is ours, not left out. Then the
+/// torrent with holes; each byte stands where it does in the torrent, so that it takes the space of a few pieces and need not be changed when other files are wanted.
 ///
-/// A file that is on the disk is never left out, whoever may want it: its bytes are in it.
+/// It is there as long as a file is left out: it alone tells the next run whose the files are that stand there.
 pub(super) struct PartFile {
     pub(super) entry: FileEntry,
+    /// Where the torrent begins.
+    pub(super) start: u64,
+    /// Empty until somebody has looked at what is there.
     left_out: RwLock<Arc<Bitfield>>,
     /// Shared by those who write; for one alone while bytes change their place.
     moving: RwLock<()>,
 }
 
 impl PartFile {
-    /// Nothing is left out so far.
-    pub(super) fn new(path: PathBuf, length: u64) -> Self {
+    /// Of a torrent with so many files and bytes. Nothing is left out so far.
+    pub(super) fn new(path: PathBuf, files: usize, length: u64) -> Self {
+        let start = (files as u64).div_ceil(8).next_multiple_of(BLOCK);
         Self {
             entry: FileEntry {
                 path,
                 offset: 0,
-                length,
+                length: start + length,
                 padding: false,
             },
+            start,
             left_out: RwLock::new(Arc::new(Bitfield::new(0))),
             moving: RwLock::default(),
         }
@@ -65,67 +73,66 @@ impl PartFile {
 }
 
 impl Files {
-    /// Gets ready to write: takes the locks that keep other processes out, and creates the wanted files that are missing, with what the part file has of them.
-    /// From now on those that are missing and not wanted are left out.
-    pub(crate) fn prepare(&self, wanted: &FileSet) -> Result<(), StorageError> {
-        let _alone = self.parts.as_ref().map(PartFile::moving);
-        let mut left_out = Bitfield::new(self.layout.files().len() as u32);
-        let mut chosen = Vec::new();
-        let mut first = None;
-        for (index, entry) in self.all() {
-            let is_there = confinement::find(&self.directory, &entry.path)?.is_some();
-            if is_there || wanted.contains(index) {
-                first = first.or(Some((index, entry)));
-            }
-            if wanted.contains(index) {
-                chosen.push((index, entry, is_there));
-            } else if !is_there {
-                left_out.set(index as u32);
-            }
-        }
-        if let Some((index, entry)) = first {
-            self.lock(index, entry)?;
-        }
+    /// Takes the locks that keep other processes out, which creates the first wanted file if none is there, and leaves out whatever is not on the disk
+    /// so far, or is not wanted and not to be written to.
+    pub(crate) fn lock_out(&self, wanted: &FileSet) -> Result<(), StorageError> {
+        let left_out =
+            self.missing(|index, found| wanted.contains(index) || !found.permissions().readonly())?;
+        self.take_locks(wanted)?;
         if let Some(parts) = &self.parts {
-            if left_out.count_ones() > 0 || self.has_part_file()? {
-                self.lock(self.part_index(), &parts.entry)?;
-            }
-            for &(index, entry, is_there) in &chosen {
-                let file = self.writer(index, entry)?;
-                if !is_there {
-                    self.bring_in(parts, entry, &file)?;
-                    self.note_written(index);
-                }
-            }
             parts.leave_out(left_out);
-        } else {
-            for (index, entry, is_there) in chosen {
-                self.writer(index, entry)?;
-                if !is_there {
-                    self.note_written(index);
-                }
-            }
         }
         Ok(())
     }
 
-    /// Leaves these files out although they are there: they are somebody else's.
-    pub(crate) fn leave_out(
+    /// Gets ready to write: locks, and creates the wanted files that are left out, with what the part file has of them. What stands in their place is
+    /// somebody else's and is renamed; returns the old and new paths. From now on those that are missing and not wanted are left out.
+    pub(crate) fn prepare(
         &self,
-        files: impl IntoIterator<Item = usize>,
-    ) -> Result<(), StorageError> {
+        wanted: &FileSet,
+    ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+        let mut set_aside = Vec::new();
         let Some(parts) = &self.parts else {
-            return Ok(());
+            return Ok(set_aside);
+        };
+        let _alone = parts.moving();
+        if self.is_surveyed(parts) {
+            self.take_locks(wanted)?;
+        } else {
+            self.lock_out(wanted)?;
+        }
+        let mut left_out = Bitfield::clone(&parts.left_out());
+        for (index, entry) in self.all() {
+            if !wanted.contains(index) {
+                if confinement::find(&self.directory, &entry.path)?.is_none() {
+                    left_out.set(index as u32);
+                }
+            } else if left_out.clear(index as u32) {
+                set_aside.extend(self.set_aside(index, entry)?);
+                let file = self.writer(index, entry)?;
+                self.bring_in(parts, entry, &file)?;
+                self.note_written(index);
+            } else {
+                self.writer(index, entry)?;
+            }
+        }
+        self.note_left_out(parts, &left_out)?;
+        parts.leave_out(left_out);
+        // One that was renamed took its lock with it.
+        self.take_locks(wanted)?;
+        Ok(set_aside)
+    }
+
+    /// Leaves these files out although they are there: they are somebody else's.
+    pub(crate) fn leave_out(&self, files: impl IntoIterator<Item = usize>) {
+        let Some(parts) = &self.parts else {
+            return;
         };
         let mut left_out = Bitfield::clone(&parts.left_out());
         for file in files {
             left_out.set(file as u32);
         }
-        if left_out.count_ones() > 0 {
-            self.lock(self.part_index(), &parts.entry)?;
-        }
         parts.leave_out(left_out);
-        Ok(())
     }
 
     /// For content that is only read: what is not there may be in the part file.
@@ -133,30 +140,37 @@ impl Files {
         let Some(parts) = &self.parts else {
             return Ok(());
         };
-        if !parts.left_out().is_empty() || !self.has_part_file()? {
-            return Ok(());
+        if !self.is_surveyed(parts) && self.has_part_file()? {
+            parts.leave_out(self.missing(|_, _| true)?);
         }
-        let mut left_out = Bitfield::new(self.layout.files().len() as u32);
-        for (index, entry) in self.all() {
-            if confinement::find(&self.directory, &entry.path)?.is_none() {
-                left_out.set(index as u32);
-            }
-        }
-        parts.leave_out(left_out);
         Ok(())
     }
 
-    /// Removes the part file, if nothing is left out any more or there is nothing in it.
+    /// The files that an earlier run did not leave out. `None` if it left no word.
+    pub(crate) fn ours(&self) -> Result<Option<Bitfield>, StorageError> {
+        let Some(parts) = self.parts.as_ref().filter(|_| self.count() > 0) else {
+            return Ok(None);
+        };
+        if !self.has_part_file()? {
+            return Ok(None);
+        }
+        let file = self.reader(self.part_index(), &parts.entry)?;
+        let mut bytes = vec![0; self.count().div_ceil(8)];
+        let count = platform::read_at(&file, &mut [IoSliceMut::new(&mut bytes)], 0)
+            .map_err(|error| StorageError::from_io("read", &self.path(&parts.entry), error))?;
+        bytes.truncate(count);
+        Ok(Bitfield::from_bytes(&bytes, self.count() as u32).ok())
+    }
+
+    /// Removes the part file, if nothing is left out any more.
     pub(crate) fn drop_part_file(&self) -> Result<(), StorageError> {
         let Some(parts) = &self.parts else {
             return Ok(());
         };
-        let path = self.path(&parts.entry);
-        let is_needed = parts.left_out().count_ones() > 0
-            && fs::metadata(&path).is_ok_and(|found| found.len() > 0);
-        if is_needed || !self.has_part_file()? {
+        if !parts.left_out().is_empty() || !self.has_part_file()? {
             return Ok(());
         }
+        let path = self.path(&parts.entry);
         self.close_one(self.part_index());
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -172,11 +186,85 @@ impl Files {
         parts.is_some_and(|parts| parts.left_out().get(index as u32))
     }
 
+    fn is_surveyed(&self, parts: &PartFile) -> bool {
+        parts.left_out().len() as usize == self.count()
+    }
+
     fn has_part_file(&self) -> Result<bool, StorageError> {
         let Some(parts) = &self.parts else {
             return Ok(false);
         };
         Ok(confinement::find(&self.directory, &parts.entry.path)?.is_some())
+    }
+
+    /// The files of which nothing is on the disk that could be used.
+    fn missing(
+        &self,
+        is_usable: impl Fn(usize, &Metadata) -> bool,
+    ) -> Result<Bitfield, StorageError> {
+        let mut missing = Bitfield::new(self.count() as u32);
+        for (index, entry) in self.all() {
+            let found = confinement::find(&self.directory, &entry.path)?;
+            if !found.is_some_and(|found| found.is_file() && is_usable(index, &found)) {
+                missing.set(index as u32);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Locks the first file that is there or wanted, and the part file unless everything is wanted and there is none: so any two processes meet.
+    fn take_locks(&self, wanted: &FileSet) -> Result<(), StorageError> {
+        let mut is_choice = false;
+        let mut first = None;
+        for (index, entry) in self.all() {
+            is_choice |= !wanted.contains(index);
+            let is_there = || {
+                let found = confinement::find(&self.directory, &entry.path)?;
+                Ok::<_, StorageError>(found.is_some_and(|found| found.is_file()))
+            };
+            if first.is_none() && (wanted.contains(index) || is_there()?) {
+                first = Some((index, entry));
+            }
+        }
+        if let Some((index, entry)) = first {
+            self.lock(index, entry)?;
+        }
+        match &self.parts {
+            Some(parts) if is_choice || self.has_part_file()? => {
+                self.lock(self.part_index(), &parts.entry)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// For the next run. Where everything was wanted from the beginning, there is nothing to be told.
+    fn note_left_out(&self, parts: &PartFile, left_out: &Bitfield) -> Result<(), StorageError> {
+        if !self.has_part_file()? {
+            return Ok(());
+        }
+        let mut ours = Bitfield::full(self.count() as u32);
+        for file in left_out.iter_ones() {
+            ours.clear(file);
+        }
+        let file = self.writer(self.part_index(), &parts.entry)?;
+        self.write_all(&file, &parts.entry, &mut [IoSlice::new(ours.as_bytes())], 0)
+    }
+
+    /// Renames what stands in the place of a file to NAME.old (or NAME.old.1, …), if anything is in it.
+    fn set_aside(
+        &self,
+        index: usize,
+        entry: &FileEntry,
+    ) -> Result<Option<(PathBuf, PathBuf)>, StorageError> {
+        let found = confinement::find(&self.directory, &entry.path)?;
+        if !found.is_some_and(|found| found.is_file() && found.len() > 0) {
+            return Ok(None);
+        }
+        self.close_one(index);
+        let path = self.path(entry);
+        let aside = free_name(&path);
+        fs::rename(&path, &aside).map_err(|error| StorageError::from_io("rename", &path, error))?;
+        Ok(Some((path, aside)))
     }
 
     /// Copies what the part file has of a file that was left out.
@@ -191,8 +279,9 @@ impl Files {
         }
         let source = self.reader(self.part_index(), &parts.entry)?;
         let failed = |error| StorageError::from_io("read", &self.path(&parts.entry), error);
-        let end = entry.offset + entry.length;
-        let mut position = entry.offset;
+        let start = parts.start + entry.offset;
+        let end = start + entry.length;
+        let mut position = start;
         let mut buffer = vec![0; CHUNK];
         while let Some(data) = platform::next_data(&source, position).map_err(failed)?
             && data < end
@@ -205,9 +294,24 @@ impl Files {
                 break;
             }
             let (read, _) = chunk.split_at(count);
-            self.write_all(file, entry, &mut [IoSlice::new(read)], data - entry.offset)?;
+            self.write_all(file, entry, &mut [IoSlice::new(read)], data - start)?;
             position = data + count as u64;
         }
         Ok(())
     }
+}
+
+/// NAME.old, or the first of NAME.old.1, NAME.old.2, … that is free.
+fn free_name(path: &Path) -> PathBuf {
+    let mut old = path.as_os_str().to_owned();
+    old.push(".old");
+    let mut free = PathBuf::from(&old);
+    let mut number = 0_u32;
+    while fs::symlink_metadata(&free).is_ok() {
+        number += 1;
+        let mut numbered = old.clone();
+        numbered.push(format!(".{number}"));
+        free = numbered.into();
+    }
+    free
 }
