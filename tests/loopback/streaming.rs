@@ -112,6 +112,11 @@ fn a_stream_ends_with_a_word_if_its_file_is_taken_away() {
         name.starts_with("trackless-")
     };
     let film = places.find(is_place).unwrap().join("films/film");
+    let begun = Instant::now();
+    while film.metadata().unwrap().len() < FILM as u64 {
+        assert!(begun.elapsed() < PATIENCE, "it is not fetched");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     std::fs::File::options()
         .write(true)
         .open(film)
