@@ -10,26 +10,24 @@ client has its turn.
 """
 
 import argparse
-import hashlib
 import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import bencode
 import krpc
 import network
 from case import START, Tools
 from clients import Libtorrent, Rqbit, Trackless
-from clients.client import Machine
+from clients.client import PORT, Machine
 from clients.trackless import events
+from payload import MIB, Payload, digests_below
 from process import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: DHT nodes, trackless ones for everybody. rqbit wants some that others name.
 NODES = 5
-PIECE = 1 << 20
 #: Seconds for the whole crowd.
 PATIENCE = 120
 
@@ -54,8 +52,8 @@ CLIENTS = {client.name: client for client in (StayingTrackless, Libtorrent, Rqbi
 class Crowd:
     """One turn of one client."""
 
-    def __init__(self, kind, tools, content, leechers, net, directory):
-        self._content, self._machines = content, []
+    def __init__(self, kind, tools, payload, leechers, net, directory):
+        self._payload, self._machines = payload, []
 
         def client(kind, role):
             machine = Machine(*net.machine(), directory / role)
@@ -87,8 +85,9 @@ class Crowd:
                     elif process.status is not None:
                         raise RuntimeError("\n".join([f"exit status {process.status}", *process.tail()]))
             seconds = time.monotonic() - start
+            expected = self._payload.digests()
             for leecher in self._leechers:
-                if digest(leecher.machine.content / "crowd.bin") != self._content.digest:
+                if digests_below(leecher.fetched(self._payload)) != expected:
                     raise RuntimeError("other bytes than those that were served")
             return seconds, sum(cpu.values())
         finally:
@@ -112,50 +111,16 @@ class Crowd:
         return ids
 
     def _serve(self, ids):
-        content = self._seed.machine.content / "crowd.bin"
-        os.link(self._content.path, content)
-        torrent, info_hash = self._content.torrent(ids[:-1])
+        self._payload.write(self._seed.machine.content)
+        torrent, info_hash = self._payload.torrent(near=ids[:-1])
         path = self._seed.machine.directory / "the.torrent"
         path.write_bytes(torrent)
         self._seed.seed(path)
-        nodes = [(client.machine.address, 6881) for client in self._nodes]
+        nodes = [(client.machine.address, PORT) for client in self._nodes]
         known = lambda: any(krpc.peers(node, info_hash) for node in nodes)
         if not wait_until(known, PATIENCE, 0.1):
             raise RuntimeError("the seed is not in the DHT")
         return info_hash
-
-
-class Content:
-    """What is fetched: one file, made once."""
-
-    def __init__(self, path, length):
-        self.path, self._length = path, length
-        self._hashes, sha256 = [], hashlib.sha256()
-        with path.open("wb") as file:
-            for _ in range(length // PIECE):
-                piece = os.urandom(PIECE)
-                file.write(piece)
-                sha256.update(piece)
-                self._hashes.append(hashlib.sha1(piece).digest())
-        self.digest = sha256.hexdigest()
-
-    def torrent(self, near):
-        """A torrent file whose info-hash is near one of these nodes, and the info-hash."""
-        prefixes = {node[:2] for node in near}
-        number = 0
-        while True:
-            info = {"length": self._length, "name": "crowd.bin", "piece length": PIECE,
-                    "pieces": b"".join(self._hashes), "source": str(number)}
-            encoded = bencode.encode(info)
-            info_hash = hashlib.sha1(encoded).digest()
-            if info_hash[:2] in prefixes:
-                return b"d4:info" + encoded + b"e", info_hash
-            number += 1
-
-
-def digest(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cpu_seconds(pid):
@@ -179,12 +144,12 @@ def main():
     seconds, cpu = {name: [] for name in arguments.clients}, {name: [] for name in arguments.clients}
     number = 0
     with tempfile.TemporaryDirectory(dir=arguments.directory) as folder:
-        content = Content(Path(folder) / "content", arguments.mebibytes << 20)
+        payload = Payload("crowd", "one file, 1 MiB pieces", "crowd.bin", MIB, {"": arguments.mebibytes * MIB})
         for _ in range(arguments.rounds):
             for name in arguments.clients:
                 number += 1
                 with network.Network(number) as net, tempfile.TemporaryDirectory(dir=folder) as place:
-                    crowd = Crowd(CLIENTS[name], tools, content, arguments.leechers, net, Path(place))
+                    crowd = Crowd(CLIENTS[name], tools, payload, arguments.leechers, net, Path(place))
                     try:
                         took, used = crowd.go()
                     except Unfinished as stuck:

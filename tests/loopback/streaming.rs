@@ -3,7 +3,8 @@
 use std::io::{Read, SeekFrom};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 use trackless::{GetOptions, Node, Selection, Torrent};
 use wire::FileSet;
 
-use crate::support::{Desk, FakePeer, Gate, PATIENCE, Sample, noise};
+use crate::support::{Desk, FakePeer, Gate, PATIENCE, Running, Sample, noise};
 
 const FILM: usize = 3_000_000;
 
@@ -31,6 +32,34 @@ fn human(desk: &Desk, arguments: &[&str]) -> Command {
     let mut command = desk.trackless(arguments);
     command.env_remove("TRACKLESS_JSON").stdin(Stdio::null());
     command
+}
+
+/// `get -o -` of the film from a seed, with more arguments; nobody reads what comes yet.
+fn stream(desk: &Desk, sample: &Sample, seed: &mut Running, more: &[&str]) -> Child {
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
+    human(desk, &[&get[..], more].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Where the film of a stream lies, once all of it is there.
+fn streamed_film(desk: &Desk) -> PathBuf {
+    let film = noise(70, FILM);
+    let begun = Instant::now();
+    loop {
+        let mut files = std::fs::read_dir(desk.path("")).unwrap().flatten();
+        let place = files.find(|file| file.file_name().to_string_lossy().starts_with("trackless-"));
+        if let Some(path) = place.map(|place| place.path().join("films/film"))
+            && std::fs::read(&path).is_ok_and(|content| content == film)
+        {
+            return path;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the film does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Nothing of a stream is left.
@@ -70,15 +99,7 @@ fn whoever_has_seen_enough_of_a_stream_ends_it_without_a_word() {
     let desk = Desk::new();
     let sample = films(&desk);
     let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
-    let (hash, peer) = (sample.info_hash(), seed.address());
-    let get = [
-        "get", &hash, "--peer", &peer, "-o", "-", "--select", "film", "-q",
-    ];
-    let mut stream = human(&desk, &get)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut stream = stream(&desk, &sample, &mut seed, &["-q"]);
     let mut beginning = vec![0; 100_000];
     let mut output = stream.stdout.take().unwrap();
     output.read_exact(&mut beginning).unwrap();
@@ -95,34 +116,11 @@ fn a_stream_ends_with_a_word_if_its_file_is_taken_away() {
     let desk = Desk::new();
     let sample = films(&desk);
     let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
-    let (hash, peer) = (sample.info_hash(), seed.address());
-    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
-    let mut stream = human(&desk, &get)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut stream = stream(&desk, &sample, &mut seed, &[]);
+    let film = streamed_film(&desk);
+    let film = std::fs::File::options().write(true).open(film).unwrap();
+    film.set_len(0).unwrap();
     let mut output = stream.stdout.take().unwrap();
-    output.read_exact(&mut [0; 1]).unwrap();
-    // Nobody reads on, so it cannot be over yet.
-    let entries = std::fs::read_dir(desk.path("")).unwrap();
-    let mut places = entries.map(|entry| entry.unwrap().path());
-    let is_place = |path: &std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.starts_with("trackless-")
-    };
-    let film = places.find(is_place).unwrap().join("films/film");
-    let begun = Instant::now();
-    while film.metadata().unwrap().len() < FILM as u64 {
-        assert!(begun.elapsed() < PATIENCE, "it is not fetched");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::fs::File::options()
-        .write(true)
-        .open(film)
-        .unwrap()
-        .set_len(0)
-        .unwrap();
     std::io::copy(&mut output, &mut std::io::sink()).unwrap();
     let ended = stream.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
@@ -136,29 +134,8 @@ fn a_stream_whose_file_is_written_over_ends_before_the_first_wrong_byte_and_says
     let desk = Desk::new();
     let sample = films(&desk);
     let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
-    let (hash, peer) = (sample.info_hash(), seed.address());
-    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
-    let mut stream = human(&desk, &get)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let film = noise(70, FILM);
-    let is_there = || {
-        let mut files = std::fs::read_dir(desk.path("")).unwrap().flatten();
-        let stream =
-            files.find(|file| file.file_name().to_string_lossy().starts_with("trackless-"));
-        let path = stream?.path().join("films/film");
-        (std::fs::read(&path).ok()? == film).then_some(path)
-    };
-    let begin = Instant::now();
-    let path = loop {
-        if let Some(path) = is_there() {
-            break path;
-        }
-        assert!(begin.elapsed() < PATIENCE, "the film does not come");
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let mut stream = stream(&desk, &sample, &mut seed, &[]);
+    let path = streamed_film(&desk);
     let spoilt = std::fs::File::options().write(true).open(path).unwrap();
     // A change within a step of the clock need not show.
     std::thread::sleep(Duration::from_millis(20));
@@ -175,7 +152,7 @@ fn a_stream_whose_file_is_written_over_ends_before_the_first_wrong_byte_and_says
     assert_eq!(ended.status.code(), Some(6), "{said}");
     assert!(said.contains("film was changed"), "{said}");
     assert!(
-        film[..2_000_000].starts_with(&output),
+        noise(70, FILM)[..2_000_000].starts_with(&output),
         "{} bytes",
         output.len()
     );
