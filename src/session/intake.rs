@@ -7,10 +7,11 @@ use wire::Block;
 
 use crate::storage::{Assembly, BlockBuffer, Disk, Job, Outcome, Storage, StorageError};
 
-/// Blocks in memory beyond which nothing more is requested: 6 MiB.
-const HIGH_WATER: usize = 384;
-/// Blocks in memory below which requesting goes on.
-const LOW_WATER: usize = 192;
+/// Blocks in memory beyond which nothing more is requested: 10 MiB, which is what comes from a fast peer while the system
+/// lets the writing thread wait for a core.
+const HIGH_WATER: usize = 640;
+/// Blocks in memory below which requesting goes on: near the other, so that the peers do not run dry before.
+const LOW_WATER: usize = 512;
 
 /// Blocks on their way to the disk.
 #[derive(Debug)]
