@@ -8,11 +8,13 @@ mod content;
 mod create;
 mod date;
 mod demo;
+mod destination;
 mod edit;
 mod entrance;
 mod estimate;
 mod exit_code;
 mod failure;
+mod flag;
 mod get;
 mod interrupt;
 mod item;
@@ -32,6 +34,7 @@ mod seed;
 mod show;
 mod simulate;
 mod source;
+mod standard_output;
 mod status_line;
 mod style;
 mod table;
@@ -39,14 +42,14 @@ mod throughput;
 mod timeout;
 mod transfer;
 mod units;
+mod user_file;
 mod verify;
 mod vitals;
 mod whole_file;
 
 use std::{env, process};
 
-use clap::builder::{FalseyValueParser, TypedValueParser};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use exit_code::ExitCode;
 use failure::Failure;
@@ -97,10 +100,10 @@ enum Command {
 #[command(next_help_heading = "Output")]
 struct Common {
     /// One JSON object a line on standard output; progress and logs stay on standard error.
-    #[arg(long, global = true, env = "TRACKLESS_JSON", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, env = "TRACKLESS_JSON", hide_env_values = true, value_parser = flag::parse)]
     json: bool,
     /// Results and errors only: no progress, no notes.
-    #[arg(short, long, global = true, env = "TRACKLESS_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(short, long, global = true, env = "TRACKLESS_QUIET", hide_env_values = true, value_parser = flag::parse)]
     quiet: bool,
     /// Log what the node does; twice or thrice for more.
     #[arg(short, long, global = true, env = "TRACKLESS_VERBOSE", hide_env_values = true, action = clap::ArgAction::Count)]
@@ -113,47 +116,58 @@ pub(crate) fn run() -> process::ExitCode {
         Ok(cli) => {
             let output = Output::new(cli.common.json, cli.common.quiet);
             log::start(cli.common.verbose, cli.common.quiet, &output);
-            match cli.command.run(&output) {
+            let code = match cli.command.run(&output) {
                 Ok(()) => ExitCode::Done,
-                Err(failure) => {
-                    output.failure(&failure);
-                    ExitCode::from(&failure)
-                }
-            }
+                Err(failure) => output.failure(&failure),
+            };
+            conclude(code, &output)
         }
         Err(refusal) => refuse(&refusal),
     };
     process::ExitCode::from(code as u8)
 }
 
+/// The end of a command that came to this. It has not done what it was asked for if nobody can read it.
+fn conclude(code: ExitCode, output: &Output) -> ExitCode {
+    let lost = output.finish().err();
+    let lost = lost.map(|failure| output.failure(&failure));
+    lost.filter(|_| code == ExitCode::Done).unwrap_or(code)
+}
+
 impl Command {
     fn run(self, output: &Output) -> Result<(), Failure> {
         match self {
-            Command::Demo(arguments) => block_on(demo::run(&arguments, output)),
-            Command::Get(arguments) => block_on(get::run(arguments, output)),
-            Command::Seed(arguments) => block_on(seed::run(&arguments, output)),
-            Command::Publish(arguments) => block_on(publish::run(arguments, output)),
-            Command::Node(arguments) => block_on(node::run(&arguments, output)),
-            Command::Lookup(arguments) => block_on(lookup::run(&arguments, output)),
-            Command::Item(arguments) => block_on(item::run(&arguments, output)),
-            Command::Announce(arguments) => block_on(announce::run(&arguments, output)),
-            Command::Scrape(arguments) => block_on(scrape::run(&arguments, output)),
-            Command::Sample(arguments) => block_on(sample::run(&arguments, output)),
-            Command::Estimate(arguments) => block_on(estimate::run(&arguments, output)),
-            Command::Ping(arguments) => block_on(ping::run(&arguments, output)),
-            Command::Table(arguments) => block_on(table::run(&arguments, output)),
+            Command::Demo(arguments) => block_on(demo::run(&arguments, output), output),
+            Command::Get(arguments) => block_on(get::run(arguments, output), output),
+            Command::Seed(arguments) => block_on(seed::run(&arguments, output), output),
+            Command::Publish(arguments) => block_on(publish::run(arguments, output), output),
+            Command::Node(arguments) => block_on(node::run(&arguments, output), output),
+            Command::Lookup(arguments) => block_on(lookup::run(&arguments, output), output),
+            Command::Item(arguments) => block_on(item::run(&arguments, output), output),
+            Command::Announce(arguments) => block_on(announce::run(&arguments, output), output),
+            Command::Scrape(arguments) => block_on(scrape::run(&arguments, output), output),
+            Command::Sample(arguments) => block_on(sample::run(&arguments, output), output),
+            Command::Estimate(arguments) => block_on(estimate::run(&arguments, output), output),
+            Command::Ping(arguments) => block_on(ping::run(&arguments, output), output),
+            Command::Table(arguments) => block_on(table::run(&arguments, output), output),
             Command::Create(arguments) => create::run(arguments, output),
             Command::Edit(arguments) => edit::run(&arguments, output),
             Command::Show(arguments) => show::run(&arguments, output),
             Command::Verify(arguments) => verify::run(&arguments, output),
-            Command::Simulate(arguments) => block_on(simulate::run(arguments, output)),
-            Command::Completions(arguments) => completions::run(&arguments),
+            Command::Simulate(arguments) => block_on(simulate::run(arguments, output), output),
+            Command::Completions(arguments) => {
+                completions::run(&arguments, output);
+                Ok(())
+            }
         }
     }
 }
 
-/// Runs a command that opens sockets. One thread: the sockets of one node do not keep two busy.
-fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs a command that opens sockets, for as long as it can be heard. One thread: the sockets of one node do not keep two busy.
+fn block_on(
+    command: impl Future<Output = Result<(), Failure>>,
+    output: &Output,
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -161,7 +175,13 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     if tracing::enabled!(tracing::Level::DEBUG) {
         runtime.spawn(vitals::log());
     }
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            result = command => result,
+            () = output.lost() => Ok(()),
+        }
+    });
     // Work that was interrupted (hashing a large file) is not waited for.
     runtime.shutdown_background();
     result
@@ -169,23 +189,22 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 
 /// Help and version are answers; everything else that the parser gives back is a wrong use.
 fn refuse(refusal: &clap::Error) -> ExitCode {
-    // Nothing can be done about a closed standard output or error.
-    let _ = refusal.print();
+    let output = Output::new(wants_json(), true);
     if !refusal.use_stderr() {
-        return ExitCode::Done;
+        output.text(refusal.render().ansi());
+        return conclude(ExitCode::Done, &output);
     }
-    if wants_json() {
-        Output::new(true, true).error_event(ExitCode::Usage, &refusal_sentence(refusal));
-    }
-    ExitCode::Usage
+    // Nothing can be done about a closed standard error.
+    let _ = refusal.print();
+    output.error_event(ExitCode::Usage, &refusal_sentence(refusal));
+    conclude(ExitCode::Usage, &output)
 }
 
 /// Whether events are wanted, although the arguments make no sense.
 fn wants_json() -> bool {
     let variable = || {
-        let value = env::var_os("TRACKLESS_JSON")?;
-        let parser = FalseyValueParser::new();
-        parser.parse_ref(&Cli::command(), None, &value).ok()
+        let value = env::var("TRACKLESS_JSON").ok()?;
+        flag::parse(&value).ok()
     };
     env::args_os().any(|argument| argument == "--json") || variable().unwrap_or(false)
 }

@@ -36,7 +36,7 @@ pub enum Error {
     /// No DHT node answered before the time was over.
     #[error(
         "no DHT node answered within {} s (asked: {asked}); check the bootstrap address and that UDP is not blocked",
-        after.as_secs_f32().ceil()
+        seconds(*after)
     )]
     NoNodeAnswered {
         /// The bootstrap addresses, for the sentence.
@@ -47,7 +47,7 @@ pub enum Error {
     /// Nodes are known, but none answered this question before the time was over.
     #[error(
         "no DHT node answered the question within {} s; those that are known may be gone or overloaded, or not know this kind of question",
-        after.as_secs_f32().ceil()
+        seconds(*after)
     )]
     Unanswered {
         /// How long was waited.
@@ -70,7 +70,7 @@ pub enum Error {
         info_hash: InfoHash,
     },
     /// The DHT answered, and nobody has the torrent.
-    #[error("no peers for {info_hash} within {} s; the DHT answers, but nobody who has this torrent was found", after.as_secs_f32().ceil())]
+    #[error("no peers for {info_hash} within {} s; the DHT answers, but nobody who has this torrent was found", seconds(*after))]
     NoPeers {
         /// What was looked for.
         info_hash: InfoHash,
@@ -78,7 +78,7 @@ pub enum Error {
         after: Duration,
     },
     /// Peers were found, but none gave metadata that match the info-hash.
-    #[error("no metadata for {info_hash} within {} s: {}", after.as_secs_f32().ceil(), met(*connected, *known))]
+    #[error("no metadata for {info_hash} within {} s: {}", seconds(*after), met(*connected, *known))]
     NoMetadata {
         /// What was looked for.
         info_hash: InfoHash,
@@ -90,7 +90,7 @@ pub enum Error {
         after: Duration,
     },
     /// The download stood still for too long.
-    #[error("the download of {name} stopped at {done} of {total} bytes: nothing arrived for {} s; the same command resumes it", after.as_secs_f32().ceil())]
+    #[error("the download of {name} stopped at {done} of {total} bytes: nothing arrived for {} s; the same command resumes it", seconds(*after))]
     Stalled {
         /// The torrent's name.
         name: String,
@@ -191,6 +191,11 @@ fn reason(answered: usize, refusal: Option<&KrpcError>) -> String {
         Some(error) => format!("a DHT node refused it ({error})"),
         None => format!("{answered} DHT nodes answered, none of them acknowledged it"),
     }
+}
+
+/// For a sentence: as it was set, whatever came on top until it was noticed.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
 /// How far it came with the peers, for a sentence.

@@ -34,6 +34,7 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![deny(clippy::print_stdout)]
 
 mod batch;
 mod create;

@@ -315,7 +315,17 @@ impl Node {
         torrent.complete().await
     }
 
-    /// The same without the check: for content that was hashed a moment ago, as by [`create`](crate::create).
+    /// The same where the content itself is at `path`, whatever it is called: the file of a torrent of one file, the directory of any other.
+    ///
+    /// # Errors
+    /// Not all of it is there and right, or it cannot be read.
+    pub async fn seed_at(&self, metainfo: &Metainfo, path: &Path) -> Result<Torrent, Error> {
+        let storage = Storage::open_at(Arc::clone(&metainfo.info), path);
+        let torrent = self.serve(Begin::Content(Arc::new(storage)))?;
+        torrent.complete().await
+    }
+
+    /// As [`Node::seed`], without the check: for content that was hashed a moment ago, as by [`create`](crate::create).
     ///
     /// # Errors
     /// The torrent is open in this node already.

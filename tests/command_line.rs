@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+const PUBLISHER: &str =
+    "magnet:?xs=urn:btpk:8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e&s=6e";
 
 /// The program in a directory of its own, with an environment that says nothing.
 fn trackless(directory: &Path, arguments: &[&str]) -> Output {
@@ -227,6 +229,24 @@ fn wrong_use_exits_2_and_says_what_is_wrong() {
             "power of two",
         ),
         (&["fetch", HASH], "fetch"),
+        (&["announce", HASH, "--port", "0"], "from 1 to 65535"),
+        (&["get", HASH, "--select", "5-2"], "write 2-5"),
+        (&["get", HASH, "--select", "-1"], "counted from 1"),
+        (&["get", "https://web.example/a.torrent"], "on the web"),
+        (&["lookup", PUBLISHER], "names a publisher"),
+        (
+            &["lookup", "missing.torrent"],
+            "cannot read missing.torrent",
+        ),
+        (
+            &["item", "key", "nowhere/me.key"],
+            "cannot write nowhere/me.key: there is no directory nowhere",
+        ),
+        (&["item", "key", "äpfel/one.bin"], "holds no key"),
+        (
+            &["simulate", "chrun"],
+            "did you mean churn? `trackless simulate --list`",
+        ),
     ] {
         let refused = trackless(directory.path(), arguments);
         assert_eq!(code(&refused), 2, "{arguments:?}: {}", stderr(&refused));
@@ -275,10 +295,70 @@ fn a_seed_of_a_torrent_file_has_to_know_where_the_content_is() {
     let refused = trackless(directory.path(), &wrong);
     assert_eq!(code(&refused), 2);
     assert!(
-        stderr(&refused).contains("there is no äpfel/more/äpfel; --data is the directory"),
+        stderr(&refused).contains("there is no äpfel in äpfel/more, nor any file of it"),
         "{}",
         stderr(&refused)
     );
+}
+
+/// What the system says of it ("Is a directory", and to try the disk again) helps nobody.
+#[test]
+fn a_directory_in_the_place_of_a_file_is_wrong_use() {
+    let directory = content();
+    let run = |arguments: &[&str]| trackless(directory.path(), arguments);
+    assert_eq!(code(&run(&["create", "äpfel"])), 0);
+    assert_eq!(code(&run(&["item", "key", "me.key"])), 0);
+    for (arguments, sentence) in [
+        (&["show", "äpfel"][..], "a torrent file is wanted"),
+        (&["get", "äpfel/"], "a torrent file is wanted"),
+        (&["edit", "äpfel", "--drop", "date"], "a torrent file"),
+        (&["verify", "äpfel", "."], "a torrent file is wanted"),
+        (&["item", "key", "äpfel"], "the file of a key"),
+        (&["item", "put", "--file", "äpfel"], "a file is wanted"),
+        (&["lookup", "--batch", "äpfel"], "a file with info-hashes"),
+        (
+            &["verify", "äpfel", "äpfel.torrent"],
+            "trackless verify äpfel.torrent äpfel",
+        ),
+        (
+            &["seed", "äpfel", "--data", "äpfel.torrent"],
+            "trackless seed äpfel.torrent --data äpfel",
+        ),
+        (
+            &["publish", "äpfel", "me.key"],
+            "trackless publish me.key äpfel",
+        ),
+    ] {
+        let refused = run(arguments);
+        let said = said(&refused);
+        assert_eq!(code(&refused), 2, "{arguments:?}: {said}");
+        assert!(said.contains(sentence), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_link_of_a_publisher_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let shown = trackless(directory.path(), &["--json", "show", PUBLISHER]);
+    let publisher = &events(&shown)[0];
+    assert_eq!(publisher["event"], "publisher");
+    assert_eq!(publisher["publisher"], PUBLISHER);
+    assert_eq!(publisher["salt"], "6e");
+    // Test vector 2 of BEP 46.
+    let target = "59ee7c2cb9b4f7eb1986ee2d18fd2fdb8a56554f";
+    assert_eq!(publisher["target"], target);
+    let shown = stdout(&trackless(directory.path(), &["show", PUBLISHER]));
+    assert!(shown.contains(target), "{shown}");
+}
+
+#[test]
+fn a_private_torrent_is_not_looked_up() {
+    let directory = content();
+    let made = trackless(directory.path(), &["create", "äpfel", "--private"]);
+    assert_eq!(code(&made), 0);
+    let refused = trackless(directory.path(), &["lookup", "äpfel.torrent"]);
+    assert_eq!(code(&refused), 2);
+    assert!(said(&refused).contains("is marked private"));
 }
 
 #[test]
@@ -335,6 +415,24 @@ fn the_environment_sets_flags_and_the_command_line_overrides_it() {
 }
 
 #[test]
+fn a_flag_in_the_environment_is_yes_or_no() {
+    let directory = content();
+    let create = |force: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trackless"));
+        command.current_dir(directory.path()).env_clear();
+        let command = command.args(["create", "äpfel"]);
+        command.env("TRACKLESS_FORCE", force).output().unwrap()
+    };
+    for (force, exit_code) in [("no", 0), ("0", 2), ("", 2), ("yes", 0), ("hello", 2)] {
+        let made = create(force);
+        assert_eq!(code(&made), exit_code, "{force}: {}", stderr(&made));
+    }
+    let refused = said(&create("hello"));
+    assert!(refused.contains("'hello' for '--force'"), "{refused}");
+    assert!(refused.contains("yes or no"), "{refused}");
+}
+
+#[test]
 fn what_a_command_is_about_stands_on_the_command_line_alone() {
     let directory = content();
     let mut command = Command::new(env!("CARGO_BIN_EXE_trackless"));
@@ -385,6 +483,68 @@ fn every_shell_gets_its_completions() {
         let script = trackless(directory.path(), &["completions", shell]);
         assert_eq!(code(&script), 0);
         assert!(stdout(&script).contains("keep-seeding"), "{shell}");
+    }
+}
+
+/// The program with its standard output elsewhere.
+fn trackless_into(place: impl Into<Stdio>, directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trackless"));
+    command.current_dir(directory).args(arguments).env_clear();
+    let command = command.stdout(place).stderr(Stdio::piped());
+    let running = command.spawn().expect("the binary starts");
+    running.wait_with_output().unwrap()
+}
+
+/// What answers without asking anybody, in every way in which something is written.
+const ANSWERS: [&[&str]; 11] = [
+    &["show", "äpfel.torrent"],
+    &["--json", "show", "äpfel.torrent"],
+    &["get", "äpfel.torrent", "--list"],
+    &["verify", "äpfel.torrent", "."],
+    &["verify", "äpfel.torrent", ".", "--json"],
+    &["create", "äpfel", "--force"],
+    &["create", "äpfel", "-o", "-"],
+    &["simulate", "--list"],
+    &["completions", "bash"],
+    &["--version"],
+    &["get", "--help"],
+];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_does_not_reach_standard_output_is_not_done() {
+    let directory = content();
+    assert_eq!(code(&trackless(directory.path(), &["create", "äpfel"])), 0);
+    for arguments in ANSWERS {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let failed = trackless_into(full, directory.path(), arguments);
+        assert_eq!(code(&failed), 6, "{arguments:?}: {}", stderr(&failed));
+        let sentence = "error: cannot write to standard output: No space left on device";
+        assert!(stderr(&failed).contains(sentence), "{}", stderr(&failed));
+    }
+    // What went wrong before has the number.
+    fs::remove_file(directory.path().join("äpfel/one.bin")).unwrap();
+    for arguments in [
+        &["verify", "äpfel.torrent", "."][..],
+        &["verify", "äpfel.torrent", ".", "--json"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let failed = trackless_into(full, directory.path(), arguments);
+        assert_eq!(code(&failed), 7, "{}", stderr(&failed));
+        assert!(stderr(&failed).contains("standard output"));
+    }
+}
+
+#[test]
+fn whoever_has_seen_enough_is_no_failure() {
+    let directory = content();
+    assert_eq!(code(&trackless(directory.path(), &["create", "äpfel"])), 0);
+    for arguments in ANSWERS {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = trackless_into(writer, directory.path(), arguments);
+        assert_eq!(code(&ended), 0, "{arguments:?}: {}", stderr(&ended));
+        assert!(!stderr(&ended).contains("error"), "{}", stderr(&ended));
     }
 }
 

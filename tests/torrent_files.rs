@@ -215,6 +215,39 @@ fn an_edit_changes_the_advice_and_not_the_torrent() {
 }
 
 #[test]
+fn a_torrent_goes_to_a_file_to_a_directory_or_to_standard_output() {
+    let desk = desk();
+    fs::create_dir(desk.path().join("torrents")).unwrap();
+    event(&desk, &["create", "album", "-o", "a.torrent"]);
+    let torrent = fs::read(desk.path().join("a.torrent")).unwrap();
+
+    let created = event(&desk, &["create", "album", "-o", "torrents"]);
+    assert_eq!(created["path"], "torrents/album.torrent");
+    let written = fs::read(desk.path().join("torrents/album.torrent")).unwrap();
+    assert!(written == torrent);
+
+    let piped = trackless(&desk, &["create", "album", "-o", "-"]);
+    let said = String::from_utf8(piped.stderr).unwrap();
+    assert!(piped.status.success(), "{said}");
+    assert!(piped.stdout == torrent);
+    assert!(said.contains("magnet:?xt=urn:btih:"), "{said}");
+    assert!(!desk.path().join("-").exists());
+    let said = refusal(&desk, &["create", "album", "-o", "-", "--json"], 2);
+    assert!(said.contains("both want standard output"), "{said}");
+
+    let bare = ["edit", "a.torrent", "--drop", "creator", "-o"];
+    let edited = event(&desk, &[&bare[..], &["torrents", "--force"]].concat());
+    assert_eq!(edited["path"], "torrents/album.torrent");
+    let written = fs::read(desk.path().join("torrents/album.torrent")).unwrap();
+    let piped = trackless(&desk, &[&bare[..], &["-"]].concat());
+    assert!(piped.status.success());
+    assert!(piped.stdout == written && written != torrent);
+    assert!(fs::read(desk.path().join("a.torrent")).unwrap() == torrent);
+    let said = refusal(&desk, &[&bare[..], &["nowhere/a.torrent"]].concat(), 2);
+    assert!(said.contains("there is no directory nowhere"), "{said}");
+}
+
+#[test]
 fn what_other_clients_wrote_beside_the_content_survives_an_edit() {
     let desk = tempfile::tempdir().unwrap();
     let info = "d6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";

@@ -4,13 +4,13 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::{AnnounceReceipt, KeptAnnounce, Node, Testimony};
 use wire::InfoHash;
 
 use super::batch::{self, Subject, SubjectArguments};
 use super::entrance::EntranceArguments;
 use super::failure::Failure;
+use super::flag;
 use super::interrupt::Interrupt;
 use super::network::Role;
 use super::output::Output;
@@ -38,13 +38,18 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     subject: SubjectArguments,
     /// Where it is to be had: a TCP port of this machine, as others see it.
-    #[arg(short, long, env = "TRACKLESS_PORT", hide_env_values = true)]
+    #[arg(short, long, env = "TRACKLESS_PORT", hide_env_values = true, value_parser = parse_port)]
     port: NonZeroU16,
     /// End after the first receipt; the announce holds for half an hour. The node is read-only: others do not put it into their tables.
-    #[arg(long, env = "TRACKLESS_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_ONCE", hide_env_values = true, value_parser = flag::parse)]
     once: bool,
     #[command(flatten)]
     entrance: EntranceArguments,
+}
+
+fn parse_port(text: &str) -> Result<NonZeroU16, &'static str> {
+    text.parse()
+        .map_err(|_| "a port is a number from 1 to 65535")
 }
 
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {

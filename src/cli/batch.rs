@@ -15,14 +15,17 @@ use super::report::Report;
 use super::source;
 use super::status_line::StatusLine;
 use super::units;
+use super::user_file;
 
 /// The name of standard input.
 const STDIN: &str = "-";
+/// What a batch is.
+const LIST: &str = "a file with info-hashes";
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SubjectArguments {
-    /// 40 hex or 32 base32 characters, or a magnet link in quotes.
+    /// 40 hex or 32 base32 characters, a magnet link in quotes, or a .torrent file.
     #[arg(value_name = "INFOHASH")]
     info_hash: Option<String>,
     /// Many of them: a file with one a line, or - for standard input. Empty lines and those that begin with # are left out.
@@ -51,17 +54,10 @@ fn read(path: &Path) -> Result<Vec<InfoHash>, Failure> {
     let reader: Box<dyn BufRead> = if path.as_os_str() == STDIN {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(BufReader::new(File::open(path).map_err(failed_at(path))?))
+        let file = File::open(path).map_err(user_file::refused(path, LIST))?;
+        Box::new(BufReader::new(file))
     };
     parse(reader, path)
-}
-
-fn failed_at(path: &Path) -> impl Fn(io::Error) -> Failure {
-    let path = path.to_owned();
-    move |source| Failure::Read {
-        path: path.clone(),
-        source,
-    }
 }
 
 /// Info-hashes, one a line. The first line that has none is told with its number, and how many more of them there are.
@@ -69,12 +65,12 @@ fn parse(reader: impl BufRead, path: &Path) -> Result<Vec<InfoHash>, Failure> {
     let mut info_hashes = Vec::new();
     let mut wrong = Vec::new();
     for (number, line) in (1..).zip(reader.lines()) {
-        let line = line.map_err(failed_at(path))?;
+        let line = line.map_err(user_file::refused(path, LIST))?;
         let text = line.trim();
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        match source::info_hash(text) {
+        match source::listed(text) {
             Ok(info_hash) => info_hashes.push(info_hash),
             Err(failure) => wrong.push((number, failure)),
         }

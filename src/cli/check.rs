@@ -1,14 +1,15 @@
 //! Whether what earlier runs knew of the content on the disk is believed.
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::Node;
 use wire::InfoHash;
+
+use super::flag;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct CheckArguments {
     /// Read and hash all content that is there, whether its files have changed since the last run or not.
-    #[arg(long, env = "TRACKLESS_CHECK", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_CHECK", hide_env_values = true, value_parser = flag::parse)]
     check: bool,
 }
 

@@ -1,13 +1,10 @@
 //! `trackless completions`: the shell's tab key.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
-
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use super::failure::Failure;
+use super::output::Output;
 
 /// Print a completion script for your shell.
 ///
@@ -23,7 +20,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) {
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
@@ -31,10 +28,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "trackless",
         &mut script,
     );
-    io::stdout()
-        .write_all(&script)
-        .map_err(|source| Failure::Write {
-            path: PathBuf::from("standard output"),
-            source,
-        })
+    output.bytes(&script);
 }

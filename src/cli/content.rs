@@ -1,5 +1,6 @@
 //! Where the content of a torrent lies: in the directory that was named, or there itself.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use wire::Info;
@@ -8,41 +9,24 @@ use super::failure::Failure;
 
 /// The torrent's file or directory: NAME below the path, or else the path itself, whatever it is called.
 pub(crate) fn find(info: &Info, path: &Path) -> Result<PathBuf, Failure> {
-    let below = path.join(info.name());
-    if path.is_dir() && is_content(info, &below) {
-        return Ok(below);
-    }
-    if info.is_single_file() && path.is_dir() {
-        return Err(Failure::Usage(format!(
-            "there is no {} in {}",
-            info.name(),
-            path.display()
-        )));
-    }
-    match path.metadata() {
-        Ok(_) => Ok(path.to_owned()),
-        Err(source) => Err(Failure::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-/// The directory that holds NAME: the path, or the one above it if the path is NAME itself.
-pub(crate) fn directory(info: &Info, path: &Path) -> Result<PathBuf, Failure> {
-    let below = path.join(info.name());
-    if is_content(info, &below) {
-        return Ok(path.to_owned());
-    }
-    let itself = named(path);
-    if itself.file_name().is_some_and(|name| name == info.name()) && is_content(info, &itself) {
-        return Ok(itself.parent().unwrap_or(Path::new("")).to_owned());
-    }
-    Err(Failure::Usage(format!(
-        "there is no {}; --data is the directory that holds `{}`",
-        below.display(),
-        info.name()
-    )))
+    path.metadata().map_err(|source| Failure::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let candidates = [path.join(info.name()), path.to_owned()];
+    let mut fitting = candidates.iter().filter(|path| is_content(info, path));
+    let named = |path: &Path| named(path).file_name() == Some(OsStr::new(info.name()));
+    // There may be nothing in it yet that is right.
+    let found = fitting.clone().find(|path| has_file(info, path));
+    let found = found.or_else(|| fitting.find(|path| named(path)));
+    found.cloned().ok_or_else(|| {
+        let (name, path) = (info.name(), path.display());
+        Failure::Usage(if info.is_single_file() {
+            format!("there is no {name} in {path}")
+        } else {
+            format!("there is no {name} in {path}, nor any file of it")
+        })
+    })
 }
 
 /// The path with a name: `.` and `..` have none, what they stand for has one.
@@ -59,6 +43,12 @@ fn is_content(info: &Info, path: &Path) -> bool {
     } else {
         path.is_dir()
     }
+}
+
+/// Whether any file of the torrent is there.
+fn has_file(info: &Info, content: &Path) -> bool {
+    let mut files = info.files().iter().filter(|file| !file.padding);
+    info.is_single_file() || files.any(|file| content.join(file.path()).is_file())
 }
 
 #[cfg(test)]
@@ -88,17 +78,32 @@ mod tests {
         let desk = tempfile::tempdir().unwrap();
         let album_directory = desk.path().join("album");
         fs::create_dir(&album_directory).unwrap();
-        fs::write(album_directory.join("song"), "a").unwrap();
-
         for path in [desk.path(), &album_directory] {
-            assert_eq!(find(&album(), path).unwrap(), album_directory);
-            assert_eq!(directory(&album(), path).unwrap(), desk.path());
+            assert_eq!(find(&album(), path).unwrap(), album_directory, "empty");
         }
         let file = album_directory.join("song");
+        fs::write(&file, "a").unwrap();
+        for path in [desk.path(), &album_directory] {
+            assert_eq!(find(&album(), path).unwrap(), album_directory);
+        }
         for path in [&album_directory, &file] {
             assert_eq!(find(&song(), path).unwrap(), file);
-            assert_eq!(directory(&song(), path).unwrap(), album_directory);
         }
+    }
+
+    #[test]
+    fn content_may_have_another_name() {
+        let desk = tempfile::tempdir().unwrap();
+        let other = desk.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("song"), "a").unwrap();
+        assert_eq!(find(&album(), &other).unwrap(), other);
+        // And have a directory of its own that is called like the torrent.
+        fs::create_dir(other.join("album")).unwrap();
+        assert_eq!(find(&album(), &other).unwrap(), other);
+        let renamed = desk.path().join("renamed");
+        fs::write(&renamed, "a").unwrap();
+        assert_eq!(find(&song(), &renamed).unwrap(), renamed);
     }
 
     #[test]
@@ -107,15 +112,16 @@ mod tests {
         let other = desk.path().join("other");
         fs::create_dir(&other).unwrap();
         for (info, name) in [(album(), "album"), (song(), "song")] {
-            for path in [&other, &desk.path().join("absent")] {
-                let Err(Failure::Usage(sentence)) = directory(&info, path) else {
-                    panic!("{name} was found in {}", path.display());
-                };
-                let expected = format!("there is no {}", path.join(name).display());
-                assert!(sentence.starts_with(&expected), "{sentence}");
-            }
+            let Err(Failure::Usage(sentence)) = find(&info, &other) else {
+                panic!("{name} was found");
+            };
+            let expected = format!("there is no {name} in {}", other.display());
+            assert!(sentence.starts_with(&expected), "{sentence}");
         }
-        assert!(matches!(find(&song(), &other), Err(Failure::Usage(_))));
-        assert_eq!(find(&album(), &other).unwrap(), other);
+        let absent = find(&song(), &desk.path().join("absent"));
+        assert!(matches!(absent, Err(Failure::Read { .. })));
+        // A file is no directory of files.
+        fs::write(desk.path().join("album"), "a").unwrap();
+        assert!(find(&album(), &desk.path().join("album")).is_err());
     }
 }

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use serde::Serialize;
 use trackless::{CreateOptions, LeftOut, Reason};
 use wire::{HostPort, MAX_PIECE_LENGTH, Metainfo};
 
 use super::date;
+use super::destination::Destination;
 use super::failure::Failure;
+use super::flag;
 use super::output::{Output, field, printable};
 use super::report::Report;
 use super::show;
@@ -17,7 +18,6 @@ use super::status_line::StatusLine;
 use super::style::{FAINT, paint};
 use super::throughput::Throughput;
 use super::units;
-use super::whole_file;
 
 /// Of so much that is left out people are told one by one.
 const TOLD: usize = 10;
@@ -30,13 +30,14 @@ const TOLD: usize = 10;
 #[command(after_long_help = "\
 Examples:
   trackless create holiday/ -o holiday.torrent
+  trackless create holiday/ -o ~/Torrents/                  (holiday.torrent in that directory)
   trackless create disk.iso -o disk.torrent --piece-length 1M --comment 'version 2'
   trackless create holiday/ --exclude '*.tmp' --exclude raw/
   trackless create holiday/ --node dht.example.org:6881     (whoever opens it can start from there)")]
 pub(crate) struct Arguments {
     /// The file or directory.
     path: PathBuf,
-    /// Write the torrent here. [default: NAME.torrent in the current directory]
+    /// Write the torrent here: to a file, below a directory as NAME.torrent, or `-` for standard output. [default: NAME.torrent in the current directory]
     #[arg(
         short,
         long,
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", env = "TRACKLESS_PIECE_LENGTH", hide_env_values = true, value_parser = parse_piece_length)]
     piece_length: Option<u32>,
     /// Mark the torrent as private: clients will not look it up or announce it in the DHT.
-    #[arg(long, env = "TRACKLESS_PRIVATE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_PRIVATE", hide_env_values = true, value_parser = flag::parse)]
     private: bool,
     /// A DHT node that downloaders can start from; give it once for each.
     #[arg(
@@ -79,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "TRACKLESS_NAME", hide_env_values = true)]
     name: Option<String>,
     /// Replace the torrent file if it exists.
-    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = flag::parse)]
     force: bool,
 }
 
@@ -96,18 +97,19 @@ struct Choice {
     )]
     exclude: Vec<String>,
     /// Take files and directories whose names begin with a dot, too.
-    #[arg(long, env = "TRACKLESS_HIDDEN", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_HIDDEN", hide_env_values = true, value_parser = flag::parse)]
     hidden: bool,
     /// Take what symbolic links lead to. It has to lie inside of the directory.
-    #[arg(long, env = "TRACKLESS_FOLLOW_LINKS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_FOLLOW_LINKS", hide_env_values = true, value_parser = flag::parse)]
     follow_links: bool,
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let wanted = arguments.output.as_deref();
-    if let Some(path) = wanted {
-        check_destination(path, arguments.force)?;
-    }
+    let (replace, here) = (arguments.force, Path::new(""));
+    let destination = match &arguments.output {
+        Some(path) => Destination::read(path, replace, output)?,
+        None => Destination::Directory(here.to_owned()),
+    };
     let options = CreateOptions {
         piece_length: arguments.piece_length,
         private: arguments.private,
@@ -121,24 +123,25 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
     };
     let mut left_out = Vec::new();
     let metainfo = hash_noting(&arguments.path, &options, &mut left_out, output)?;
-    let path = destination(wanted, metainfo.info.name());
-    let content = metainfo.to_bytes();
-    if arguments.force {
-        whole_file::replace(&path, &content)?;
-    } else {
-        whole_file::write_new(&path, &content)?;
-    }
-
     let info = &metainfo.info;
     let magnet = show::magnet_of(info).to_string();
+    let facts = [
+        field("name", info.name()),
+        field("info-hash", info.hash()),
+        field("magnet", &magnet),
+        field("size", show::size(info.total_length(), info.files().len())),
+    ];
+    let torrent = metainfo.to_bytes();
+    let Some(path) = destination.write(info.name(), &torrent, replace, output)? else {
+        for fact in facts {
+            output.note(fact);
+        }
+        return Ok(());
+    };
     output.result(field("wrote", path.display()));
-    output.result(field("name", info.name()));
-    output.result(field("info-hash", info.hash()));
-    output.result(field("magnet", &magnet));
-    output.result(field(
-        "size",
-        show::size(info.total_length(), info.files().len()),
-    ));
+    for fact in facts {
+        output.result(fact);
+    }
     output.event(&Report::Created {
         path: &path,
         info_hash: info.hash().to_string(),
@@ -226,34 +229,6 @@ impl From<&LeftOut> for LeftOutEntry {
     }
 }
 
-/// Where the torrent goes: a directory takes it under its own name.
-fn destination(wanted: Option<&Path>, name: &str) -> PathBuf {
-    let file_name = format!("{name}.torrent");
-    match wanted {
-        None => file_name.into(),
-        Some(path) if path.is_dir() => path.join(file_name),
-        Some(path) => path.to_owned(),
-    }
-}
-
-/// Finds what makes writing impossible as far as it is known before anything is hashed.
-fn check_destination(path: &Path, replace: bool) -> Result<(), Failure> {
-    let directory = whole_file::directory_of(path);
-    if path.is_file() && !replace {
-        Err(Failure::Exists {
-            path: path.to_owned(),
-        })
-    } else if !path.is_dir() && !directory.is_dir() {
-        Err(Failure::Usage(format!(
-            "cannot write {}: there is no directory {}",
-            path.display(),
-            directory.display()
-        )))
-    } else {
-        Ok(())
-    }
-}
-
 fn parse_piece_length(text: &str) -> Result<u32, String> {
     let length = units::parse_size(text).map_err(|error| error.to_string())?;
     u32::try_from(length)
@@ -278,16 +253,5 @@ mod tests {
         for wrong in ["0", "512", "100K", "3M", "64G", "big"] {
             assert!(parse_piece_length(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_directory_takes_the_torrent_under_its_own_name() {
-        let directory = tempfile::tempdir().unwrap();
-        assert_eq!(destination(None, "a"), Path::new("a.torrent"));
-        assert_eq!(
-            destination(Some(directory.path()), "a"),
-            directory.path().join("a.torrent")
-        );
-        assert_eq!(destination(Some(Path::new("b")), "a"), Path::new("b"));
     }
 }

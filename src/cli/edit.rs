@@ -1,18 +1,18 @@
 //! `trackless edit`: another advice around the same torrent.
 
-use std::fs;
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use wire::{Change, HostPort, Metainfo, MetainfoEdit};
 
 use super::date;
+use super::destination::Destination;
 use super::failure::Failure;
+use super::flag;
 use super::output::{Output, field};
 use super::report::Report;
 use super::show;
-use super::whole_file;
+use super::user_file;
 
 /// Change what a torrent file says beside its content.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The torrent file.
     #[arg(value_name = "FILE.torrent")]
     torrent: PathBuf,
-    /// Write the changed torrent here, and leave FILE.torrent as it is.
+    /// Write the changed torrent here, and leave FILE.torrent as it is: to a file, below a directory as NAME.torrent, or `-` for standard output.
     #[arg(
         short,
         long,
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     )]
     output: Option<PathBuf>,
     /// Replace the file of -o if it exists.
-    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = flag::parse)]
     force: bool,
     #[command(flatten)]
     changes: Changes,
@@ -101,29 +101,31 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         path: arguments.torrent.clone(),
         source,
     };
-    let old = fs::read(source).map_err(|error| Failure::Read {
-        path: source.clone(),
-        source: error,
-    })?;
+    let wanted = arguments.output.as_ref().filter(|path| *path != source);
+    let (destination, replace) = match wanted {
+        Some(path) => (
+            Destination::read(path, arguments.force, output)?,
+            arguments.force,
+        ),
+        None => (Destination::File(source.clone()), true),
+    };
+    let old = user_file::read(source, "a torrent file")?;
     let metainfo = Metainfo::from_bytes(old.clone()).map_err(refused)?;
     let new = arguments
         .changes
         .edit(&metainfo)
         .apply(&old)
         .map_err(refused)?;
-    let path = arguments.output.as_ref().unwrap_or(source);
-    if path == source || arguments.force {
-        whole_file::replace(path, &new)?;
-    } else {
-        whole_file::write_new(path, &new)?;
-    }
 
     let info = &metainfo.info;
+    let Some(path) = destination.write(info.name(), &new, replace, output)? else {
+        return Ok(());
+    };
     output.result(field("wrote", path.display()));
     output.result(field("name", info.name()));
     output.result(field("info-hash", info.hash()));
     output.event(&Report::Edited {
-        path,
+        path: &path,
         info_hash: info.hash().to_string(),
         magnet: show::magnet_of(info).to_string(),
         name: info.name(),

@@ -81,9 +81,13 @@ fn tell(estimate: &Estimate, elapsed: Duration, output: &Output) {
             units::rounded(size.high)
         ));
     }
+    // Who has met everybody has not looked at how densely they stand.
+    let from = match estimate.neighbourhoods {
+        0 => String::new(),
+        number => format!("from {} ", units::count(number, "neighbourhood")),
+    };
     output.note(format_args!(
-        "from {} with {} in {}",
-        units::count(estimate.neighbourhoods, "neighbourhood"),
+        "{from}with {} in {}",
         units::count(estimate.met, "node"),
         units::time(elapsed),
     ));

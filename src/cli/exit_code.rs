@@ -27,11 +27,11 @@ Exit codes:
     0  done and verified
     1  another error: a damaged torrent file, an address in use; a simulation that
        broke a rule or could not be repeated
-    2  wrong use: an argument, a path that does not exist
+    2  wrong use: an argument, a path that does not exist or is a directory
     3  no peers before the timeout; nobody has the value
     4  peers, but no metadata before the timeout
     5  no DHT node answered
-    6  disk: full, read-only, no permission
+    6  disk: full, read-only, no permission; standard output takes no more
     7  unfinished: pieces are missing or wrong; the same `get` resumes
   130  interrupted; what was fetched or simulated is kept
 
@@ -46,6 +46,8 @@ impl From<&Failure> for ExitCode {
         match failure {
             Failure::Node(error) => error.into(),
             Failure::Usage(_)
+            | Failure::Directory { .. }
+            | Failure::Nowhere { .. }
             | Failure::Exists { .. }
             | Failure::Plan { .. }
             | Failure::UnknownPlan(_)
@@ -54,7 +56,7 @@ impl From<&Failure> for ExitCode {
             | Failure::Occupied { .. }
             | Failure::NotAKey { .. } => ExitCode::Usage,
             Failure::Read { source, .. } if source.kind() == NotFound => ExitCode::Usage,
-            Failure::Read { .. } | Failure::Write { .. } => ExitCode::Disk,
+            Failure::Read { .. } | Failure::Write { .. } | Failure::Output(_) => ExitCode::Disk,
             Failure::Torrent { .. }
             | Failure::Runtime(_)
             | Failure::Different { .. }
@@ -68,6 +70,7 @@ impl From<&Failure> for ExitCode {
             | Failure::NobodyHasItem { .. }
             | Failure::NothingPublished { .. }
             | Failure::NothingSampled { .. } => ExitCode::NoPeers,
+            Failure::NoPong { .. } => ExitCode::NoNode,
             Failure::Unverified { .. } => ExitCode::Unfinished,
             Failure::Interrupted(_) => ExitCode::Interrupted,
         }

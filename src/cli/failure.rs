@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use dht::Id;
 use wire::{InfoHash, MetainfoError};
@@ -18,8 +20,14 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("cannot read {path}: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("{path} is a directory, and {what} is wanted in its place", path = path.display())]
+    Directory { path: PathBuf, what: &'static str },
     #[error("cannot write {path}: {source}", path = path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: there is no directory {directory}", path = path.display(), directory = directory.display())]
+    Nowhere { path: PathBuf, directory: PathBuf },
+    #[error("cannot write to standard output: {0}")]
+    Output(Arc<io::Error>),
     #[error("{path} exists already and is left as it is; write another file with -o, or replace it with --force", path = path.display())]
     Exists { path: PathBuf },
     #[error("{path} is not a usable torrent file: {source}", path = path.display())]
@@ -36,6 +44,8 @@ pub(crate) enum Failure {
         info_hash: InfoHash,
         responded: usize,
     },
+    #[error("{host} did not answer within {}: no DHT node listens there, or UDP does not get through", units::patience(*after))]
+    NoPong { host: String, after: Duration },
     #[error("nobody has {target}: {} answered, none of them knows a value with this target", units::count(*responded, "DHT node"))]
     NobodyHasItem { target: Id, responded: usize },
     #[error(
@@ -69,7 +79,8 @@ pub(crate) enum Failure {
     #[error("{file} arrived with other content than it was seeded with: please report this")]
     Different { file: String },
     #[error(
-        "{0}; `trackless simulate --list` names them all, and a plan of your own is a file that ends with .toml"
+        "{} `trackless simulate --list` names them all, and a plan of your own is a file that ends with .toml",
+        ended(.0)
     )]
     UnknownPlan(simulations::PlanError),
     /// A plan of a simulation, or a change to it.
@@ -111,6 +122,13 @@ pub(crate) enum Failure {
     Runtime(io::Error),
     #[error("interrupted{0}")]
     Interrupted(&'static str),
+}
+
+/// A sentence with a stop behind it, after which another can follow.
+fn ended(sentence: &impl std::fmt::Display) -> String {
+    let sentence = sentence.to_string();
+    let stop = if sentence.ends_with('?') { "" } else { ";" };
+    sentence + stop
 }
 
 /// What the standard library puts behind the system's words; the number follows, and a bracket.

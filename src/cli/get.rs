@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::{Following, GetOptions, Node, Publication, Publisher, Source, Torrent};
 use wire::{HostPort, InfoHash, Order};
 
@@ -23,12 +22,14 @@ use wish::{Wish, WishArguments};
 
 use super::check::CheckArguments;
 use super::failure::Failure;
+use super::flag;
 use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
 use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, printable};
 use super::report::Report;
 use super::source::{self, Wanted};
+use super::standard_output;
 use super::style::{GOOD, paint};
 use super::timeout::Timeout;
 use super::transfer::TransferArguments;
@@ -80,7 +81,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     wish: WishArguments,
     /// Fetch in order, the beginning and the end of the largest file first, and say when a player can open it.
-    #[arg(long, env = "TRACKLESS_PLAY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_PLAY", hide_env_values = true, value_parser = flag::parse)]
     play: bool,
     /// A peer to ask besides those that the DHT names; give it once for each.
     #[arg(
@@ -104,10 +105,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     check: CheckArguments,
     /// Go on serving the content when it is complete, until Ctrl-C.
-    #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_KEEP_SEEDING", hide_env_values = true, value_parser = flag::parse)]
     keep_seeding: bool,
     /// Of a publisher's link: stay, and fetch each newer version when it is published; serve the newest, until Ctrl-C.
-    #[arg(long, env = "TRACKLESS_FOLLOW", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_FOLLOW", hide_env_values = true, value_parser = flag::parse)]
     follow: bool,
     /// With --follow, look for a newer version about so often.
     #[arg(
@@ -141,7 +142,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     }
     let place = match arguments.output.to_str() {
         Some("-") => {
-            stream::has_the_output(output.is_json())?;
+            standard_output::takes_bytes(output.is_json(), "… -o - | mpv -")?;
             Some(stream::place()?)
         }
         _ => None,
@@ -286,6 +287,9 @@ impl Fetching<'_> {
                 }
                 Step::Done(complete) => {
                     done = true;
+                    if let Some(path) = prefetch.take().and_then(Prefetch::untold) {
+                        self.playable(&path);
+                    }
                     let files = wanted
                         .as_ref()
                         .and_then(|wanted| wanted.paths(&complete.path));
@@ -310,11 +314,7 @@ impl Fetching<'_> {
                         Err(Failure::Interrupted(KEPT))
                     };
                 }
-                Step::Ended => {
-                    // Stuck, and in what: the table says it better than a sentence.
-                    self.summary(&narrator, &torrent);
-                    return Ok(torrent.finished().await.map(|_| End::Finished)?);
-                }
+                Step::Ended => return Ok(torrent.finished().await.map(|_| End::Finished)?),
             }
         }
     }

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::{LookupEvent, LookupFailure, Node};
 use wire::InfoHash;
 
 use super::batch::{self, Subject, SubjectArguments};
 use super::entrance::EntranceArguments;
 use super::failure::Failure;
+use super::flag;
 use super::output::Output;
 use super::report::{Report, Step, Why};
 use super::style::{ACCENT, BAD, FAINT, GOOD, paint};
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     subject: SubjectArguments,
     /// Show every query: asked, answered, stalled, failed.
-    #[arg(long, conflicts_with = "batch", env = "TRACKLESS_TRACE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, conflicts_with = "batch", env = "TRACKLESS_TRACE", hide_env_values = true, value_parser = flag::parse)]
     trace: bool,
     #[command(flatten)]
     entrance: EntranceArguments,

@@ -52,6 +52,8 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct Narrator {
     output: Output,
+    /// Which torrent it is, if there are others beside it.
+    name: Option<String>,
     start: Instant,
     status: StatusLine,
     times: PhaseTimes,
@@ -77,6 +79,7 @@ impl Narrator {
     pub(crate) fn new(output: &Output, start: Instant) -> Self {
         Self {
             output: output.clone(),
+            name: None,
             start,
             status: StatusLine::new(output),
             times: PhaseTimes::default(),
@@ -84,6 +87,14 @@ impl Narrator {
             checked: 0,
             told: Progress::default(),
             kept: Kept::default(),
+        }
+    }
+
+    /// The same for one torrent of several, which is named with its figures.
+    pub(crate) fn about(self, name: &str) -> Self {
+        Self {
+            name: Some(printable(name)),
+            ..self
         }
     }
 
@@ -214,9 +225,21 @@ impl Narrator {
             Phase::Download => (progress.wanted - progress.missing, progress.wanted),
             _ => (0, 0),
         };
-        let checked = self.checked;
+        if total == 0 && matches!(phase, Phase::Verify | Phase::Download) {
+            // It has only just begun, and nobody has counted yet.
+            return;
+        }
         self.status
-            .show(done, total, || figures(phase, progress, checked));
+            .show(done, total, || self.figures(phase, progress));
+    }
+
+    /// What there is to say of this moment, and of which torrent.
+    fn figures(&self, phase: Phase, progress: &Progress) -> String {
+        let figures = figures(phase, progress, self.checked);
+        match &self.name {
+            Some(name) => format!("{name}: {figures}"),
+            None => figures,
+        }
     }
 
     /// The first words about a download that is complete.
@@ -334,6 +357,16 @@ mod tests {
             figures(Phase::Download, &HALF, 0),
             "32.0 MiB of 64.0 MiB  8.0 MiB/s  1 peer  4 s left"
         );
+    }
+
+    #[test]
+    fn one_torrent_of_several_is_named() {
+        let narrator = Narrator::new(&Output::new(false, true), Instant::now());
+        let unnamed = narrator.figures(Phase::Seed, &HALF);
+        assert_eq!(unnamed, "1 peer  0 B/s  0 B sent");
+        let narrator = narrator.about("album\x1b");
+        let named = narrator.figures(Phase::Seed, &HALF);
+        assert_eq!(named, format!("album\u{fffd}: {unnamed}"));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::{Builder, Node};
 use wire::{HostPort, HostPortError};
 
 use super::failure::Failure;
+use super::flag;
 use super::output::Output;
 use super::report::Report;
 
@@ -84,7 +84,7 @@ pub(crate) struct NetworkArguments {
     #[arg(long, value_name = "ADDRESSES", env = "TRACKLESS_PACE", hide_env_values = true, value_parser = clap::value_parser!(u16).range(20..))]
     pace: Option<u16>,
     /// Lift the limits per source address: for benchmarks and closed networks.
-    #[arg(long, env = "TRACKLESS_NO_LIMITS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_NO_LIMITS", hide_env_values = true, value_parser = flag::parse)]
     no_limits: bool,
 }
 

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use trackless::Node;
 
 use super::failure::Failure;
+use super::flag;
 use super::interrupt::Interrupt;
 use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
@@ -32,7 +32,7 @@ Examples:
   trackless node --listen 0.0.0.0:6881 --bootstrap none     (the first node of a network in this house)")]
 pub(crate) struct Arguments {
     /// Keep what others announced and put here in the state directory, for the rest of its life: it survives a restart.
-    #[arg(long, env = "TRACKLESS_KEEP_STORED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_KEEP_STORED", hide_env_values = true, value_parser = flag::parse)]
     keep_stored: bool,
     #[command(flatten)]
     network: NetworkArguments,

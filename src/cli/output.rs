@@ -1,13 +1,15 @@
 //! Where words go: results and JSON events to standard output, everything else to standard error.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::Write;
+use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::report::Report;
+use super::standard_output::StandardOutput;
 use super::style::{BAD, FAINT, paint};
 
 /// The two streams of a command, and what the user wants on them. Clones share the progress bars.
@@ -16,6 +18,7 @@ pub(crate) struct Output {
     json: bool,
     quiet: bool,
     bars: MultiProgress,
+    stdout: Arc<StandardOutput>,
 }
 
 impl Output {
@@ -24,6 +27,7 @@ impl Output {
             json,
             quiet,
             bars: MultiProgress::new(),
+            stdout: Arc::default(),
         }
     }
 
@@ -68,8 +72,8 @@ impl Output {
             .suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
     }
 
-    /// The last words of a command that failed.
-    pub(crate) fn failure(&self, failure: &Failure) {
+    /// The last words of a command that failed, and the number for it.
+    pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
         let code = ExitCode::from(failure);
         // Names in it may be from the network.
         let sentence = printable(&failure.sentence());
@@ -79,6 +83,7 @@ impl Output {
         } else {
             self.warning(format_args!("{} {sentence}", paint(BAD, "error:")));
         }
+        code
     }
 
     /// The event before a non-zero exit.
@@ -90,14 +95,28 @@ impl Output {
     }
 
     fn line(&self, line: &dyn Display) {
-        let written = self.bars.suspend(|| {
-            let mut stdout = anstream::stdout().lock();
-            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
-        });
-        if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            // The reader (`head`, a pager) has seen enough.
-            std::process::exit(ExitCode::Done as i32);
-        }
+        let line = format_args!("{line}\n");
+        self.bars.suspend(|| self.stdout.text(line));
+    }
+
+    /// Text on standard output for whoever asked, with `--json` and without.
+    pub(crate) fn text(&self, text: impl Display) {
+        self.bars.suspend(|| self.stdout.text(text));
+    }
+
+    /// Bytes on standard output, as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        self.bars.suspend(|| self.stdout.bytes(bytes));
+    }
+
+    /// Returns when standard output takes nothing any more.
+    pub(crate) async fn lost(&self) {
+        self.stdout.failed().await;
+    }
+
+    /// Whether all that was to be on standard output is there, or was not wanted; to be asked at the end.
+    pub(crate) fn finish(&self) -> Result<(), Failure> {
+        self.stdout.finish()
     }
 }
 

@@ -69,7 +69,14 @@ async fn ask(node: &Node, arguments: &Arguments, output: &Output) -> Result<(), 
     let address = addresses.iter().find(reachable).or(addresses.first());
     let &address =
         address.ok_or_else(|| Failure::Usage(format!("{} has no address", arguments.host)))?;
-    let pong = node.ping(address, patience).await?;
+    let pong = node.ping(address, patience).await;
+    let pong = pong.map_err(|error| match error {
+        trackless::Error::NoNodeAnswered { after, .. } => Failure::NoPong {
+            host: arguments.host.to_string(),
+            after,
+        },
+        error => error.into(),
+    })?;
     tell(&pong, output);
     Ok(())
 }

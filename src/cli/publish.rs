@@ -1,7 +1,7 @@
 //! `trackless publish`: share files under a key that stays when they change. BEP 46.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use dht::SecretKey;
@@ -10,6 +10,7 @@ use trackless::{Node, Publisher};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::item::{Wish, key, salt};
+use super::narrator::Narrator;
 use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
@@ -44,7 +45,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let key = key::read(&arguments.key)?;
+    let key = key::read(&arguments.key);
+    let key = key.map_err(|failure| arguments.swapped().unwrap_or(failure))?;
     let offer = Offer::files(&arguments.path)?;
     let publisher = Publisher {
         key: key.public(),
@@ -56,6 +58,18 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let result = publish(&node, offer, publisher, key, &mut interrupt, output).await;
     node.shutdown().await;
     result
+}
+
+impl Arguments {
+    /// Whoever names the content first is told so.
+    fn swapped(&self) -> Option<Failure> {
+        let (content, key) = (self.key.display(), self.path.display());
+        key::read(&self.path).is_ok().then(|| {
+            Failure::Usage(format!(
+                "the key comes first, then what is published: trackless publish {key} {content}"
+            ))
+        })
+    }
 }
 
 async fn publish(
@@ -82,8 +96,9 @@ async fn publish(
         node.bootstrapped(Duration::MAX).await?;
         wish.keep(node, output).await
     };
+    let narrator = Narrator::new(output, Instant::now());
     tokio::select! {
-        ended = serve(torrent, output.clone(), interrupt.clone()) => ended,
+        ended = serve(torrent, narrator, interrupt.clone()) => ended,
         failed = keep => failed,
     }
 }

@@ -180,6 +180,14 @@ pub(crate) enum Report<'a> {
     Newest { info_hash: String, seq: Option<i64> },
     /// A publisher's link: who has it gets the torrent that is named by then.
     Publishing { publisher: String },
+    /// What the link of a publisher says, and where the DHT has what he published.
+    Publisher {
+        publisher: String,
+        public_key: String,
+        /// In hexadecimal.
+        salt: String,
+        target: String,
+    },
     /// A node holds an announce.
     Holder {
         node: SocketAddr,

@@ -23,7 +23,7 @@ Examples:
 
 Exit code 3: nobody has announced it. 5: no DHT node answered.")]
 pub(crate) struct Arguments {
-    /// 40 hex or 32 base32 characters, or a magnet link in quotes.
+    /// 40 hex or 32 base32 characters, a magnet link in quotes, or a .torrent file.
     #[arg(value_name = "INFOHASH")]
     info_hash: String,
     #[command(flatten)]

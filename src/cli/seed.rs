@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use tokio::task::{self, JoinSet};
 use trackless::{CreateOptions, Node, Torrent};
 use wire::{HostPort, Info, InfoHash, Metainfo};
@@ -14,6 +13,7 @@ use super::check::CheckArguments;
 use super::content;
 use super::create;
 use super::failure::Failure;
+use super::flag;
 use super::interrupt::Interrupt;
 use super::narrator::{Narrator, Step};
 use super::network::{self, NetworkArguments, Role};
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// Files or directories, each of them a torrent; with --data, .torrent files.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// The PATHs are .torrent files, and this is the directory that holds their content, or the content itself.
+    /// The PATHs are .torrent files, and this is the directory that holds their content, or the content itself, whatever it is called.
     #[arg(
         long,
         value_name = "DIR",
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     data: Option<PathBuf>,
     /// Show each peer one piece at a time, and the next one when that has been seen elsewhere: for the first seed of a torrent, if its way out
     /// is narrow.
-    #[arg(long = "super", env = "TRACKLESS_SUPER", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long = "super", env = "TRACKLESS_SUPER", hide_env_values = true, value_parser = flag::parse)]
     super_seeding: bool,
     #[command(flatten)]
     check: CheckArguments,
@@ -85,7 +85,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
 pub(crate) enum Offer {
     /// Files that are to become a torrent.
     Files(PathBuf),
-    /// A torrent, and the directory that has its content.
+    /// A torrent, and its content.
     Torrent(Box<Metainfo>, PathBuf),
 }
 
@@ -98,6 +98,17 @@ impl Offer {
                 path: path.to_owned(),
                 source,
             }),
+        }
+    }
+
+    /// What it is called, or will be.
+    fn name(&self) -> String {
+        match self {
+            Offer::Files(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                name.to_string_lossy().into_owned()
+            }
+            Offer::Torrent(metainfo, _) => metainfo.info.name().to_owned(),
         }
     }
 
@@ -152,15 +163,12 @@ impl Arguments {
 
     fn offer(&self, path: &Path) -> Result<Offer, Failure> {
         if let Some(data) = &self.data {
-            let metainfo = source::torrent_file(path)?;
-            let directory = content::directory(&metainfo.info, data)?;
-            return Ok(Offer::Torrent(Box::new(metainfo), directory));
+            let metainfo = source::torrent_file(path);
+            let metainfo = metainfo.map_err(|failure| swapped(path, data).unwrap_or(failure))?;
+            let content = content::find(&metainfo.info, data)?;
+            return Ok(Offer::Torrent(Box::new(metainfo), content));
         }
-        if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("torrent"))
-            && path.is_file()
-        {
+        if source::is_called_torrent(path) {
             return Err(Failure::Usage(format!(
                 "{} is a torrent file: say where its content is with --data DIR",
                 path.display()
@@ -168,6 +176,16 @@ impl Arguments {
         }
         Offer::files(path)
     }
+}
+
+/// Whoever names the content first is told so.
+fn swapped(path: &Path, data: &Path) -> Option<Failure> {
+    let (content, torrent) = (path.display(), data.display());
+    source::is_called_torrent(data).then(|| {
+        Failure::Usage(format!(
+            "the torrent comes first, then the content: trackless seed {torrent} --data {content}"
+        ))
+    })
 }
 
 pub(crate) struct Seeding<'a> {
@@ -179,17 +197,26 @@ impl Seeding<'_> {
     /// Serves everything until a signal comes or nothing is left to serve.
     async fn run(&self, offers: Vec<Offer>, interrupt: &mut Interrupt) -> Result<(), Failure> {
         let mut served = JoinSet::new();
+        let is_one_of_several = offers.len() > 1;
         for offer in offers {
+            let name = offer.name();
             let torrent = interrupt.or(self.open(offer)).await??;
-            served.spawn(serve(torrent, self.output.clone(), interrupt.clone()));
+            let mut narrator = Narrator::new(self.output, Instant::now());
+            if is_one_of_several {
+                narrator = narrator.about(&name);
+            }
+            served.spawn(serve(torrent, narrator, interrupt.clone()));
         }
         let mut result = Ok(());
         while let Some(ended) = served.join_next().await {
             // Of several ends the first bad one counts, and each is told when it comes.
             match ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
                 Err(failure) if result.is_ok() => result = Err(failure),
-                Err(failure) => self.output.failure(&failure),
-                Ok(()) => {}
+                // The user knows what he did, and hears it once.
+                Ok(()) | Err(Failure::Interrupted(_)) => {}
+                Err(failure) => {
+                    self.output.failure(&failure);
+                }
             }
         }
         result
@@ -209,8 +236,8 @@ impl Seeding<'_> {
                 self.announce(&metainfo.info);
                 Ok(torrent)
             }
-            Offer::Torrent(metainfo, directory) => {
-                let torrent = self.node.seed(&metainfo, &directory).await?;
+            Offer::Torrent(metainfo, content) => {
+                let torrent = self.node.seed_at(&metainfo, &content).await?;
                 self.announce(&metainfo.info);
                 Ok(torrent)
             }
@@ -246,10 +273,9 @@ impl Seeding<'_> {
 /// Serves one torrent until a signal comes.
 pub(crate) async fn serve(
     mut torrent: Torrent,
-    output: Output,
+    mut narrator: Narrator,
     mut interrupt: Interrupt,
 ) -> Result<(), Failure> {
-    let mut narrator = Narrator::new(&output, Instant::now());
     loop {
         match narrator.follow(&mut torrent, &mut interrupt).await {
             Step::Phase(_) | Step::Metadata(_) | Step::Done(_) => {}
@@ -290,7 +316,7 @@ mod tests {
         let offers = Line::parse_from(line).seed.offers().unwrap();
         let offered = offers.iter().map(|offer| match offer {
             Offer::Files(path) => path.as_os_str(),
-            Offer::Torrent(_, directory) => directory.as_os_str(),
+            Offer::Torrent(_, content) => content.as_os_str(),
         });
         assert_eq!(offered.collect::<Vec<_>>(), [path("one"), path("two")]);
     }

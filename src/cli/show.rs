@@ -1,22 +1,21 @@
 //! `trackless show`: what a torrent file or a magnet link says.
 
-use std::path::Path;
-
 use clap::Args;
 use serde::Serialize;
+use trackless::{Publisher, Source};
 use wire::{Info, Magnet, Metainfo};
 
 use super::failure::Failure;
 use super::output::{Output, field, printable};
 use super::report::Report;
-use super::source;
+use super::source::{self, Wanted};
 use super::style::{FAINT, STRONG, paint};
 use super::units;
 
 /// Show what a torrent file or a magnet link says.
 ///
 /// Nothing is asked of the network. Of a magnet link there is little to show: name and size come with the metadata,
-/// which `get` fetches.
+/// which `get` fetches. Of the link of a publisher it is his key, and where the DHT has what he published.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -24,7 +23,7 @@ Examples:
   trackless show 'magnet:?xt=urn:btih:…'
   trackless --json show debian.torrent | jq .files")]
 pub(crate) struct Arguments {
-    /// A .torrent file, or a magnet link in quotes.
+    /// A .torrent file, or a magnet link in quotes (of a torrent or of a publisher).
     #[arg(value_name = "FILE|MAGNET")]
     torrent: String,
 }
@@ -71,21 +70,44 @@ struct FileEntry {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let description = if source::is_magnet(&arguments.torrent) {
-        Description::of_magnet(&source::magnet(&arguments.torrent)?)
-    } else if source::is_info_hash(&arguments.torrent) {
-        return Err(Failure::Usage(
-            "an info-hash alone has nothing to show: see who has it with `trackless lookup`, fetch it with `trackless get`"
-                .to_owned(),
-        ));
-    } else {
-        Description::of_metainfo(&source::torrent_file(Path::new(&arguments.torrent))?)
+    let description = match source::wanted(&arguments.torrent)? {
+        Wanted::Torrent(Source::Magnet(magnet)) => Description::of_magnet(&magnet),
+        Wanted::Torrent(Source::Metainfo(metainfo)) => Description::of_metainfo(&metainfo),
+        Wanted::Torrent(Source::InfoHash(_)) => {
+            return Err(Failure::Usage(
+                "an info-hash alone has nothing to show: see who has it with `trackless lookup`, fetch it with `trackless get`"
+                    .to_owned(),
+            ));
+        }
+        Wanted::Newest(publisher) => {
+            show_publisher(&publisher, output);
+            return Ok(());
+        }
     };
     for line in description.lines() {
         output.result(line);
     }
     output.event(&Report::Torrent(Box::new(description)));
     Ok(())
+}
+
+/// What the link of a publisher says. BEP 46.
+fn show_publisher(publisher: &Publisher, output: &Output) {
+    let (link, key) = (publisher.to_string(), publisher.key.to_string());
+    let target = publisher.target().to_string();
+    let salt = publisher.salt.as_bytes();
+    output.result(field("publisher", &link));
+    output.result(field("key", &key));
+    if !salt.is_empty() {
+        output.result(field("salt", printable(&String::from_utf8_lossy(salt))));
+    }
+    output.result(field("target", &target));
+    output.event(&Report::Publisher {
+        publisher: link,
+        public_key: key,
+        salt: hex::encode(salt),
+        target,
+    });
 }
 
 impl Description {

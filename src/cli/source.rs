@@ -1,12 +1,12 @@
 //! What the user names a torrent by: an info-hash, a magnet link, or a file.
 
-use std::fs;
 use std::path::Path;
 
 use trackless::{Publisher, PublisherError, Source};
-use wire::{InfoHash, Magnet, Metainfo};
+use wire::{InfoHash, Magnet, MagnetError, Metainfo};
 
 use super::failure::Failure;
+use super::user_file;
 
 /// What `get` is to fetch.
 pub(crate) enum Wanted {
@@ -40,8 +40,19 @@ fn parse(text: &str) -> Result<Source, Failure> {
     }
 }
 
-/// Reads what was given to `lookup`: INFOHASH, or a magnet link for its info-hash.
+/// Reads what was given to `lookup`: INFOHASH, or a magnet link or a file for its info-hash.
 pub(crate) fn info_hash(text: &str) -> Result<InfoHash, Failure> {
+    let source = parse(text)?;
+    match &source {
+        Source::Metainfo(metainfo) if metainfo.info.is_private() => Err(Failure::Usage(format!(
+            "{text} is marked private (BEP 27): it is never looked up or announced in the DHT"
+        ))),
+        source => Ok(source.info_hash()),
+    }
+}
+
+/// Reads a line of a list: INFOHASH, or a magnet link for its info-hash.
+pub(crate) fn listed(text: &str) -> Result<InfoHash, Failure> {
     if is_magnet(text) {
         return magnet(text).map(|magnet| magnet.info_hash);
     }
@@ -50,32 +61,46 @@ pub(crate) fn info_hash(text: &str) -> Result<InfoHash, Failure> {
 }
 
 /// Whether the text means to be a magnet link.
-pub(crate) fn is_magnet(text: &str) -> bool {
+fn is_magnet(text: &str) -> bool {
     text.get(.."magnet:".len())
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
-/// Whether the text is an info-hash, and not the name of a file.
-pub(crate) fn is_info_hash(text: &str) -> bool {
-    text.parse::<InfoHash>().is_ok() && !Path::new(text).exists()
+/// Reads the magnet link of a torrent.
+fn magnet(text: &str) -> Result<Magnet, Failure> {
+    text.parse().map_err(|error: MagnetError| {
+        Failure::Usage(match text.parse::<Publisher>() {
+            Ok(_) => "this link names a publisher and no torrent: `trackless get` fetches what he has published last".to_owned(),
+            Err(_) => error.to_string(),
+        })
+    })
 }
 
-/// Reads a magnet link.
-pub(crate) fn magnet(text: &str) -> Result<Magnet, Failure> {
-    text.parse()
-        .map_err(|error| Failure::Usage(format!("{error}")))
+/// Whether a file is there that is called FILE.torrent.
+pub(crate) fn is_called_torrent(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("torrent")) && path.is_file()
 }
 
 /// Reads a .torrent file.
 pub(crate) fn torrent_file(path: &Path) -> Result<Metainfo, Failure> {
-    let content = fs::read(path).map_err(|source| Failure::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    if is_on_the_web(path) {
+        return Err(Failure::Usage(format!(
+            "{} is an address on the web, of which nothing is fetched: save the torrent file with a browser, and name that",
+            path.display()
+        )));
+    }
+    let content = user_file::read(path, "a torrent file")?;
     Metainfo::from_bytes(content).map_err(|source| Failure::Torrent {
         path: path.to_owned(),
         source,
     })
+}
+
+fn is_on_the_web(path: &Path) -> bool {
+    let start = path.to_string_lossy().to_ascii_lowercase();
+    let schemes = ["http://", "https://", "ftp://"];
+    schemes.iter().any(|scheme| start.starts_with(scheme))
 }
 
 /// An info-hash with a typing error is told from the name of a file that is not there by what only names have.
@@ -139,7 +164,7 @@ mod tests {
     fn a_damaged_torrent_file_is_told_from_a_missing_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("damaged.torrent");
-        fs::write(&path, "d4:infod").unwrap();
+        std::fs::write(&path, "d4:infod").unwrap();
         let (code, sentence) = refused(path.to_str().unwrap());
         assert_eq!(code, ExitCode::Other);
         assert!(sentence.contains("damaged.torrent"), "{sentence}");

@@ -11,7 +11,7 @@ use super::output::Output;
 /// Time between two plain lines that say the same thing with other figures.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(1);
 
-const BAR: &str = "{spinner:.cyan} {prefix:<10} {wide_bar:.cyan/dim} {percent:>3}%  {msg}";
+const BAR: &str = "{spinner:.cyan} {prefix:<10} {wide_bar:.cyan/dim} {msg}";
 const SPINNER: &str = "{spinner:.cyan} {prefix:<10} {elapsed:.dim}  {msg}";
 
 /// Shown on standard error until it is dropped.
@@ -99,6 +99,8 @@ impl StatusLine {
 
     /// Shows figures; a `total` of 0 means that the end is not known. Cheap enough to be called often.
     pub(crate) fn show(&self, done: u64, total: u64, figures: impl FnOnce() -> String) {
+        // In one text, since what stands apart is not drawn at once.
+        let figures = || format!("{}{}", percent(done, total), figures());
         match &self.shape {
             Shape::Hidden => {}
             Shape::Bar(bar) => {
@@ -116,11 +118,7 @@ impl StatusLine {
                 if plain.is_early(now) {
                     return;
                 }
-                let percent = done.saturating_mul(100).checked_div(total);
-                let percent = percent
-                    .map(|percent| format!("{percent:>3}%  "))
-                    .unwrap_or_default();
-                let line = format!("{:<10}  {percent}{}", plain.label, figures());
+                let line = format!("{:<10}  {}", plain.label, figures());
                 if plain.last.as_ref().is_none_or(|(_, said)| *said != line) {
                     self.output.note(line.trim_end());
                 }
@@ -137,6 +135,15 @@ impl Drop for StatusLine {
             self.output.bars().remove(bar);
         }
     }
+}
+
+/// How much is done, rounded down: all is all. Nothing where the end is not known.
+fn percent(done: u64, total: u64) -> String {
+    let percent = u128::from(done) * 100;
+    let percent = percent.checked_div(total.into());
+    percent
+        .map(|percent| format!("{percent:>3}%  "))
+        .unwrap_or_default()
 }
 
 fn spinner() -> ProgressStyle {
@@ -165,6 +172,13 @@ mod tests {
         plain.last = Some((start + PLAIN_INTERVAL, String::new()));
         assert!(plain.is_early(start + PLAIN_INTERVAL * 3 / 2));
         assert!(!plain.is_early(start + PLAIN_INTERVAL * 2));
+    }
+
+    #[test]
+    fn a_hundred_percent_is_all_of_it() {
+        assert_eq!(percent(999, 1000), " 99%  ");
+        assert_eq!(percent(u64::MAX, u64::MAX), "100%  ");
+        assert_eq!(percent(0, 0), "");
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
+/// A time that was waited, as people set it: `0.5 s`, `10 s`.
+pub(crate) fn patience(time: Duration) -> String {
+    format!("{} s", (time.as_secs_f64() * 10.0).round() / 10.0)
+}
+
 /// `1 peer`, `2 peers`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 {
@@ -109,6 +114,12 @@ mod tests {
             time(Duration::from_secs(2 * 3600 + 3 * 60 + 59)),
             "2 h 03 min"
         );
+    }
+
+    #[test]
+    fn what_was_waited_is_told_to_a_tenth_of_a_second() {
+        assert_eq!(patience(Duration::from_millis(500)), "0.5 s");
+        assert_eq!(patience(Duration::from_millis(10_004)), "10 s");
     }
 
     #[test]

@@ -38,7 +38,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
-    let info = source::torrent_file(&arguments.torrent)?.info;
+    let torrent = source::torrent_file(&arguments.torrent);
+    let info = torrent
+        .map_err(|failure| arguments.swapped().unwrap_or(failure))?
+        .info;
     let path = content::find(&info, &arguments.path)?;
     let start = Instant::now();
     let have = check(&info, &path, output)?;
@@ -76,6 +79,18 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         wrong: wrong.len(),
         pieces,
     })
+}
+
+impl Arguments {
+    /// Whoever names the content first is told so.
+    fn swapped(&self) -> Option<Failure> {
+        let (content, torrent) = (self.torrent.display(), self.path.display());
+        source::is_called_torrent(&self.path).then(|| {
+            Failure::Usage(format!(
+                "the torrent comes first, then the content: trackless verify {torrent} {content}"
+            ))
+        })
+    }
 }
 
 fn check(info: &Arc<Info>, path: &Path, output: &Output) -> Result<Bitfield, Failure> {

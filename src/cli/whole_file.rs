@@ -50,6 +50,14 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
+/// There is no place for it.
+pub(crate) fn nowhere(path: &Path) -> Failure {
+    Failure::Nowhere {
+        path: path.to_owned(),
+        directory: directory_of(path).to_owned(),
+    }
+}
+
 fn write(
     builder: &tempfile::Builder<'_, '_>,
     path: &Path,
@@ -63,7 +71,10 @@ fn write(
     // Its error names the temporary file, of which the user knows nothing.
     let file = builder
         .tempfile_in(directory_of(path))
-        .map_err(|error| failure(error.kind().into()))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => nowhere(path),
+            kind => failure(kind.into()),
+        })?;
     let mut out = BufWriter::new(file.as_file());
     content(&mut out)
         .and_then(|()| out.flush())

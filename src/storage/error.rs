@@ -18,7 +18,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// The file system takes no file of that length.
-    #[error("{} grows longer than its file system allows; choose a directory on another one with -o", path.display())]
+    #[error("{} grows longer than its file system allows; use a directory on another one", path.display())]
     FileTooLarge {
         /// The file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// The file system is mounted read-only.
-    #[error("{} is on a read-only file system; choose another directory with -o", path.display())]
+    #[error("{} is on a read-only file system; use another directory", path.display())]
     ReadOnly {
         /// The file or directory.
         path: PathBuf,
@@ -42,19 +42,19 @@ pub enum StorageError {
         source: io::Error,
     },
     /// Something else than a file stands where a file of the torrent goes.
-    #[error("{} is no regular file, but the torrent has a file there; move it away or choose another directory with -o", path.display())]
+    #[error("{} is no regular file, but the torrent has a file there; move it away or use another directory", path.display())]
     NotAFile {
         /// Where the file goes.
         path: PathBuf,
     },
     /// Something else than a directory stands where a directory of the torrent goes.
-    #[error("{} is no directory, but the torrent has files below it; move it away or choose another directory with -o", path.display())]
+    #[error("{} is no directory, but the torrent has files below it; move it away or use another directory", path.display())]
     NotADirectory {
         /// Where the directory goes.
         path: PathBuf,
     },
     /// The file system does not take the name.
-    #[error("the file system refuses the name {}: it is too long or has characters that are not allowed there; choose a shorter or another directory with -o", path.display())]
+    #[error("the file system refuses the name {}: it is too long or has characters that are not allowed there; use a shorter one or another directory", path.display())]
     InvalidName {
         /// The refused path.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// Another process writes the same files.
-    #[error("{} is being written by another process; wait for it to end, or choose another directory with -o", path.display())]
+    #[error("{} is being written by another process; wait for it to end, or use another directory", path.display())]
     AlreadyInUse {
         /// The file that the other one has locked.
         path: PathBuf,
@@ -131,7 +131,10 @@ impl StorageError {
             },
             Kind::FileTooLarge => Self::FileTooLarge { path, source },
             Kind::ReadOnlyFilesystem => Self::ReadOnly { path, source },
-            Kind::PermissionDenied => Self::PermissionDenied { path, source },
+            Kind::PermissionDenied => {
+                let path = barred(path);
+                Self::PermissionDenied { path, source }
+            }
             Kind::IsADirectory => Self::NotAFile { path },
             Kind::NotADirectory => Self::NotADirectory { path },
             Kind::InvalidFilename => Self::InvalidName { path, source },
@@ -152,6 +155,16 @@ impl StorageError {
     /// Whether there is simply nothing at that place of the torrent, or not yet.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::TooShort { .. })
+    }
+}
+
+/// What keeps the user out. A file that is not there, and that he has perhaps never heard of, does not: its directory does.
+fn barred(path: PathBuf) -> PathBuf {
+    let is_absent =
+        matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    match path.parent() {
+        Some(directory) if is_absent && directory.is_dir() => directory.to_owned(),
+        _ => path,
     }
 }
 
@@ -187,6 +200,22 @@ mod tests {
                 "no space left for out/film (1.5 MiB more are needed); make room and run the same command again: it resumes"
             );
         }
+    }
+
+    #[test]
+    fn whoever_may_not_create_a_file_hears_of_its_directory() {
+        let desk = tempfile::tempdir().unwrap();
+        let denied = |path: &Path| {
+            let refusal = io::ErrorKind::PermissionDenied.into();
+            match StorageError::from_io("open", path, refusal) {
+                StorageError::PermissionDenied { path, .. } => path,
+                error => panic!("{error}"),
+            }
+        };
+        let file = desk.path().join("film");
+        assert_eq!(denied(&file), desk.path());
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(denied(&file), file);
     }
 
     #[test]

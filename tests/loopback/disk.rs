@@ -102,7 +102,7 @@ fn a_read_only_directory_is_found_out_before_the_first_byte() {
         "--peer",
         &seed.address(),
     ]);
-    get.assert_refused(6, &["film.mkv", "another directory"]);
+    get.assert_refused(6, &[out, "another directory"]);
     assert_eq!(get.downloaded(), 0);
 }
 

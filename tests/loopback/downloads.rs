@@ -346,3 +346,54 @@ fn pieces_of_any_size_and_a_last_one_of_a_single_byte() {
     }
     assert_same(&desk.path("share"), &desk.path("out"));
 }
+
+/// As `verify` finds it.
+#[test]
+fn content_of_another_name_is_served() {
+    let desk = Desk::new();
+    desk.write("album/one", noise(11, 100_000));
+    desk.write("album/two", noise(12, 20_000));
+    desk.write("notes.txt", noise(13, 5_000));
+    for (content, more) in [("album", "share"), ("notes.txt", "shared.txt")] {
+        let sample = desk.torrent_with(content, &["--name", more]);
+        let torrent = format!("{content}.torrent");
+        desk.run(&["verify", &torrent, content]).assert_code(0);
+        let mut seed = desk.start(&["seed", &torrent, "--data", content]);
+        let address = seed.address();
+        let get = ["get", &sample.info_hash(), "--peer", &address, "-o", "out"];
+        desk.run(&get).assert_done();
+    }
+    assert_same(&desk.path("album"), &desk.path("out/share"));
+    let arrived = fs::read(desk.path("out/shared.txt")).unwrap();
+    assert!(arrived == noise(13, 5_000));
+}
+
+#[test]
+fn a_torrent_file_is_looked_up_by_its_info_hash() {
+    let desk = Desk::new();
+    desk.write("share/film", noise(14, 10_000));
+    let sample = desk.torrent("share/film");
+    let (_node, first) = node(&desk, &[]);
+    let announce = ["announce", "film.torrent", "--port", "4711", "--once"];
+    let announced = desk.run(&[&announce[..], &["--bootstrap", &first]].concat());
+    announced.assert_code(0);
+    for what in ["film.torrent", &sample.info_hash()] {
+        let lookup = desk.run(&["lookup", what, "--bootstrap", &first]);
+        lookup.assert_code(0);
+        assert_eq!(lookup.event("peers")["peers"][0], "127.0.0.1:4711");
+    }
+}
+
+#[test]
+fn a_download_that_fails_says_why_and_not_how_long_it_took() {
+    let desk = Desk::new();
+    let (_node, first) = node(&desk, &[]);
+    let get = ["get", UNKNOWN, "--bootstrap", &first, "--timeout", "0.5"];
+    let mut get = desk.trackless(&get);
+    let failed = get.env_remove("TRACKLESS_JSON").output().unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(3), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("error: no peers for "), "{said}");
+    assert!(!said.contains("total"), "{said}");
+}

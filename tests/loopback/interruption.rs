@@ -157,3 +157,18 @@ fn a_second_get_into_the_same_directory_leaves_the_first_one_alone() {
     first.end().assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
 }
+
+#[test]
+fn ctrl_c_of_several_seeds_is_told_once() {
+    let desk = Desk::new();
+    desk.write("one", noise(73, BLOCK));
+    desk.write("two", noise(74, BLOCK));
+    let mut seed = desk.start(&["seed", "one", "two"]);
+    seed.wait_until("that both are there", |event| {
+        event["event"] == "seeding" && event["name"] == "two"
+    });
+    seed.signal("INT");
+    let ended = seed.end();
+    ended.assert_refused(130, &["interrupted"]);
+    assert_eq!(ended.stderr.matches("interrupted").count(), 1, "{ended}");
+}

@@ -165,6 +165,26 @@ fn nobody_to_ask_and_nobody_who_has_it_are_told_apart() {
     }
 }
 
+/// A script that saves the value must not take an empty file for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_value_that_cannot_be_written_is_not_got() {
+    let desk = Desk::new();
+    let (_nodes, address) = network(&desk, 2);
+    run(&desk, &address, &["put", "Hello World!"]).assert_code(0);
+    let target = "e5f96f6f38320f0f33959cb4d3d656452117aadb";
+    let get = ["item", "get", target, "--bootstrap", &address];
+    for json in ["0", "1"] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = desk.trackless(&get);
+        let failed = command.env("TRACKLESS_JSON", json).stdout(full).output();
+        let failed = failed.unwrap();
+        let said = String::from_utf8(failed.stderr).unwrap();
+        assert_eq!(failed.status.code(), Some(6), "{said}");
+        assert!(said.contains("cannot write to standard output"), "{said}");
+    }
+}
+
 #[test]
 fn who_stays_puts_his_item_until_a_signal_comes() {
     let desk = Desk::new();

@@ -191,6 +191,25 @@ fn a_player_can_begin_long_before_the_film_is_there() {
     get.end().assert_done();
 }
 
+#[test]
+fn a_film_that_is_there_already_can_be_played_at_once() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let peer = FakePeer::honest(&sample);
+    let get = ["get", "films.torrent", "--peer", &peer.address(), "--play"];
+    for out in ["share", "out"] {
+        // The rest is no more than a player wants, or less.
+        let select = ["-o", out, "--select", "subtitles"];
+        let got = desk.run(&[&get[..], &select].concat());
+        got.assert_done();
+        let path = format!("{out}/films/subtitles");
+        assert_eq!(got.event("playable")["path"], path.as_str(), "{got}");
+    }
+    let got = desk.run(&[&get[..], &["-o", "share"]].concat());
+    got.assert_done();
+    assert_eq!(got.event("playable")["path"], "share/films/film", "{got}");
+}
+
 async fn node() -> Node {
     let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
     Node::builder().listen(loopback).start().await.unwrap()

@@ -19,8 +19,8 @@ pub(super) struct Choice(Vec<Part>);
 
 #[derive(Debug, Clone)]
 enum Part {
-    /// From the first to the last, counted from 1.
-    Numbers(u32, u32),
+    /// From the first to the last, or to the end, counted from 1.
+    Numbers(u32, Option<u32>),
     Names(Pattern),
 }
 
@@ -48,6 +48,9 @@ impl Choice {
 
     /// The files of this torrent that are meant. Each part has to mean something.
     pub(super) fn of(&self, info: &Info) -> Result<FileSet, Failure> {
+        if let Some(beyond) = self.0.iter().find(|part| part.goes_beyond(info)) {
+            return Err(beyond.unknown(info));
+        }
         let mut files = FileSet::default();
         let mut unmeant: Vec<&Part> = self.0.iter().collect();
         for (number, file) in (1..).zip(info.files()) {
@@ -67,12 +70,16 @@ impl Choice {
 impl Part {
     fn read(text: &str) -> Result<Self, Failure> {
         if let Some((first, last)) = numbers(text) {
-            if first == 0 || last < first {
-                return Err(Failure::Usage(format!(
-                    "{text:?} means no file: they are counted from 1, as --list shows them"
-                )));
-            }
-            return Ok(Part::Numbers(first, last));
+            return match last {
+                Some(last) if last < first => Err(Failure::Usage(format!(
+                    "{text:?} goes backwards: write {last}-{first}"
+                ))),
+                _ if first == 0 => Err(uncounted(text)),
+                _ => Ok(Part::Numbers(first, last)),
+            };
+        }
+        if text.strip_prefix('-').is_some_and(is_number) {
+            return Err(uncounted(text));
         }
         let stem = text.trim_end_matches('/');
         let glob = GlobBuilder::new(stem.strip_prefix('/').unwrap_or(stem))
@@ -88,8 +95,18 @@ impl Part {
 
     fn means(&self, info: &Info, number: u32, file: &File) -> bool {
         match self {
-            Part::Numbers(first, last) => (first..=last).contains(&&number),
+            Part::Numbers(first, last) => {
+                *first <= number && last.is_none_or(|last| number <= last)
+            }
             Part::Names(pattern) => pattern.means(info, file),
+        }
+    }
+
+    /// Whether it ends behind the last file, which is no more than a slip if it ends at all.
+    fn goes_beyond(&self, info: &Info) -> bool {
+        match self {
+            Part::Numbers(_, Some(last)) => *last as usize > info.files().len(),
+            Part::Numbers(..) | Part::Names(_) => false,
         }
     }
 
@@ -97,8 +114,9 @@ impl Part {
         let name = printable(info.name());
         let files = info.files().iter().filter(|file| !file.padding).count();
         Failure::Usage(match self {
-            Part::Numbers(first, _) => format!(
-                "there is no file {first} in {name}, which has {}; --list shows them",
+            Part::Numbers(first, last) => format!(
+                "there is no file {} in {name}, which has {}; --list shows them",
+                last.unwrap_or(*first),
                 units::count(files, "file")
             ),
             Part::Names(pattern) => format!(
@@ -125,15 +143,24 @@ impl Pattern {
     }
 }
 
-/// `3`, `1-5` or `7-`.
-fn numbers(text: &str) -> Option<(u32, u32)> {
+/// `3`, `1-5` or `7-`, which has no end.
+fn numbers(text: &str) -> Option<(u32, Option<u32>)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let last = if last.is_empty() && !first.is_empty() {
-        u32::MAX
-    } else {
-        last.parse().ok()?
+    let last = match last {
+        "" => None,
+        last => Some(last.parse().ok()?),
     };
     Some((first.parse().ok()?, last))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn uncounted(text: &str) -> Failure {
+    Failure::Usage(format!(
+        "{text:?} means no file: they are counted from 1, as --list shows them; 1-5 are the first five, 7- is all from the seventh on"
+    ))
 }
 
 #[cfg(test)]
@@ -169,7 +196,7 @@ mod tests {
             ("1", "0"),
             ("1-3,5", "0-2,4"),
             ("4-", "3-4"),
-            ("2-99", "1-4"),
+            ("2-5", "1-4"),
             ("notes", "4"),
             ("*.flac", "1-3"),
             ("disc 1", "1-2"),
@@ -187,7 +214,10 @@ mod tests {
         for (text, words) in [
             ("6", "there is no file 6 in album, which has 5 files"),
             ("0", "counted from 1"),
-            ("3-1", "means no file"),
+            ("3-1", "\"3-1\" goes backwards: write 1-3"),
+            ("-1", "\"-1\" means no file"),
+            ("2-9", "there is no file 9 in album, which has 5 files"),
+            ("9-", "there is no file 9 in album"),
             ("1,*.mp3", "nothing in album is called \"*.mp3\""),
             ("flac", "nothing in album"),
             ("a[", "no pattern"),

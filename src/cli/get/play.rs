@@ -30,6 +30,11 @@ impl Prefetch {
         }
     }
 
+    /// Where the file is that has not been said to be ready: what is complete is.
+    pub(super) fn untold(self) -> Option<PathBuf> {
+        self.work.map(|_| self.path)
+    }
+
     /// Waits until a player can begin, and says where the file is. For ever if that has been said, or the torrent has ended.
     pub(super) async fn ready(&mut self) -> PathBuf {
         if let Some(work) = &mut self.work {

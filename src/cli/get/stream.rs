@@ -1,6 +1,7 @@
 //! `get -o -`: one file to standard output, in order, while it is fetched.
 
-use std::io::{self, IsTerminal};
+use std::io;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,28 +11,13 @@ use wire::Order;
 use super::super::failure::Failure;
 use super::super::interrupt::Interrupt;
 use super::super::narrator::{Narrator, Step};
+use super::super::standard_output;
 use super::super::style::{GOOD, paint};
 use super::super::units;
 use super::Fetching;
 
 /// Bytes that are written at a time.
 const CHUNK: usize = 256 * 1024;
-
-/// Refuses where the bytes would be in the way of something else.
-pub(super) fn has_the_output(is_json: bool) -> Result<(), Failure> {
-    if is_json {
-        return Err(Failure::Usage(
-            "-o - and --json both want standard output; give one of them up".to_owned(),
-        ));
-    }
-    if io::stdout().is_terminal() {
-        return Err(Failure::Usage(
-            "-o - writes the content to standard output, which is a terminal; pipe it somewhere, as in `… -o - | mpv -`"
-                .to_owned(),
-        ));
-    }
-    Ok(())
-}
 
 /// Where the content lies in the meantime: it is gone when this is.
 pub(super) fn place() -> Result<TempDir, Failure> {
@@ -92,8 +78,7 @@ impl Fetching<'_> {
                         }
                         Err(Cut::Write(source)) => {
                             torrent.stop().await;
-                            let path = "standard output".into();
-                            return Err(Failure::Write { path, source });
+                            return Err(Failure::Output(Arc::new(source)));
                         }
                     }
                     torrent.stop().await;
@@ -120,10 +105,7 @@ impl Fetching<'_> {
                     torrent.stop().await;
                     return Err(Failure::Interrupted(""));
                 }
-                Step::Ended => {
-                    self.summary(&narrator, &torrent);
-                    return Ok(torrent.finished().await.map(drop)?);
-                }
+                Step::Ended => return Ok(torrent.finished().await.map(drop)?),
             }
         }
     }
@@ -132,7 +114,7 @@ impl Fetching<'_> {
 /// Writes what is read until there is no more of it.
 async fn copy(reader: impl Future<Output = Result<Reader, Error>>) -> Result<u64, Cut> {
     let mut reader = reader.await.map_err(|_| Cut::Torrent)?;
-    let mut output = tokio::io::stdout();
+    let mut output = standard_output::stream();
     let mut buffer = Vec::with_capacity(CHUNK);
     let mut written = 0;
     loop {

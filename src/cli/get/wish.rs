@@ -28,6 +28,7 @@ pub(super) struct WishArguments {
         long,
         value_name = "1-5,8|NAME|ask",
         value_delimiter = ',',
+        allow_negative_numbers = true,
         conflicts_with = "list"
     )]
     select: Vec<String>,

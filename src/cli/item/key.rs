@@ -9,7 +9,11 @@ use dht::SecretKey;
 use super::super::failure::Failure;
 use super::super::output::{Output, field};
 use super::super::report::Report;
+use super::super::user_file;
 use super::super::whole_file;
+
+/// A file that has more than so many bytes holds no key.
+const LONGEST: usize = 1024;
 
 /// Make a key for values that change, or show the public half of one.
 ///
@@ -43,11 +47,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
 
 /// Reads the file of a key.
 pub(crate) fn read(path: &Path) -> Result<SecretKey, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| Failure::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let digits = text.trim();
+    let content = user_file::read_short(path, "the file of a key", LONGEST)?;
+    let digits = content.trim_ascii();
     let mut seed = [0; SecretKey::SEED_LENGTH];
     let mut expanded = [0; SecretKey::EXPANDED_LENGTH];
     if hex::decode_to_slice(digits, &mut seed).is_ok() {

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use dht::ItemValue;
 use trackless::Node;
 
 use super::super::entrance::EntranceArguments;
 use super::super::failure::Failure;
+use super::super::flag;
 use super::super::interrupt::Interrupt;
 use super::super::network::Role;
 use super::super::output::Output;
+use super::super::user_file;
 use super::{Wish, key, salt, unfit};
 
 /// Store a value at the nodes nearest to its target.
@@ -43,7 +44,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", requires = "key", value_parser = clap::value_parser!(i64).range(0..))]
     cas: Option<i64>,
     /// Stay, and put it again about once an hour until Ctrl-C.
-    #[arg(long, conflicts_with = "cas", env = "TRACKLESS_STAY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, conflicts_with = "cas", env = "TRACKLESS_STAY", hide_env_values = true, value_parser = flag::parse)]
     stay: bool,
     #[command(flatten)]
     entrance: EntranceArguments,
@@ -76,10 +77,7 @@ impl Arguments {
     fn wish(&self) -> Result<Wish, Failure> {
         let content = match (&self.text, &self.file) {
             (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(path)) => std::fs::read(path).map_err(|source| Failure::Read {
-                path: path.clone(),
-                source,
-            })?,
+            (None, Some(path)) => user_file::read(path, "a file")?,
             (None, None) => Vec::new(),
         };
         let value = if self.bencoded {

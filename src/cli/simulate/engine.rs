@@ -3,10 +3,11 @@
 use std::thread;
 
 use clap::Args;
-use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::builder::PossibleValue;
 use simulations::{Circumstances, Codec, Experiment, Means, Options, Plan, Watch};
 
 use super::super::failure::Failure;
+use super::super::flag;
 use super::record;
 use super::subject::Subject;
 
@@ -30,7 +31,7 @@ pub(super) struct EngineArguments {
     )]
     codec: Encoding,
     /// Do not check what must always hold: for timing.
-    #[arg(long, env = "TRACKLESS_NO_CHECKS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_NO_CHECKS", hide_env_values = true, value_parser = flag::parse)]
     no_checks: bool,
 }
 

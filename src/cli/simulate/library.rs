@@ -3,10 +3,10 @@
 use std::path;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use simulations::Plan;
 
 use super::super::failure::Failure;
+use super::super::flag;
 use super::super::output::Output;
 use super::super::report::Report;
 use super::super::style::{ACCENT, FAINT, STRONG, paint};
@@ -16,10 +16,10 @@ use super::subject::{Changes, Subject};
 #[command(next_help_heading = "Library")]
 pub(super) struct LibraryArguments {
     /// List the plans, and what each shows.
-    #[arg(long, env = "TRACKLESS_LIST", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_LIST", hide_env_values = true, value_parser = flag::parse)]
     pub(super) list: bool,
     /// List every number of a plan that --set and --sweep can change, with its unit and default.
-    #[arg(long, env = "TRACKLESS_KEYS", hide_env_values = true, value_parser = FalseyValueParser::new(), conflicts_with = "list")]
+    #[arg(long, env = "TRACKLESS_KEYS", hide_env_values = true, value_parser = flag::parse, conflicts_with = "list")]
     pub(super) keys: bool,
 }
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use simulations::{Breach, Plan};
 
 use super::super::failure::Failure;
+use super::super::flag;
 use super::super::report::Report;
 use super::super::units;
 use super::super::whole_file;
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     )]
     output: PathBuf,
     /// Replace the file if it exists.
-    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TRACKLESS_FORCE", hide_env_values = true, value_parser = flag::parse)]
     force: bool,
 }
 
