@@ -146,7 +146,7 @@ impl Session {
             completion: Completion::new(opening.state.clone(), outcome),
             ration: Ration::new(opening.lanes.up.clone(), &opening.lanes.down),
             recording: Recording::new(opening.state.clone()),
-            losses: Losses::default(),
+            losses: Losses::new(),
             opening,
             info,
         };
@@ -209,6 +209,7 @@ impl Session {
                     let figures = self.engine.progress(self.epoch.elapsed());
                     self.standing.report(figures);
                     self.recording.tick(self.engine.have());
+                    self.look_for_lost();
                     let entrance = self.opening.dht.entrance();
                     self.config.external.clone_from(&entrance.borrow().external);
                     self.config.unchoke_slots = self.ration.slots(usual_slots);
@@ -392,6 +393,9 @@ impl Session {
         for block in batch.uploaded {
             self.handle(Input::Uploaded { link, block });
         }
+        for (block, error) in batch.unreadable {
+            self.lose(link, block, &error);
+        }
         let mut frames = batch.frames.as_slice();
         for arrival in batch.arrivals {
             if !self.desk.is_open(link) {
@@ -423,9 +427,6 @@ impl Session {
     fn close_link(&mut self, link: Link, error: &std::io::Error) {
         if let Some(address) = self.desk.closed(link) {
             tracing::debug!(%address, %error, "a connection ended");
-            if let Some(event) = self.losses.hear(error) {
-                self.standing.tell(event);
-            }
             self.handle(Input::Closed { link });
         }
     }

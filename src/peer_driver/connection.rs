@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use wire::{Block, Link, Message, Received, Receiver};
 
 use super::mailbox::{Mailbox, Order};
-use super::writer::{Content, Writer};
+use super::writer::{Content, Unreadable, Writer};
 use super::{News, Place};
 use crate::storage::{BlockBuffer, BlockPool};
 use crate::throttle::Purse;
@@ -29,6 +29,8 @@ pub(crate) struct Batch {
     pub(crate) arrivals: Vec<Arrival>,
     /// Blocks that the socket has taken whole.
     pub(crate) uploaded: Vec<Block>,
+    /// Blocks that could not be read, and are not sent.
+    pub(crate) unreadable: Vec<Unreadable>,
     /// Why there will be no further batch.
     pub(crate) closed: Option<io::Error>,
 }
@@ -49,12 +51,16 @@ impl Batch {
             frames: Vec::new(),
             arrivals: Vec::new(),
             uploaded: Vec::new(),
+            unreadable: Vec::new(),
             closed: None,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.arrivals.is_empty() && self.uploaded.is_empty() && self.closed.is_none()
+        self.arrivals.is_empty()
+            && self.uploaded.is_empty()
+            && self.unreadable.is_empty()
+            && self.closed.is_none()
     }
 }
 
@@ -119,7 +125,9 @@ impl Connection {
     /// Does what can be done, then waits for more. `false` when the session has ended the connection.
     async fn turn(&mut self) -> io::Result<bool> {
         let open = self.take_orders()?;
-        self.writer.write(&self.stream, &mut self.batch.uploaded)?;
+        let written = self.writer.write(&self.stream, &mut self.batch.uploaded);
+        self.writer.take_unreadable(&mut self.batch.unreadable);
+        written?;
         if !open {
             return Ok(false);
         }

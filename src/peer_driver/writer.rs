@@ -28,6 +28,12 @@ const MAX_UNREAD: usize = 1 << 20;
 const MAX_STANDSTILL: Duration = Duration::from_secs(120);
 const HEADER: usize = 13;
 
+/// A block that cannot be read, or is not right any more, and why.
+pub(crate) type Unreadable = (Block, StorageError);
+
+/// What reading a run has come to; `false` if the disk would have to be waited for.
+type Reading = (Run, Result<bool, StorageError>);
+
 /// Where a torrent's bytes are read from; empty until the metadata is there.
 pub(crate) type Content = Arc<OnceLock<Arc<Storage>>>;
 
@@ -62,10 +68,14 @@ pub(crate) struct Writer {
     /// Messages that wait: they go before blocks, since others wait for them.
     messages: Vec<u8>,
     uploads: VecDeque<Block>,
+    /// How many at the front of them are read one by one, since together they could not be: it shows which of them is to blame.
+    doubtful: usize,
+    /// What could not be read since the last [`take_unreadable`](Self::take_unreadable).
+    unreadable: Vec<Unreadable>,
     /// The system had the last run in memory: the next one is read when it is its turn, and not ahead of it.
     at_hand: bool,
     /// The run that comes after `current`: being read, or there.
-    reading: Option<JoinHandle<io::Result<Run>>>,
+    reading: Option<JoinHandle<Reading>>,
     ready: Option<Run>,
     current: Option<Item>,
     /// Bytes of `current` that the socket has taken.
@@ -84,6 +94,8 @@ impl Writer {
             purse,
             messages: Vec::new(),
             uploads: VecDeque::new(),
+            doubtful: 0,
+            unreadable: Vec::new(),
             at_hand: true,
             reading: None,
             ready: None,
@@ -139,9 +151,13 @@ impl Writer {
     /// Waits for what comes from our own side: the run that is being read from the disk, and leave to send more payload.
     pub(crate) async fn supplied(&mut self) -> io::Result<()> {
         tokio::select! {
-            run = read_run(&mut self.reading) => {
+            read = read_run(&mut self.reading) => {
                 self.reading = None;
-                self.ready = Some(run?);
+                let (run, result) = read?;
+                match result {
+                    Ok(_) => self.ready = Some(run),
+                    Err(error) => self.set_aside(run, error),
+                }
             }
             () = self.purse.filled(), if self.held => {}
         }
@@ -156,7 +172,7 @@ impl Writer {
     ) -> io::Result<()> {
         self.held = false;
         loop {
-            self.advance_queue()?;
+            self.advance_queue();
             let Some(current) = &self.current else {
                 if self.uploads.is_empty() && self.reading.is_none() {
                     self.purse.give_back();
@@ -213,39 +229,61 @@ impl Writer {
     }
 
     /// Moves what is next towards the socket, and has the run after it read meanwhile if the disk is to be waited for.
-    fn advance_queue(&mut self) -> io::Result<()> {
+    fn advance_queue(&mut self) {
         if self.current.is_none() {
             self.current = match self.next_messages() {
                 Some(messages) => Some(Item::Messages(messages)),
                 None => self.ready.take().map(Item::Run),
             };
             if self.current.is_none() && self.reading.is_none() {
-                self.read_now()?;
+                self.read_now();
             }
         }
         if !self.at_hand && self.reading.is_none() && self.ready.is_none() {
             self.read_ahead();
         }
-        Ok(())
     }
 
     fn next_messages(&mut self) -> Option<Vec<u8>> {
         (!self.messages.is_empty()).then(|| std::mem::take(&mut self.messages))
     }
 
-    /// Reads the run at the front of the orders, unless the disk has to be waited for.
-    fn read_now(&mut self) -> io::Result<()> {
-        let Some((mut run, storage)) = self.next_run(RUN_BLOCKS) else {
-            return Ok(());
-        };
-        let fill = |offset, buffers: &mut [IoSliceMut<'_>]| storage.read_at_hand(offset, buffers);
-        self.at_hand = run.read(storage.info().geometry(), fill)?;
-        if self.at_hand {
-            self.current = Some(Item::Run(run));
-        } else {
-            self.start_reading(run, storage);
+    /// Reads the first run of the orders that can be read, unless the disk has to be waited for.
+    fn read_now(&mut self) {
+        while let Some((mut run, storage)) = self.next_run(RUN_BLOCKS) {
+            let fill =
+                |offset, buffers: &mut [IoSliceMut<'_>]| storage.read_at_hand(offset, buffers);
+            match run.read(storage.info().geometry(), fill) {
+                Ok(at_hand) => {
+                    self.at_hand = at_hand;
+                    if at_hand {
+                        self.current = Some(Item::Run(run));
+                    } else {
+                        self.start_reading(run, storage);
+                    }
+                    return;
+                }
+                Err(error) => self.set_aside(run, error),
+            }
         }
-        Ok(())
+    }
+
+    /// A run could not be read: its blocks are tried one by one, and one that is alone is given up.
+    fn set_aside(&mut self, mut run: Run, error: StorageError) {
+        if let [block] = run.blocks[..] {
+            self.unreadable.push((block, error));
+        } else {
+            self.doubtful += run.blocks.len();
+            for block in run.blocks.drain(..).rev() {
+                self.uploads.push_front(block);
+            }
+        }
+        self.spare = Some(run);
+    }
+
+    /// Blocks that will not be sent, each of which is owed an answer.
+    pub(crate) fn take_unreadable(&mut self, into: &mut Vec<Unreadable>) {
+        into.append(&mut self.unreadable);
     }
 
     /// Starts to read the run at the front of the orders, if there is one.
@@ -260,18 +298,22 @@ impl Writer {
             let fill = |offset, buffers: &mut [IoSliceMut<'_>]| {
                 storage.read_verified(offset, buffers).map(|()| true)
             };
-            run.read(storage.info().geometry(), fill).map(|_| run)
+            let result = run.read(storage.info().geometry(), fill);
+            (run, result)
         }));
     }
 
     /// The blocks at the front of the orders, and where they are to be read from.
     fn next_run(&mut self, most: usize) -> Option<(Run, Arc<Storage>)> {
         let storage = Arc::clone(self.content.get()?);
-        let most = if self.purse.is_limited() {
+        let most = if self.doubtful > 0 {
+            1
+        } else if self.purse.is_limited() {
             LIMITED_RUN_BLOCKS
         } else {
             most
         };
+        self.doubtful = self.doubtful.saturating_sub(1);
         let count = self.uploads.len().min(most);
         let mut run = self.spare.take().unwrap_or_default();
         run.blocks.clear();
@@ -292,9 +334,9 @@ fn unread() -> io::Error {
 }
 
 /// Waits for the run that is being read, if there is one.
-async fn read_run(reading: &mut Option<JoinHandle<io::Result<Run>>>) -> io::Result<Run> {
+async fn read_run(reading: &mut Option<JoinHandle<Reading>>) -> io::Result<Reading> {
     match reading {
-        Some(reading) => reading.await.map_err(io::Error::other)?,
+        Some(reading) => reading.await.map_err(io::Error::other),
         None => std::future::pending().await,
     }
 }
@@ -306,7 +348,7 @@ impl Run {
         &mut self,
         geometry: Geometry,
         fill: impl Fn(u64, &mut [IoSliceMut<'_>]) -> Result<bool, StorageError>,
-    ) -> io::Result<bool> {
+    ) -> Result<bool, StorageError> {
         let start = |block: &Block| geometry.piece_offset(block.piece) + u64::from(block.offset);
         let length = self
             .blocks
@@ -325,7 +367,7 @@ impl Run {
                 payloads.push(IoSliceMut::new(payload));
                 rest = after;
             }
-            if !fill(start(&blocks[0]), &mut payloads).map_err(io::Error::other)? {
+            if !fill(start(&blocks[0]), &mut payloads)? {
                 return Ok(false);
             }
         }
@@ -351,6 +393,7 @@ impl Run {
 mod tests {
     use tokio::net::TcpListener;
     use tokio::time::advance;
+    use wire::InfoBuilder;
 
     use super::*;
     use crate::throttle::{Limits, Throttles};
@@ -422,6 +465,39 @@ mod tests {
         advance(Duration::from_secs(2)).await;
         let error = writer.write(&stream, &mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_set_aside_and_the_rest_is_sent() {
+        let film = InfoBuilder::single_file("film", 3 << 14);
+        let info = Arc::new(film.piece_length(1 << 14).build(&[[0; 20]; 3]).unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("film"), vec![7; 2 << 14]).unwrap();
+        let mut writer = writer();
+        let storage = Arc::new(Storage::open(info, directory.path()));
+        let _ = writer.content.set(storage);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let stream = stream.unwrap();
+        stream.writable().await.unwrap();
+
+        let blocks = [2, 0, 1].map(|piece| Block { piece, ..FIRST });
+        for block in blocks {
+            writer.push(Order::Upload(block)).unwrap();
+        }
+        let (mut sent, mut unreadable) = (Vec::new(), Vec::new());
+        while sent.len() + unreadable.len() < blocks.len() {
+            writer.write(&stream, &mut sent).unwrap();
+            writer.take_unreadable(&mut unreadable);
+            if writer.reading.is_some() {
+                writer.supplied().await.unwrap();
+            }
+        }
+        assert_eq!(sent, blocks[1..]);
+        let [(block, StorageError::TooShort { .. })] = &unreadable[..] else {
+            panic!("{unreadable:?}")
+        };
+        assert_eq!(*block, blocks[0]);
     }
 
     #[test]

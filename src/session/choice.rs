@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// Nothing that is wanted is missing.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.engine.progress(self.epoch.elapsed()).bytes_missing == 0
     }
 
@@ -138,13 +138,14 @@ impl Session {
             return;
         };
         let wanted = storage.wanted();
-        let priorities = piece_priorities(storage.info(), |file| {
+        let mut priorities = piece_priorities(storage.info(), |file| {
             if wanted.contains(file) {
                 Priority::Normal
             } else {
                 Priority::Skip
             }
         });
+        self.losses.leave_out(&mut priorities);
         self.handle(Input::Prioritize(&priorities));
     }
 }

@@ -85,6 +85,11 @@ impl Discovery {
         self.seeding = true;
     }
 
+    /// We have not all of it any more.
+    pub(super) fn lacks_some(&mut self) {
+        self.seeding = false;
+    }
+
     /// Asks for more peers, unless that is under way.
     pub(super) fn ask(&mut self) {
         if self.lookup.is_none() {

@@ -95,6 +95,15 @@ impl Readers {
         }
     }
 
+    /// This piece is not there any more, and is fetched again: whoever needs it waits for it.
+    pub(super) fn lost(&self, piece: u32) {
+        if let Some(have) = &self.have {
+            have.send_modify(|have| {
+                have.clear(piece);
+            });
+        }
+    }
+
     fn admit(&mut self, storage: &Arc<Storage>, have: &Bitfield) -> Access {
         let have = self
             .have

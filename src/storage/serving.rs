@@ -11,6 +11,9 @@ use super::record::Look;
 use super::{Storage, StorageError};
 use crate::platform::FileStamp;
 
+/// Bytes read at a time where nobody waits for them.
+const CHUNK: u32 = 256 * 1024;
+
 /// What is known of files that were changed behind our back. Each piece is judged once for each change.
 #[derive(Debug)]
 pub(super) struct Doubts {
@@ -66,6 +69,19 @@ impl Storage {
     ) -> Result<bool, StorageError> {
         let length = total(buffers);
         Ok(self.files.read_at_hand(offset, buffers)? && self.changed(offset, length)?.is_empty())
+    }
+
+    /// Whether the whole of a piece can be read, and is right.
+    pub(crate) fn serves(&self, piece: u32) -> bool {
+        let geometry = self.info.geometry();
+        let (start, length) = (geometry.piece_offset(piece), geometry.piece_length(piece));
+        let mut buffer = vec![0; CHUNK.min(length) as usize];
+        (0..length).step_by(CHUNK as usize).all(|offset| {
+            let rest = (length - offset).min(CHUNK) as usize;
+            let part = IoSliceMut::new(&mut buffer[..rest]);
+            let read = self.read_verified(start + u64::from(offset), &mut [part]);
+            read.is_ok()
+        })
     }
 
     /// After the last piece: hashes those of the wanted files that others have changed meanwhile.

@@ -1,7 +1,6 @@
 //! What is done to files while they are at work: nobody gets a wrong byte, and the user hears of it.
 
 use std::fs::{self, File};
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -31,7 +30,10 @@ fn seed(desk: &Desk) -> (Sample, Running) {
     (sample, seed)
 }
 
-/// A peer that is served.
+/// What the test's own peers call a message of BEP 54.
+const DONT_HAVE: u8 = 7;
+
+/// A peer that is served, and stays connected.
 struct Leecher {
     conversation: Conversation,
     sample: Sample,
@@ -55,25 +57,44 @@ impl Leecher {
         }
     }
 
-    /// Whether it gets a piece. What it gets is right.
-    fn gets(&mut self, piece: u32) -> bool {
-        let block = Block::new(piece, 0, PIECE);
-        let asked = self.conversation.send(id::REQUEST, &block.to_bytes());
-        let answer = asked.and_then(|()| self.answer());
-        let Ok(bytes) = answer else {
-            return false;
-        };
-        assert_eq!(bytes, self.sample.block(piece, 0, PIECE), "piece {piece}");
-        true
+    /// Says that it takes messages of BEP 54.
+    fn takes_dont_have(&mut self) {
+        let handshake = format!("\0d1:md11:lt_donthavei{DONT_HAVE}eee");
+        self.conversation
+            .send(id::EXTENDED, handshake.as_bytes())
+            .unwrap();
     }
 
-    fn answer(&mut self) -> io::Result<Vec<u8>> {
+    /// Whether it gets a piece, and not a reject. What it gets is right.
+    fn gets(&mut self, piece: u32) -> bool {
+        let block = Block::new(piece, 0, PIECE).to_bytes();
+        self.conversation.send(id::REQUEST, &block).unwrap();
         loop {
-            let (message, payload) = self.conversation.receive()?;
-            if message == id::PIECE {
-                return Ok(payload[8..].to_vec());
+            let (message, payload) = self.conversation.receive().unwrap();
+            match message {
+                id::PIECE => {
+                    let right = self.sample.block(piece, 0, PIECE);
+                    assert_eq!(&payload[8..], right, "piece {piece}");
+                    return true;
+                }
+                id::REJECT => {
+                    assert_eq!(payload, block);
+                    return false;
+                }
+                _ => {}
             }
         }
+    }
+
+    /// Waits until it is told this.
+    fn hears(&mut self, message: u8, payload: &[u8]) {
+        let told = (message, payload.to_vec());
+        while self.conversation.receive().unwrap() != told {}
+    }
+
+    /// Waits until it is told that a piece is there.
+    fn hears_of(&mut self, piece: u32) {
+        self.hears(id::HAVE, &piece.to_be_bytes());
     }
 }
 
@@ -89,6 +110,7 @@ fn a_film_that_is_written_over_while_it_is_seeded_is_not_served_where_it_is_wron
     let (sample, mut seed) = seed(&desk);
     let mut bystander = Leecher::of(&sample, &mut seed);
     assert!(bystander.gets(3));
+    bystander.takes_dont_have();
 
     // In place, and no older or longer than before.
     let path = desk.path("share/films/a");
@@ -96,16 +118,21 @@ fn a_film_that_is_written_over_while_it_is_seeded_is_not_served_where_it_is_wron
     let film = File::options().write(true).open(&path).unwrap();
     film.write_all_at(b"cut", u64::from(5 * PIECE + 7)).unwrap();
     film.set_modified(modified).unwrap();
-    assert!(!Leecher::of(&sample, &mut seed).gets(5));
+    let mut asking = Leecher::of(&sample, &mut seed);
+    assert!(!asking.gets(5));
     let reason = reason(&mut seed);
     for words in ["films/a", "changed", "trackless get"] {
         assert!(reason.contains(words), "{reason}");
     }
+    bystander.hears(id::EXTENDED, &[DONT_HAVE, 0, 0, 0, 5]);
 
     for piece in [4, 6, PIECES] {
+        assert!(asking.gets(piece), "{piece}");
         assert!(bystander.gets(piece), "{piece}");
     }
+    assert!(!bystander.gets(5));
     desk.write("share/films/a", noise(80, LENGTH));
+    bystander.hears_of(5);
     assert!(bystander.gets(5));
     seed.signal("TERM");
     let seed = seed.end();
@@ -117,45 +144,134 @@ fn a_film_that_is_written_over_while_it_is_seeded_is_not_served_where_it_is_wron
 fn a_film_that_is_removed_or_cut_off_while_it_is_seeded_is_missed_and_the_other_one_served() {
     let desk = Desk::new();
     let (sample, mut seed) = seed(&desk);
-    let mut bystander = Leecher::of(&sample, &mut seed);
-    assert!(bystander.gets(3));
+    let mut leecher = Leecher::of(&sample, &mut seed);
+    assert!(leecher.gets(3));
     fs::remove_file(desk.path("share/films/a")).unwrap();
-    assert!(!Leecher::of(&sample, &mut seed).gets(4));
+    assert!(!leecher.gets(4));
     let said = reason(&mut seed);
     assert!(said.contains("films/a is missing"), "{said}");
-    assert!(bystander.gets(PIECES));
+    assert!(leecher.gets(PIECES));
 
     desk.write("share/films/a", noise(80, LENGTH / 2));
     let beyond = PIECES / 2;
-    assert!(bystander.gets(beyond - 1));
-    assert!(!Leecher::of(&sample, &mut seed).gets(beyond));
+    assert!(leecher.gets(beyond - 1));
+    assert!(!leecher.gets(beyond));
     seed.wait_until("that it is short", |event| {
         let reason = event["reason"].as_str();
         reason.is_some_and(|reason| reason.contains("films/a is shorter"))
     });
     desk.write("share/films/a", noise(80, LENGTH));
-    assert!(bystander.gets(beyond));
+    leecher.hears_of(beyond);
+    assert!(leecher.gets(beyond));
+}
+
+#[test]
+fn one_wrong_byte_costs_whoever_fetches_from_the_seed_that_piece_and_no_connection() {
+    let desk = Desk::new();
+    let whole = noise(85, LENGTH);
+    desk.write("share/film", &whole);
+    desk.torrent("share/film");
+    let mut seed = desk.start(&["seed", "film.torrent", "--data", "share"]);
+    seed.wait_for("seeding");
+    spoil(&desk.path("share/film"), 30);
+    let mut fetching = desk.start(&[
+        "get",
+        "film.torrent",
+        "-o",
+        "out",
+        "--peer",
+        &seed.address(),
+    ]);
+    let all_but_one = PIECES - 1;
+    fetching.wait_until("that all but one is there", |event| {
+        event["pieces_done"] == all_but_one
+    });
+    desk.write("share/film", &whole);
+    let fetched = fetching.end();
+    fetched.assert_done();
+    assert_same(&desk.path("share"), &desk.path("out"));
+    let connected = fetched.events.iter();
+    let connected = connected.filter(|event| event["event"] == "connected");
+    // Each of the two may have dialled the other.
+    assert!(connected.count() <= 2, "{fetched}");
+}
+
+/// A download that has half of a film, and gets no more before the gate is open.
+struct HalfFetched {
+    sample: Sample,
+    peer: FakePeer,
+    gate: Gate,
+    running: Running,
+}
+
+impl HalfFetched {
+    fn new(desk: &Desk) -> Self {
+        desk.write("share/film", noise(82, LENGTH));
+        let sample = desk.torrent("share/film");
+        let gate = Gate::default();
+        let half = PIECES / 2;
+        let peer = FakePeer::seeding_until(&sample, half as usize, &gate);
+        let mut running = get(desk, &peer);
+        running.wait_until("that half is there", |event| event["pieces_done"] == half);
+        Self {
+            sample,
+            peer,
+            gate,
+            running,
+        }
+    }
+
+    /// A piece that is there.
+    fn fetched(&self, desk: &Desk) -> u32 {
+        let bytes = fs::read(desk.path("out/film")).unwrap();
+        let mut pieces = bytes.chunks(PIECE as usize).zip(0..);
+        let fetched = pieces.find(|&(found, piece)| found == self.sample.block(piece, 0, PIECE));
+        fetched.unwrap().1
+    }
+
+    /// The rest comes. What is wrong then is said, and the same command fetches it again.
+    fn goes_on_and_is_refused(self, desk: &Desk, reason: &str) {
+        self.gate.open();
+        let ended = self.running.end();
+        ended.assert_refused(6, &[reason, "trackless get"]);
+        get(desk, &self.peer).end().assert_done();
+        assert_same(&desk.path("share"), &desk.path("out"));
+    }
+}
+
+fn get(desk: &Desk, peer: &FakePeer) -> Running {
+    let address = peer.address();
+    let get = ["get", "film.torrent", "-o", "out", "--state-dir", "state"];
+    desk.start(&[&get[..], &["--peer", &address]].concat())
 }
 
 #[test]
 fn a_film_that_is_removed_while_it_is_fetched_is_missed_before_the_end() {
     let desk = Desk::new();
-    desk.write("share/film", noise(82, LENGTH));
-    let sample = desk.torrent("share/film");
-    let gate = Gate::default();
-    let half = PIECES / 2;
-    let peer = FakePeer::seeding_until(&sample, half as usize, &gate);
-    let address = peer.address();
-    let get = ["get", "film.torrent", "-o", "out", "--state-dir", "state"];
-    let get = [&get[..], &["--peer", &address]].concat();
-    let mut fetching = desk.start(&get);
-    fetching.wait_until("that half is there", |event| event["pieces_done"] == half);
+    let half = HalfFetched::new(&desk);
     fs::remove_file(desk.path("out/film")).unwrap();
-    gate.open();
-    fetching
-        .end()
-        .assert_refused(6, &["film is missing", "trackless get"]);
-    desk.run(&get).assert_done();
+    half.goes_on_and_is_refused(&desk, "film is missing");
+}
+
+#[test]
+fn a_film_that_is_written_over_while_it_is_fetched_is_not_said_to_be_there() {
+    let desk = Desk::new();
+    let half = HalfFetched::new(&desk);
+    spoil(&desk.path("out/film"), half.fetched(&desk));
+    half.goes_on_and_is_refused(&desk, "film was changed");
+}
+
+#[test]
+fn what_is_written_over_while_it_is_fetched_is_fetched_again_when_somebody_asks_for_it() {
+    let desk = Desk::new();
+    let mut half = HalfFetched::new(&desk);
+    let piece = half.fetched(&desk);
+    let mut leecher = Leecher::of(&half.sample, &mut half.running);
+    assert!(leecher.gets(piece));
+    spoil(&desk.path("out/film"), piece);
+    assert!(!leecher.gets(piece));
+    half.gate.open();
+    half.running.end().assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
 }
 
@@ -166,36 +282,6 @@ fn spoil(path: &Path, piece: u32) {
     let film = File::options().write(true).open(path).unwrap();
     film.write_all_at(b"x", u64::from(piece * PIECE + 7))
         .unwrap();
-}
-
-#[test]
-fn a_film_that_is_written_over_while_it_is_fetched_is_not_said_to_be_there() {
-    let desk = Desk::new();
-    desk.write("share/film", noise(83, LENGTH));
-    let sample = desk.torrent("share/film");
-    let gate = Gate::default();
-    let half = PIECES / 2;
-    let peer = FakePeer::seeding_until(&sample, half as usize, &gate);
-    let address = peer.address();
-    let get = ["get", "film.torrent", "-o", "out", "--state-dir", "state"];
-    let get = [&get[..], &["--peer", &address]].concat();
-    let mut fetching = desk.start(&get);
-    fetching.wait_until("that half is there", |event| event["pieces_done"] == half);
-    let bytes = fs::read(desk.path("out/film")).unwrap();
-    let whole = noise(83, LENGTH);
-    let pieces = whole
-        .chunks(PIECE as usize)
-        .zip(bytes.chunks(PIECE as usize));
-    let fetched = pieces
-        .enumerate()
-        .find(|(_, (right, found))| right == found);
-    spoil(&desk.path("out/film"), fetched.unwrap().0 as u32);
-    gate.open();
-    fetching
-        .end()
-        .assert_refused(6, &["film was changed", "trackless get"]);
-    desk.run(&get).assert_done();
-    assert_same(&desk.path("share"), &desk.path("out"));
 }
 
 /// The node keeps no records.

@@ -62,8 +62,8 @@ pub enum CloseReason {
     /// Too many blocks that nobody asked for. BEP 6: "the peer MUST close the connection".
     #[error("the peer keeps sending blocks that were not requested")]
     UnrequestedBlocks,
-    /// Too many claims before the torrent's size was known.
-    #[error("the peer floods us with messages before the metadata is known")]
+    /// Too many claims before the torrent's size was known, or too often that it has everything after all.
+    #[error("the peer floods us with messages about what it has")]
     ClaimFlood,
     /// Too many metadata requests.
     #[error("the peer floods us with requests for metadata")]

@@ -26,7 +26,7 @@ pub struct Config {
     pub max_unchoke_slots: usize,
     /// Whom to serve while we have everything.
     pub seed_choice: SeedChoice,
-    /// While we have everything, each peer is shown one piece at a time, and the next when that has been seen elsewhere. For the first seed of a
+    /// While nothing that we want is missing, each peer is shown one piece at a time, and the next when that has been seen elsewhere. For the first seed of a
     /// torrent, if its way out is narrow. BEP 16.
     pub super_seeding: bool,
     /// Requests in flight to one peer, at most; the pipeline decides how many below that.

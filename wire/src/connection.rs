@@ -23,6 +23,8 @@ use crate::{
 const DEFAULT_REQUEST_QUEUE: u32 = 250;
 /// How often in a row a peer may choke, reject what was requested, and be asked again as soon as it unchokes.
 const MAX_FORGIVEN_REJECTS: u32 = 3;
+/// How often a peer may say that it has everything. BEP 6 has it said once, and aria2 says it again when it is done.
+const MAX_COMPLETIONS: u32 = 16;
 /// Allowed-fast pieces remembered of one peer.
 const MAX_ALLOWED_FAST: usize = 64;
 
@@ -73,6 +75,10 @@ pub(crate) struct Connection {
     pub(crate) counted_as_seed: bool,
     /// Pieces that it has and we lack.
     pub(crate) wanted: u32,
+    /// What it calls messages about pieces that are gone, if it takes them. BEP 54.
+    pub(crate) dont_have_id: Option<u8>,
+    /// How often it has said that it has everything.
+    completions: u32,
     /// It says that it fetches nothing. BEP 21.
     pub(crate) upload_only: bool,
     /// What it calls itself in the extension handshake.
@@ -154,6 +160,8 @@ impl Connection {
             ),
             counted_as_seed: false,
             wanted: 0,
+            dont_have_id: None,
+            completions: 0,
             upload_only: false,
             client: None,
             dht_port: None,
@@ -198,6 +206,28 @@ impl Connection {
             Pieces::Known(bitfield) => Some(bitfield),
             Pieces::Claimed(_) => None,
         }
+    }
+
+    /// Whether it has the piece, as far as is known.
+    pub(crate) fn has(&self, piece: u32) -> bool {
+        self.bitfield().is_some_and(|pieces| pieces.get(piece))
+    }
+
+    /// Refuses an index that the torrent does not have, once that is known.
+    pub(crate) fn check_index(&self, piece: u32) -> Result<(), CloseReason> {
+        match self.bitfield().map(Bitfield::len) {
+            Some(pieces) if piece >= pieces => Err(CloseReason::NoSuchPiece { piece, pieces }),
+            _ => Ok(()),
+        }
+    }
+
+    /// It says that it has everything, in five bytes that cost us a walk through all pieces: whoever loses one each time in between ends here.
+    pub(crate) fn becomes_seed(&mut self) -> Result<(), CloseReason> {
+        self.completions += 1;
+        if self.completions > MAX_COMPLETIONS {
+            return Err(CloseReason::ClaimFlood);
+        }
+        Ok(())
     }
 
     /// It has something that we lack, or may have while we do not know what there is to have: the sooner it unchokes us, the better.
@@ -292,6 +322,12 @@ impl Connection {
         if self.pipeline.is_snubbed() && self.rejects == 0 {
             self.paused_until = self.paused_until.min(now);
         }
+    }
+
+    /// One of its requests waits no more. Returns whether it did.
+    pub(crate) fn dequeue(&mut self, block: Block) -> bool {
+        let index = self.uploads.iter().position(|&queued| queued == block);
+        index.is_some_and(|index| self.uploads.remove(index).is_some())
     }
 
     /// Until when requests in flight may stay without an answer.

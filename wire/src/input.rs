@@ -78,6 +78,14 @@ pub enum Input<'a> {
         /// What it was.
         block: Block,
     },
+    /// A block of [`Outbox::upload`](crate::Outbox::upload) could not be read, and is not sent. Whoever asked for it hears so, if it speaks BEP 6. If the piece as a whole
+    /// is not there any more, say [`PieceLost`](Self::PieceLost) before.
+    UploadFailed {
+        /// Where it was to go.
+        link: Link,
+        /// What it was.
+        block: Block,
+    },
     /// The connection is gone, and not by [`Outbox::close`](crate::Outbox::close).
     Closed {
         /// Which.
@@ -94,6 +102,18 @@ pub enum Input<'a> {
         piece: u32,
         /// Whether it was right.
         valid: bool,
+    },
+    /// A piece that was there is not any more, or not right: it is served no more, and whoever was told of it hears so (BEP 54). Nothing if it was not there.
+    PieceLost {
+        /// Which.
+        piece: u32,
+        /// Whether it is fetched again, as much wanted as it was. If not, it is [`Priority::Skip`] from now on, so that a seed stays one that fetches nothing (BEP 21).
+        fetch_again: bool,
+    },
+    /// A piece is there and right that no peer has sent: one that was lost, as a rule. Nothing if it is being fetched.
+    PieceFound {
+        /// Which.
+        piece: u32,
     },
     /// How much each piece is wanted, from the first one on; those for which nothing is said are [`Priority::Normal`]. May be said at any time and again, the first
     /// time best before [`Input::Start`]. Pieces that have been begun are kept. When nothing that is wanted is missing, the torrent is

@@ -34,7 +34,7 @@ pub enum Event {
         /// What is wrong with it, in a sentence.
         reason: String,
     },
-    /// A piece passed its check.
+    /// A piece passed its check, or was [found](crate::Input::PieceFound).
     PieceCompleted {
         /// Which.
         piece: u32,

@@ -6,6 +6,7 @@
 
 mod availability;
 mod partial;
+mod possession;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -447,25 +448,6 @@ impl PiecePicker {
             self.close(block.piece);
         }
         Receipt::Wanted { asked }
-    }
-
-    /// The piece passed its check. Returns who sent it, or nothing if it was not waiting for a verdict.
-    pub(crate) fn verified(&mut self, piece: u32) -> Option<Vec<SocketAddr>> {
-        let partial = self
-            .partials
-            .get(&piece)
-            .filter(|partial| partial.is_complete())?;
-        let contributors = partial.contributors().to_vec();
-        self.partials.remove(&piece);
-        let length = u64::from(self.geometry.piece_length(piece));
-        if self.is_missing(piece) {
-            self.missing -= 1;
-            self.bytes_missing -= length;
-        }
-        self.have.set(piece);
-        self.urgent.retain(|&urgent| urgent != piece);
-        self.bytes_left = self.bytes_left.saturating_sub(length);
-        Some(contributors)
     }
 
     /// The piece failed its check and is fetched again, by one peer alone. Returns who sent it, or nothing if it was not waiting for a verdict.

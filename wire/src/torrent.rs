@@ -4,6 +4,7 @@ mod budget;
 mod context;
 mod downloading;
 mod housekeeping;
+mod losses;
 mod metadata_exchange;
 mod peers;
 mod progress;
@@ -144,9 +145,12 @@ impl Torrent {
             Input::Received { link, message } => self.received(context, link, message),
             Input::Block { link, block } => self.block_received(context, link, block),
             Input::Uploaded { link, block } => self.block_uploaded(context, link, block),
+            Input::UploadFailed { link, block } => self.upload_failed(context, link, block),
             Input::Closed { link } => self.disconnected(context, link),
             Input::Start { have } => self.start(context, have),
             Input::PieceChecked { piece, valid } => self.piece_checked(context, piece, valid),
+            Input::PieceLost { piece, fetch_again } => self.piece_lost(context, piece, fetch_again),
+            Input::PieceFound { piece } => self.piece_found(context, piece),
             Input::Prioritize(priorities) => self.prioritise(context, priorities),
             Input::Order(order) => self.set_order(order),
             Input::Urgent(pieces) => self.set_urgent(context, pieces),

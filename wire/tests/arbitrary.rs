@@ -44,6 +44,14 @@ enum Step {
     Uploaded {
         link: u32,
     },
+    UploadFailed {
+        link: u32,
+    },
+    Lose {
+        piece: u32,
+        fetch_again: bool,
+    },
+    Find(u32),
     Start(Vec<bool>),
     Check {
         piece: u32,
@@ -150,7 +158,10 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (link.clone(), words()).prop_map(|(link, words)| Step::Say { link, words }),
         20 => (link.clone(), prop::bool::weighted(0.2)).prop_map(|(link, second)| Step::Deliver { link, second }),
         1 => (link.clone(), block()).prop_map(|(link, block)| Step::Strange { link, block }),
-        3 => link.prop_map(|link| Step::Uploaded { link }),
+        3 => link.clone().prop_map(|link| Step::Uploaded { link }),
+        1 => link.prop_map(|link| Step::UploadFailed { link }),
+        2 => (piece(), any::<bool>()).prop_map(|(piece, fetch_again)| Step::Lose { piece, fetch_again }),
+        1 => piece().prop_map(Step::Find),
         1 => prop::collection::vec(prop::bool::weighted(0.3), PIECES as usize).prop_map(Step::Start),
         5 => (0..=PIECES, prop::bool::weighted(0.8)).prop_map(|(piece, valid)| Step::Check { piece, valid }),
         1 => any::<bool>().prop_map(Step::Pressure),
@@ -374,6 +385,23 @@ impl World {
                     self.input(Input::Uploaded { link, block });
                 }
             }
+            Step::UploadFailed { link } => {
+                let link = Link(link);
+                let uploads = self.model.uploads.entry(link).or_default();
+                if !uploads.is_empty() {
+                    let block = uploads.remove(0);
+                    self.input(Input::UploadFailed { link, block });
+                }
+            }
+            Step::Lose { piece, fetch_again } => {
+                if let Some(have) = &mut self.model.have {
+                    have.clear(piece);
+                }
+                self.input(Input::PieceLost { piece, fetch_again });
+                let mut uploads = self.model.uploads.values().flatten();
+                assert!(uploads.all(|block| block.piece != piece), "{piece} is gone");
+            }
+            Step::Find(piece) => self.input(Input::PieceFound { piece }),
             Step::Start(bits) => {
                 let mut have = Bitfield::new(PIECES);
                 for (piece, _) in (0..).zip(bits).filter(|&(_, bit)| bit) {
@@ -483,6 +511,7 @@ impl World {
                     ..ExtensionHandshake::default()
                 };
                 handshake.ids.ut_metadata = Some(3);
+                handshake.ids.lt_donthave = requests.map(|requests| requests as u8);
                 payload = handshake.encode();
                 Message::Extended {
                     id: 0,

@@ -21,6 +21,7 @@ pub(crate) mod id {
     pub(crate) const REQUEST: u8 = 6;
     pub(crate) const PIECE: u8 = 7;
     pub(crate) const HAVE_ALL: u8 = 14;
+    pub(crate) const REJECT: u8 = 16;
     pub(crate) const EXTENDED: u8 = 20;
 }
 

@@ -324,6 +324,13 @@ enum Step {
         peer: usize,
         pieces: Vec<bool>,
     },
+    Lose {
+        piece: u32,
+        fetch_again: bool,
+    },
+    Find {
+        piece: u32,
+    },
     Prioritise(Vec<Priority>),
     Order(Order),
     Urgent(Vec<u32>),
@@ -341,6 +348,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (peer.clone(), any::<usize>()).prop_map(|(peer, nth)| Step::Deliver { peer, nth }),
         2 => (peer.clone(), any::<usize>()).prop_map(|(peer, nth)| Step::Release { peer, nth }),
         3 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(nth, valid)| Step::Check { nth, valid }),
+        2 => (0..=PIECES, any::<bool>())
+            .prop_map(|(piece, fetch_again)| Step::Lose { piece, fetch_again }),
+        1 => (0..=PIECES).prop_map(|piece| Step::Find { piece }),
         1 => prop::collection::vec(prop::sample::select(&ALL_PRIORITIES[..]), 0..=PIECES as usize)
             .prop_map(Step::Prioritise),
         1 => any::<bool>().prop_map(|in_order| {
@@ -444,6 +454,15 @@ proptest! {
                     received.remove(&piece);
                     let contributors = if valid { picker.verified(piece) } else { picker.failed(piece) };
                     prop_assert!(contributors.is_some_and(|contributors| !contributors.is_empty()));
+                }
+                Step::Lose { piece, fetch_again } => {
+                    let was_there = picker.have().get(piece);
+                    prop_assert_eq!(picker.lost(piece, fetch_again, &mut rng), was_there);
+                    prop_assert!(!was_there || fetch_again || !picker.is_missing(piece));
+                }
+                Step::Find { piece } => {
+                    let is_news = piece < PIECES && !picker.have().get(piece) && !picker.partials.contains_key(&piece);
+                    prop_assert_eq!(picker.found(piece), is_news);
                 }
                 Step::Prioritise(priorities) => picker.prioritise(&priorities, &mut rng),
                 Step::Order(order) => picker.set_order(order),

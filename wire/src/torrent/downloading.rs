@@ -56,7 +56,7 @@ impl Torrent {
     }
 
     /// Tells what was found on the disk: in one message those who came during the check, piece by piece those who came before it.
-    fn tell_pieces(&mut self, context: &mut Context<'_>) {
+    pub(super) fn tell_pieces(&mut self, context: &mut Context<'_>) {
         let links: Vec<_> = self.connections.keys().copied().collect();
         let found = self.have().map_or(0, Bitfield::count_ones);
         for link in links {
@@ -89,6 +89,9 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return Ok(());
         };
+        if matches!(statement, Statement::All) && !connection.is_seed() {
+            connection.becomes_seed()?;
+        }
         match &mut connection.pieces {
             Pieces::Claimed(claims) => claims.state(statement),
             Pieces::Known(known) if statement.adds_to(known) => {
@@ -121,15 +124,10 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return Ok(());
         };
+        connection.check_index(piece)?;
         match &mut connection.pieces {
             Pieces::Claimed(claims) => claims.have(piece)?,
             Pieces::Known(bitfield) => {
-                if piece >= bitfield.len() {
-                    return Err(CloseReason::NoSuchPiece {
-                        piece,
-                        pieces: bitfield.len(),
-                    });
-                }
                 if !bitfield.set(piece) {
                     return Ok(());
                 }
@@ -163,21 +161,13 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return Ok(());
         };
+        connection.check_index(piece)?;
         let speaks_fast = connection.speaks_fast();
         // Before the metadata is known it is enough that the peer will not send the piece.
         let Pieces::Known(bitfield) = &mut connection.pieces else {
             return Ok(());
         };
-        if piece >= bitfield.len() {
-            return Err(CloseReason::NoSuchPiece {
-                piece,
-                pieces: bitfield.len(),
-            });
-        }
-        if !bitfield.clear(piece) {
-            return Ok(());
-        }
-        let Some(picker) = &mut self.picker else {
+        let (true, Some(picker)) = (bitfield.clear(piece), &mut self.picker) else {
             return Ok(());
         };
         if connection.counted_as_seed {
@@ -191,14 +181,16 @@ impl Torrent {
         }
         // With BEP 6 it rejects them one by one, and with that the piece is given to others.
         if !speaks_fast {
-            for block in connection.requests.withdraw_piece(piece) {
+            let withdrawn = connection.requests.withdraw_piece(piece);
+            self.stirred |= !withdrawn.is_empty();
+            for block in withdrawn {
                 picker.release(block, context.rng);
             }
             let keeps = !self.blame.is_suspect(connection.address);
             if picker.disown_piece(link, piece, keeps) {
                 context.out.discard(piece);
+                self.stirred = true;
             }
-            self.stirred = true;
         }
         express_interest(context, link, connection);
         Ok(())
@@ -213,14 +205,7 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return Ok(());
         };
-        if let Some(bitfield) = connection.bitfield()
-            && piece >= bitfield.len()
-        {
-            return Err(CloseReason::NoSuchPiece {
-                piece,
-                pieces: bitfield.len(),
-            });
-        }
+        connection.check_index(piece)?;
         connection.allow(piece);
         self.refill(context, link);
         Ok(())
@@ -338,8 +323,11 @@ impl Torrent {
         if connection.theirs.choking {
             connection.allowed.retain(|&piece| piece != block.piece);
         }
-        connection.pause_after_reject(context.now);
-        let resume = connection.paused_until;
+        // If it has the piece no more and has said so (BEP 54), everything else may be asked of it.
+        if connection.has(block.piece) {
+            connection.pause_after_reject(context.now);
+        }
+        let resume = connection.paused_until.max(context.now + REJECTS_GATHER);
         // Rejects come in swarms: the others are looked at once for many.
         let stir = *self.stir_at.get_or_insert(context.now + REJECTS_GATHER);
         self.wake_by(stir);
@@ -426,6 +414,16 @@ impl Torrent {
             return;
         };
         self.stirred |= self.blame.passed(&contributors);
+        self.piece_arrived(context, piece, was_missing);
+    }
+
+    /// A piece is there that was not: whoever may want it hears so.
+    pub(super) fn piece_arrived(
+        &mut self,
+        context: &mut Context<'_>,
+        piece: u32,
+        was_missing: bool,
+    ) {
         for (&link, connection) in &mut self.connections {
             let Some(bitfield) = connection.bitfield() else {
                 continue;

@@ -86,6 +86,8 @@ impl Torrent {
         };
         let handshake = ExtensionHandshake::decode(payload)?;
         connection.metadata.shaken(&handshake);
+        let dont_have_id = handshake.ids.lt_donthave.or(connection.dont_have_id);
+        connection.dont_have_id = dont_have_id.filter(|&id| id != 0);
         if let Some(requests) = handshake.request_queue {
             connection.set_request_queue(requests);
         }

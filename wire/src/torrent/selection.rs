@@ -40,10 +40,7 @@ impl Torrent {
         }
         match (was_finished, self.is_finished()) {
             (false, true) => self.finished(context),
-            (true, false) => {
-                self.tell_upload_only(context);
-                self.peers.wake(context.now);
-            }
+            (true, false) => self.wants_more(context),
             _ => {}
         }
         self.express_interest(context);
@@ -69,8 +66,14 @@ impl Torrent {
         self.close_useless(context);
     }
 
+    /// Something is wanted again: those who gave us up for that are to know, and those whom we gave up are of use.
+    pub(super) fn wants_more(&mut self, context: &mut Context<'_>) {
+        self.tell_upload_only(context);
+        self.peers.wake(context.now);
+    }
+
     /// Tells peers whether we fetch anything. BEP 21, "extension header".
-    fn tell_upload_only(&mut self, context: &mut Context<'_>) {
+    pub(super) fn tell_upload_only(&mut self, context: &mut Context<'_>) {
         self.selection.told_upload_only = true;
         let links: Vec<_> = self.connections.keys().copied().collect();
         for link in links {

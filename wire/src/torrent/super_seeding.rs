@@ -5,7 +5,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::{Context, Torrent};
-use crate::{Bitfield, Link, Message};
+use crate::connection::Connection;
+use crate::{Link, Message};
 
 /// A peer that has fetched its piece gets another one after this time, though the piece was seen nowhere else: it may be unable to reach anybody.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +22,7 @@ pub(crate) struct Offer {
 impl Torrent {
     /// Whether we pretend to have no more than what each peer was shown.
     pub(super) fn is_super_seeding(&self, context: &Context<'_>) -> bool {
-        context.config.super_seeding && self.have().is_some_and(Bitfield::is_full)
+        context.config.super_seeding && self.is_finished()
     }
 
     /// Shows a peer a piece that it lacks: one that few have, and that was shown to few.
@@ -46,7 +47,7 @@ impl Torrent {
         let start = context.rng.random_range(0..pieces.max(1));
         let rarest = (start..pieces)
             .chain(0..start)
-            .filter(|&piece| connection.bitfield().is_none_or(|has| !has.get(piece)))
+            .filter(|&piece| picker.have().get(piece) && !connection.has(piece))
             .min_by_key(|&piece| copies.get(piece as usize).copied());
         let (Some(piece), Some(connection)) = (rarest, self.connections.get_mut(&link)) else {
             return;
@@ -65,8 +66,8 @@ impl Torrent {
         else {
             return;
         };
-        let has = |piece| connection.bitfield().is_some_and(|has| has.get(piece));
-        let Some(offer) = connection.offer.filter(|offer| has(offer.piece)) else {
+        let offer = connection.offer;
+        let Some(offer) = offer.filter(|offer| connection.has(offer.piece)) else {
             return;
         };
         let fetched = offer.fetched.unwrap_or(context.now);
@@ -82,6 +83,21 @@ impl Torrent {
         }
     }
 
+    /// A piece was lost or found: whoever is shown nothing that is there is shown something else.
+    pub(super) fn offer_instead_of(&mut self, context: &mut Context<'_>, piece: u32) {
+        let links: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| {
+                connection.offer.is_none() || connection.is_offered(piece) && !connection.has(piece)
+            })
+            .map(|(&link, _)| link)
+            .collect();
+        for link in links {
+            self.offer(context, link);
+        }
+    }
+
     /// A peer has one more piece: whoever was shown it has passed it on.
     pub(super) fn review_offers_of(&mut self, context: &mut Context<'_>, piece: u32) {
         if !self.is_super_seeding(context) {
@@ -90,11 +106,18 @@ impl Torrent {
         let links: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.offer.is_some_and(|offer| offer.piece == piece))
+            .filter(|(_, connection)| connection.is_offered(piece))
             .map(|(&link, _)| link)
             .collect();
         for link in links {
             self.review_offer(context, link);
         }
+    }
+}
+
+impl Connection {
+    /// Whether this is the piece that it was shown last.
+    pub(super) fn is_offered(&self, piece: u32) -> bool {
+        self.offer.is_some_and(|offer| offer.piece == piece)
     }
 }

@@ -181,33 +181,32 @@ impl Torrent {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        let Some(index) = connection
-            .uploads
-            .iter()
-            .position(|&queued| queued == block)
-        else {
-            return;
-        };
-        connection.uploads.remove(index);
-        withdraw(context, link, connection, block);
+        if connection.dequeue(block) {
+            withdraw(context, link, connection, block);
+        }
     }
 
     pub(super) fn block_uploaded(&mut self, context: &Context<'_>, link: Link, block: Block) {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        if let Some(index) = connection
-            .uploads
-            .iter()
-            .position(|&queued| queued == block)
-        {
-            connection.uploads.remove(index);
-        }
+        connection.dequeue(block);
         connection.refused = 0;
         connection.last_sent = context.now;
         connection.last_exchange = context.now;
         connection.uploaded.add(context.now, block.length);
         self.uploaded.add(context.now, block.length);
+    }
+
+    /// The driver has a block that it cannot read. BEP 6: even that has its answer, whoever was not told otherwise meanwhile.
+    pub(super) fn upload_failed(&mut self, context: &mut Context<'_>, link: Link, block: Block) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.dequeue(block);
+        if connection.speaks_fast() {
+            context.send(link, connection, Message::Reject(block));
+        }
     }
 
     /// Lets an interested peer that has to wait fetch a few pieces, so that it has something to trade. BEP 6, "Allowed Fast".
@@ -290,6 +289,22 @@ fn choke(context: &mut Context<'_>, link: Link, connection: &mut Connection) {
             connection.uploads.push_back(block);
         } else {
             withdraw(context, link, connection, block);
+        }
+    }
+}
+
+/// Serves no request for a piece.
+pub(super) fn refuse_all_of(
+    context: &mut Context<'_>,
+    link: Link,
+    connection: &mut Connection,
+    piece: u32,
+) {
+    for block in std::mem::take(&mut connection.uploads) {
+        if block.piece == piece {
+            withdraw(context, link, connection, block);
+        } else {
+            connection.uploads.push_back(block);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod engine;
+mod losses;
 mod metadata;
 mod opening;
 mod requests_of_ours;

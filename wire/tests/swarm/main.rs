@@ -3,6 +3,7 @@
 mod fetching;
 mod hostile;
 mod limits;
+mod losses;
 mod metadata;
 mod network;
 mod selection;

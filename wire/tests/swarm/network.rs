@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) sent_to: BTreeMap<SocketAddr, u64>,
     /// Pieces of which a spoiler has sent a block.
     spoilt: BTreeSet<u32>,
+    /// Pieces that its disk has no more, whatever the engine believes.
+    pub(crate) unreadable: BTreeSet<u32>,
     /// Pieces that failed their check.
     pub(crate) failed: u32,
     /// Bytes of blocks that came and were not wanted.
@@ -173,6 +175,7 @@ impl Swarm {
             closed: Vec::new(),
             sent_to: BTreeMap::new(),
             spoilt: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
             failed: 0,
             wasted: 0,
             alive: true,
@@ -361,6 +364,11 @@ impl Swarm {
                 self.schedule(latency, Happening::Dialled { from: node, to });
             }
             Wish::Send(link, bytes) => self.enqueue(node, link, Parcel::Message(bytes)),
+            Wish::Upload(link, block) if self.nodes[node].unreadable.contains(&block.piece) => {
+                let (piece, fetch_again) = (block.piece, false);
+                self.act(node, Input::PieceLost { piece, fetch_again }, None);
+                self.act(node, Input::UploadFailed { link, block }, None);
+            }
             Wish::Upload(link, block) => {
                 let genuine = !matches!(self.nodes[node].manner, Manner::Liar | Manner::Spoiler);
                 self.enqueue(node, link, Parcel::Block { block, genuine });
