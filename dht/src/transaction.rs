@@ -260,6 +260,16 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn begin(
+        transactions: &mut Transactions,
+        to: SocketAddr,
+        patience: Patience,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> TransactionId {
+        let purpose = Purpose::Lookup(LookupKey(1));
+        transactions.begin(to, None, purpose, SECOND, patience, rng)
+    }
+
     #[test]
     fn a_query_stalls_once_is_late_once_and_is_answered_once_by_the_one_who_was_asked() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -270,14 +280,7 @@ mod tests {
             late: 3 * SECOND,
             timeout: 10 * SECOND,
         };
-        let id = transactions.begin(
-            asked,
-            None,
-            Purpose::Lookup(LookupKey(1)),
-            SECOND,
-            patience,
-            &mut rng,
-        );
+        let id = begin(&mut transactions, asked, patience, &mut rng);
         assert_eq!(transactions.deadline(), Some(2 * SECOND));
         let mut delay = |at| transactions.delay(at).map(|delayed| delayed.delay);
         assert_eq!(delay(SECOND), None);
@@ -306,16 +309,7 @@ mod tests {
         let asked = "1.2.3.4:5".parse().unwrap();
         let patience = Patience::plain(SECOND);
         let ids: Vec<_> = (0..1000)
-            .map(|_| {
-                transactions.begin(
-                    asked,
-                    None,
-                    Purpose::Lookup(LookupKey(1)),
-                    SECOND,
-                    patience,
-                    &mut rng,
-                )
-            })
+            .map(|_| begin(&mut transactions, asked, patience, &mut rng))
             .map(|id| u32::from_be_bytes(id.as_bytes().try_into().unwrap()))
             .collect();
         let steps: BTreeSet<_> = (ids.iter().zip(&ids[1..]))

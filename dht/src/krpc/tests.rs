@@ -8,7 +8,7 @@ fn id_of(text: &[u8]) -> Id {
     text.try_into().unwrap()
 }
 
-fn query(method: Method) -> Message {
+pub(super) fn query(method: Method) -> Message {
     message(Body::Query(Query {
         id: id_of(b"abcdefghij0123456789"),
         read_only: false,
@@ -16,7 +16,7 @@ fn query(method: Method) -> Message {
     }))
 }
 
-fn message(body: Body) -> Message {
+pub(super) fn message(body: Body) -> Message {
     Message {
         transaction: TransactionId::new(b"aa").unwrap(),
         version: None,

@@ -73,19 +73,19 @@ fn info_hash(number: u16) -> Id {
     Id::new(bytes)
 }
 
+fn store_of_200(rng: &mut Xoshiro256PlusPlus, config: &Config) -> PeerStore {
+    let mut store = PeerStore::new(rng);
+    for number in 0..200 {
+        let (info_hash, peer) = (info_hash(number), peer(number));
+        store.announce(info_hash, peer, false, Duration::ZERO, config);
+    }
+    store
+}
+
 #[test]
 fn every_info_hash_is_in_the_sample_equally_often() {
     let (mut rng, config) = (rng(), Config::default());
-    let mut store = PeerStore::new(&mut rng);
-    for number in 0..200 {
-        store.announce(
-            info_hash(number),
-            peer(number),
-            false,
-            Duration::ZERO,
-            &config,
-        );
-    }
+    let mut store = store_of_200(&mut rng, &config);
     let mut drawn = BTreeMap::<_, u32>::new();
     let mut now = Duration::ZERO;
     for _ in 0..10_000 {
@@ -112,16 +112,7 @@ fn every_info_hash_is_in_the_sample_equally_often() {
 #[test]
 fn a_sample_holds_for_its_interval() {
     let (mut rng, config) = (rng(), Config::default());
-    let mut store = PeerStore::new(&mut rng);
-    for number in 0..200 {
-        store.announce(
-            info_hash(number),
-            peer(number),
-            false,
-            Duration::ZERO,
-            &config,
-        );
-    }
+    let mut store = store_of_200(&mut rng, &config);
     let end = MINUTE + config.sample_interval;
     let mut at = |now, count| {
         let sample = store.sample_info_hashes(count, now, &config, &mut rng);

@@ -8,7 +8,7 @@ use dht::{
 };
 
 use crate::world::{LATENCY, World, local, public};
-use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, count, ended, hash, result};
+use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, count, ended, hash, look_up, result};
 
 #[test]
 fn two_nodes_find_each_other() {
@@ -50,13 +50,7 @@ fn a_seeder_that_knows_nobody_tells_the_first_who_comes() {
     );
     world.run_for(MINUTE);
     world.add(local(1), &[local(0)]);
-    world.input(
-        local(1),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(1), hash(1));
     let peer = "127.0.0.1:5000".parse().unwrap();
     let waited = world.run_until(local(1), |event| {
         *event
@@ -81,13 +75,7 @@ fn lookup_before_bootstrap_waits() {
     let mut world = World::of(8, local, 6);
     announce(&mut world, local(3), hash(1)).unwrap();
     world.add(local(99), &[]);
-    world.input(
-        local(99),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(99), hash(1));
     world.run_for(5 * MINUTE);
     assert_eq!(count(&world, local(99), ended), 0);
     world.input(local(99), Input::Bootstrap(&[local(0)]));
@@ -101,13 +89,7 @@ fn bootstrap_that_answers_late() {
     announce(&mut world, local(3), hash(1)).unwrap();
     world.silent.insert(local(0));
     world.add(local(99), &[local(0)]);
-    world.input(
-        local(99),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(99), hash(1));
     world.run_for(10 * MINUTE);
     let silent = count(&world, local(99), |event| {
         matches!(event, Event::Unreachable { .. })
@@ -127,13 +109,7 @@ fn an_impatient_lookup_ends_without_an_answer() {
     let mut world = World::new(8);
     world.config.lookup_patience = Some(20 * SECOND);
     world.add(local(1), &[local(0)]);
-    world.input(
-        local(1),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(1), hash(1));
     assert_eq!(world.run_until(local(1), ended), Some(20 * SECOND));
     assert_eq!(result(&world, local(1)).0.outcome, Outcome::OutOfPatience);
 }
@@ -145,13 +121,7 @@ fn nodes_of_an_earlier_run_bring_us_back_without_a_bootstrap_address() {
     let saved: Vec<_> = world.nodes[&local(2)].node.contacts().collect();
     world.add(local(99), &[]);
     world.input(local(99), Input::Restore(&saved));
-    world.input(
-        local(99),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(99), hash(1));
     assert!(world.run_until(local(99), ended).unwrap() < SECOND);
     assert_eq!(result(&world, local(99)).0.peers, 1);
 }
@@ -185,13 +155,7 @@ fn a_public_node_takes_the_id_that_its_address_gives_it() {
 fn a_host_that_refuses_lookups_is_not_asked_without_a_pause() {
     let mut world = World::new(31);
     world.add(local(1), &[local(0)]);
-    world.input(
-        local(1),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(1), hash(1));
     // It answers find_node, and nothing else.
     let mut answered = 0;
     for _ in 0..60_000 {

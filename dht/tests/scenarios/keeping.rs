@@ -7,7 +7,7 @@ use dht::{
 };
 
 use crate::world::{World, local};
-use crate::{LOOKUP, MINUTE, announce, ended, hash, result};
+use crate::{MINUTE, announce, ended, hash, look_up, result};
 
 fn item(words: &[u8], salt: &Salt) -> Item {
     let value = ItemValue::from_bytes(words).unwrap();
@@ -55,8 +55,7 @@ fn a_node_that_comes_back_still_has_what_was_stored_there() {
     assert_eq!(stored(&world, world.now), (peers.clone(), items));
     world.add(local(2), &[local(0)]);
     world.run_for(MINUTE);
-    let (lookup, info_hash) = (LOOKUP, hash(1));
-    world.input(local(2), Input::GetPeers { lookup, info_hash });
+    look_up(&mut world, local(2), hash(1));
     world.run_until(local(2), ended).unwrap();
     assert_eq!(result(&world, local(2)).1, [peers[0].address]);
     // It is no older and no younger than it was.

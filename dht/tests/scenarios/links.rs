@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use dht::{Body, Config, Event, Family, Id, Input, Method};
 
 use crate::world::{LATENCY, World, public, public_v6};
-use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, result};
+use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, look_up, result};
 
 /// Contacts of one family that did not fail last time.
 fn living(world: &World, who: SocketAddr, family: Family) -> Vec<SocketAddr> {
@@ -17,9 +17,8 @@ fn living(world: &World, who: SocketAddr, family: Family) -> Vec<SocketAddr> {
 }
 
 /// How long a lookup of this node takes.
-fn look_up(world: &mut World, who: SocketAddr, info_hash: Id) -> std::time::Duration {
-    let lookup = LOOKUP;
-    world.input(who, Input::GetPeers { lookup, info_hash });
+fn time_of_lookup(world: &mut World, who: SocketAddr, info_hash: Id) -> std::time::Duration {
+    look_up(world, who, info_hash);
     world.run_until(who, ended).unwrap()
 }
 
@@ -65,7 +64,7 @@ fn one_family_is_down_while_the_other_goes_on() {
         assert!(knows(&world, up) >= 20 && knows(&world, down) == 0);
         // Nothing waits for the family from which nothing comes.
         let before = queries(&world, me);
-        let took = look_up(&mut world, me, hash(1));
+        let took = time_of_lookup(&mut world, me, hash(1));
         assert!(took <= 8 * LATENCY, "{took:?}");
         assert!(queries(&world, me) - before <= 16);
         // The one that lives is cared for, as if nothing were the matter.
@@ -126,7 +125,7 @@ fn a_laptop_wakes_up_in_another_network() {
         "who has announced peers has to do it again"
     );
     assert_in_order(&world, elsewhere, before);
-    let took = look_up(&mut world, elsewhere, hash(1));
+    let took = time_of_lookup(&mut world, elsewhere, hash(1));
     assert!(took <= SECOND, "{took:?}");
     assert_eq!(result(&world, elsewhere).1.len(), 1);
     // Then it is as quiet as ever.

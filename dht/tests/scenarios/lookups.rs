@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Body, Config, Event, Id, Input, LookupId, Message, Method, Node, NodeInfo,
-    Outcome, Query,
+    AnnouncedPort, Body, Config, Event, Id, Input, LookupId, LookupReport, Message, Method, Node,
+    NodeInfo, Outcome, Query,
 };
 
 use crate::world::{LATENCY, World, local, public};
-use crate::{LOOKUP, MINUTE, SECOND, announce, count, ended, hash, message, result};
+use crate::{LOOKUP, MINUTE, SECOND, announce, count, ended, hash, look_up, message, result};
 
 #[test]
 fn announce_is_found_by_third_node() {
@@ -21,13 +21,7 @@ fn announce_is_found_by_third_node() {
     world.run_for(SECOND);
     announce(&mut world, local(1), hash(1)).unwrap();
     assert_eq!(result(&world, local(1)).0.announced_to, 2);
-    world.input(
-        local(2),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(2), hash(1));
     world.run_until(local(2), ended).unwrap();
     assert_eq!(
         result(&world, local(2)).1,
@@ -57,13 +51,7 @@ fn implied_port_is_the_port_that_the_datagram_comes_from() {
         },
     );
     world.run_until(local(1), ended).unwrap();
-    world.input(
-        local(2),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(2), hash(1));
     world.run_until(local(2), ended).unwrap();
     assert_eq!(result(&world, local(2)).1, [local(1)]);
 }
@@ -73,13 +61,7 @@ fn a_cold_lookup_asks_the_bootstrap_address_itself() {
     let mut world = World::of(16, local, 5);
     announce(&mut world, local(3), hash(1)).unwrap();
     world.add(local(99), &[local(0)]);
-    world.input(
-        local(99),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(99), hash(1));
     let first = world
         .run_until(local(99), |event| matches!(event, Event::Peers { .. }))
         .unwrap();
@@ -123,8 +105,7 @@ fn a_lookup_that_knew_only_the_dead_begins_again_with_those_who_are_known_now() 
     let id = Id::random(world.rng());
     let node = Node::established(id, dead, &config, now, world.rng());
     world.place(me, node, Input::Timeout);
-    let (lookup, info_hash) = (LOOKUP, hash(1));
-    world.input(me, Input::GetPeers { lookup, info_hash });
+    look_up(&mut world, me, hash(1));
     six_come_by(&mut world, me);
     let first = world.run_until(me, |event| matches!(event, Event::Peers { .. }));
     assert!(first.unwrap() <= 5 * SECOND, "{first:?}");
@@ -145,18 +126,25 @@ fn half_of_named_nodes_are_dead() {
         (report.outcome, report.announced_to),
         (Outcome::Converged, 7)
     );
-    world.input(
-        local(5),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(2),
-        },
-    );
+    look_up(&mut world, local(5), hash(2));
     world.run_until(local(5), ended).unwrap();
     assert_eq!(
         result(&world, local(5)).1,
         ["127.0.0.1:5000".parse().unwrap()]
     );
+}
+
+/// Looks for a point of the key space. Those who are nearest to it have to be found.
+fn find_the_nearest(world: &mut World, asker: SocketAddr, target: Id) -> LookupReport {
+    let lookup = LOOKUP;
+    world.input(asker, Input::FindNode { lookup, target });
+    world.run_until(asker, ended).unwrap();
+    let (report, _) = result(world, asker);
+    let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
+    let mut nearest = world.nearest(&target, 9);
+    nearest.retain(|address| *address != asker);
+    assert_eq!(found, nearest[..8], "from {asker} for {target}");
+    report
 }
 
 #[test]
@@ -167,23 +155,7 @@ fn a_lookup_among_a_hundred_finds_the_nearest_eight() {
         for number in 0..20 {
             let target = Id::random(world.rng());
             let asker = address(number * 5);
-            world.input(
-                asker,
-                Input::FindNode {
-                    lookup: LOOKUP,
-                    target,
-                },
-            );
-            world.run_until(asker, ended).unwrap();
-            let (report, _) = result(&world, asker);
-            let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
-            let nearest: Vec<_> = world
-                .nearest(&target, 9)
-                .into_iter()
-                .filter(|address| *address != asker)
-                .take(8)
-                .collect();
-            assert_eq!(found, nearest, "from node {} for {target}", number * 5);
+            let report = find_the_nearest(&mut world, asker, target);
             assert!(report.asked <= 32, "{} queries", report.asked);
         }
     }
@@ -196,13 +168,7 @@ fn announces_are_found_though_packets_get_lost() {
     for number in 0..10 {
         announce(&mut world, public(number), hash(number as u8)).unwrap();
         let asker = public(39 - number);
-        world.input(
-            asker,
-            Input::GetPeers {
-                lookup: LOOKUP,
-                info_hash: hash(number as u8),
-            },
-        );
+        look_up(&mut world, asker, hash(number as u8));
         world.run_until(asker, ended).unwrap();
         let mut peer = public(number);
         peer.set_port(5000);
@@ -255,9 +221,8 @@ fn a_lookup_that_comes_late_is_not_starved_by_two_hundred_others() {
         world.input(me, Input::GetPeers { lookup, info_hash });
     }
     world.run_for(2 * LATENCY);
-    let (lookup, info_hash) = (LOOKUP, hash(1));
     let begun = world.now;
-    world.input(me, Input::GetPeers { lookup, info_hash });
+    look_up(&mut world, me, hash(1));
     world.run_for(30 * SECOND);
     let when = |wanted: &dyn Fn(&Event) -> bool| {
         let mut events = world.nodes[&me].events.iter();
@@ -279,13 +244,7 @@ fn a_lookup_that_comes_late_is_not_starved_by_two_hundred_others() {
 #[test]
 fn a_cancelled_lookup_says_so_and_asks_nobody_more() {
     let mut world = World::of(20, local, 29);
-    world.input(
-        local(1),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(1), hash(1));
     world.input(local(1), Input::Cancel { lookup: LOOKUP });
     assert_eq!(result(&world, local(1)).0.outcome, Outcome::Cancelled);
     let asked = |world: &World| {
@@ -318,19 +277,7 @@ fn a_young_network_finds_all_that_are_nearest() {
         for number in 0..60 {
             let target = Id::random(world.rng());
             let asker = public(number * 5);
-            world.input(
-                asker,
-                Input::FindNode {
-                    lookup: LOOKUP,
-                    target,
-                },
-            );
-            world.run_until(asker, ended).unwrap();
-            let (report, _) = result(&world, asker);
-            let found: Vec<_> = report.closest.iter().map(|node| node.address).collect();
-            let mut nearest = world.nearest(&target, 9);
-            nearest.retain(|address| *address != asker);
-            assert_eq!(found, nearest[..8], "from node {} for {target}", number * 5);
+            find_the_nearest(&mut world, asker, target);
         }
     }
 }

@@ -19,8 +19,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dht::{
-    AnnouncedPort, Body, Event, Id, Input, LookupId, LookupReport, Message, Method, Query,
-    TransactionId,
+    AnnouncedPort, Body, Event, Flag, Id, Input, LookupId, LookupReport, Message, Method, Query,
+    Response, Token, TransactionId, Want, Wishes,
 };
 
 use world::World;
@@ -37,6 +37,12 @@ fn hash(number: u8) -> Id {
 
 fn ended(event: &Event) -> bool {
     matches!(event, Event::LookupEnded { .. })
+}
+
+/// Begins to look for peers.
+fn look_up(world: &mut World, who: SocketAddr, info_hash: Id) {
+    let lookup = LOOKUP;
+    world.input(who, Input::GetPeers { lookup, info_hash });
 }
 
 fn announce(world: &mut World, who: SocketAddr, info_hash: Id) -> Option<Duration> {
@@ -114,4 +120,32 @@ fn ask(
         *at == world.now && *to == stranger && !matches!(message.body, Body::Query(_))
     });
     answer.map(|(_, _, message)| message.clone())
+}
+
+/// The token that a node gives a stranger for announcing himself.
+fn token(world: &mut World, who: SocketAddr, stranger: SocketAddr, info_hash: Id) -> Token {
+    let get_peers = Method::GetPeers {
+        info_hash,
+        want: Want::UNSAID,
+        wishes: Wishes::NONE,
+    };
+    let answer = ask(world, who, stranger, &message(hash(99), get_peers)).unwrap();
+    let Body::Response(Response {
+        token: Some(token), ..
+    }) = answer.body
+    else {
+        panic!("get_peers is answered with a token");
+    };
+    token
+}
+
+/// A stranger announces himself to one node.
+fn store(world: &mut World, who: SocketAddr, stranger: SocketAddr, info_hash: Id) {
+    let announce = Method::AnnouncePeer {
+        info_hash,
+        port: AnnouncedPort::Given(5000),
+        token: token(world, who, stranger, info_hash),
+        seed: Flag(false),
+    };
+    ask(world, who, stranger, &message(hash(99), announce)).unwrap();
 }

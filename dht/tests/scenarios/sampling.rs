@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use dht::{
-    AnnouncedPort, Body, Event, Flag, Id, Input, LookupId, Message, Method, Outcome, Response,
-    Sample, Want, Wishes,
-};
+use dht::{Body, Event, Id, Input, LookupId, Method, Outcome, Response, Sample, Want};
 
 use crate::world::{World, local, public};
-use crate::{LOOKUP, MINUTE, SECOND, announce, ask, ended, hash, message, result};
+use crate::{MINUTE, SECOND, announce, ask, ended, hash, look_up, message, result, store};
 
 const SURVEY: LookupId = LookupId(7);
 
@@ -17,37 +14,6 @@ fn key(number: u16) -> Id {
     let mut bytes = [0; 20];
     bytes[..2].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
     Id::new(bytes)
-}
-
-/// Stores a peer of a torrent at a node, with a token of its own.
-fn store(world: &mut World, holder: SocketAddr, announcer: SocketAddr, info_hash: Id) {
-    let get_peers = message(
-        hash(99),
-        Method::GetPeers {
-            info_hash,
-            want: Want::UNSAID,
-            wishes: Wishes::NONE,
-        },
-    );
-    let Some(Message {
-        body: Body::Response(Response {
-            token: Some(token), ..
-        }),
-        ..
-    }) = ask(world, holder, announcer, &get_peers)
-    else {
-        panic!("get_peers is answered with a token");
-    };
-    let announce = message(
-        hash(99),
-        Method::AnnouncePeer {
-            info_hash,
-            port: AnnouncedPort::Given(5000),
-            token,
-            seed: Flag(false),
-        },
-    );
-    ask(world, holder, announcer, &announce).unwrap();
 }
 
 fn sample_of(world: &mut World, holder: SocketAddr, want: Want) -> Response {
@@ -224,13 +190,7 @@ fn a_survey_that_begins_too_early_waits_for_somebody() {
     world.run_until(who, ended).unwrap();
     assert_eq!(told(&world, who).len(), 5);
     // What ended does not hinder what comes.
-    world.input(
-        who,
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, who, hash(1));
     world.run_until(who, ended).unwrap();
     assert_eq!(result(&world, who).0.peers, 1);
 }

@@ -8,29 +8,13 @@ use dht::{
 };
 
 use crate::world::{World, local, public};
-use crate::{LOOKUP, MINUTE, announce, ask, contacts, ended, hash, message, result};
+use crate::{MINUTE, announce, ask, contacts, ended, hash, look_up, message, result, store, token};
 
 #[test]
 fn token_of_another_address_is_refused() {
     let mut world = World::of(2, public, 15);
     let (owner, thief) = (public(50), public(51));
-    let get_peers = message(
-        hash(50),
-        Method::GetPeers {
-            info_hash: hash(1),
-            want: Want::UNSAID,
-            wishes: Wishes::NONE,
-        },
-    );
-    let Some(Message {
-        body: Body::Response(Response {
-            token: Some(token), ..
-        }),
-        ..
-    }) = ask(&mut world, public(0), owner, &get_peers)
-    else {
-        panic!("get_peers is answered with a token");
-    };
+    let token = token(&mut world, public(0), owner, hash(1));
     let announce = |token: Token, info_hash| {
         message(
             hash(51),
@@ -190,13 +174,7 @@ fn a_read_only_node_asks_and_is_left_alone() {
     announce(&mut world, local(1), hash(1)).unwrap();
     world.config.read_only = true;
     world.add(local(99), &[local(0)]);
-    world.input(
-        local(99),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, local(99), hash(1));
     world.run_until(local(99), ended).unwrap();
     assert_eq!(result(&world, local(99)).0.peers, 1);
     world.run_for(20 * MINUTE);
@@ -225,13 +203,7 @@ fn both_families_are_served_and_kept_apart() {
     }
     world.run_for(MINUTE);
     announce(&mut world, v6(1), hash(1)).unwrap();
-    world.input(
-        v6(2),
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, v6(2), hash(1));
     world.run_until(v6(2), ended).unwrap();
     let mut peer = v6(1);
     peer.set_port(5000);
@@ -284,33 +256,7 @@ fn a_popular_torrent_still_fits_one_datagram() {
     let mut world = World::of(10, local, 27);
     for number in 0..300u16 {
         let from = SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 6881));
-        let get_peers = message(
-            hash(1),
-            Method::GetPeers {
-                info_hash: hash(1),
-                want: Want::UNSAID,
-                wishes: Wishes::NONE,
-            },
-        );
-        let Some(Message {
-            body: Body::Response(Response {
-                token: Some(token), ..
-            }),
-            ..
-        }) = ask(&mut world, local(0), from, &get_peers)
-        else {
-            panic!()
-        };
-        let announce = message(
-            hash(1),
-            Method::AnnouncePeer {
-                info_hash: hash(1),
-                port: AnnouncedPort::Given(1),
-                token,
-                seed: Flag(false),
-            },
-        );
-        ask(&mut world, local(0), from, &announce).unwrap();
+        store(&mut world, local(0), from, hash(1));
     }
     let get_peers = message(
         hash(1),
@@ -356,8 +302,7 @@ fn who_has_its_share_of_a_store_tells_the_next_nearest() {
         assert_eq!(result(&world, public(1)).0.announced_to, 8, "{number}");
     }
     for number in 0..8 {
-        let (lookup, info_hash) = (LOOKUP, hash(number));
-        world.input(public(2), Input::GetPeers { lookup, info_hash });
+        look_up(&mut world, public(2), hash(number));
         world.run_until(public(2), ended).unwrap();
         assert!(result(&world, public(2)).0.peers > 0);
     }

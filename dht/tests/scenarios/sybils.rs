@@ -7,7 +7,7 @@ use std::time::Duration;
 use dht::{Config, Id, Input, Method, NodeInfo};
 
 use crate::world::{World, public, public_v6};
-use crate::{LOOKUP, SECOND, announce, contacts, ended, hash, message, result};
+use crate::{SECOND, announce, contacts, ended, hash, look_up, message, result};
 
 /// The first of them; the honest ones stand below.
 const SYBILS: u16 = 1000;
@@ -30,11 +30,7 @@ fn found_at(
     let (mut found, mut asked) = (0, 0);
     for asker in askers.iter().map(|&asker| address(asker)) {
         let before = world.nodes[&asker].events.len();
-        let look_up = Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash,
-        };
-        world.input(asker, look_up);
+        look_up(world, asker, info_hash);
         world.run_until(asker, ended).unwrap();
         let mut events = world.nodes[&asker].events.iter().skip(before);
         found += usize::from(events.any(

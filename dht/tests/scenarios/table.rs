@@ -6,19 +6,13 @@ use std::net::SocketAddr;
 use dht::{Body, Config, Input, Message, Method, NodeInfo, Response, TransactionId};
 
 use crate::world::{World, local, public};
-use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, message, result};
+use crate::{LOOKUP, MINUTE, SECOND, announce, contacts, ended, hash, look_up, message, result};
 
 #[test]
 fn foreign_response_changes_nothing() {
     let mut world = World::of(4, local, 13);
     let me = local(1);
-    world.input(
-        me,
-        Input::GetPeers {
-            lookup: LOOKUP,
-            info_hash: hash(1),
-        },
-    );
+    look_up(&mut world, me, hash(1));
     let asked: Vec<_> = {
         let sent = &world.nodes[&me].sent;
         sent.iter()

@@ -3,30 +3,12 @@ use proptest::prelude::*;
 
 use crate::id::Id;
 use crate::item::{Item, ItemValue, MutableItem, PublicKey, Salt, Signature};
+use crate::krpc::tests::{message, query};
 use crate::krpc::{DecodeError, decode, encode, encoded_length};
-use crate::message::{
-    Body, Holding, KrpcError, Message, Method, Put, Query, Response, Token, TransactionId, Want,
-};
+use crate::message::{Body, Holding, KrpcError, Message, Method, Put, Response, Token, Want};
 
 const K: [u8; 32] = [b'k'; 32];
 const SIG: [u8; 64] = [b's'; 64];
-
-fn message(body: Body) -> Message {
-    Message {
-        transaction: TransactionId::new(b"aa").unwrap(),
-        version: None,
-        external: None,
-        body,
-    }
-}
-
-fn query(method: Method) -> Message {
-    message(Body::Query(Query {
-        id: Id::new(*b"abcdefghij0123456789"),
-        read_only: false,
-        method,
-    }))
-}
 
 fn hello() -> ItemValue {
     ItemValue::from_bytes(b"Hello World!").unwrap()
