@@ -16,11 +16,11 @@ pub(crate) struct SoughtItem {
     holders: Vec<(SocketAddr, Option<i64>)>,
     /// Those who hold the best one, or as long as there is none the known one.
     copies: usize,
-    order: Option<Order>,
+    offer: Option<Offer>,
 }
 
 /// What is to be put, and the number of what it shall replace.
-struct Order {
+struct Offer {
     item: Item,
     cas: Option<i64>,
     /// Holders who say that they hold something else.
@@ -35,7 +35,7 @@ impl SoughtItem {
             best: None,
             holders: Vec::new(),
             copies: 0,
-            order: None,
+            offer: None,
         }
     }
 
@@ -46,7 +46,7 @@ impl SoughtItem {
             Item::Mutable(_) => salt,
         };
         Self {
-            order: Some(Order {
+            offer: Some(Offer {
                 item,
                 cas,
                 refusals: 0,
@@ -60,9 +60,9 @@ impl SoughtItem {
     /// Who puts has to see what is not older than his own: beside one of the same number there may stand another value. And what is newer than
     /// what he means to replace: a number that nobody signed stops no put. A negative one is not sent: to that libtorrent never tells an item.
     pub(crate) fn newer_than(&self) -> Option<i64> {
-        let number = match &self.order {
+        let number = match &self.offer {
             None => self.known?,
-            Some(Order { item, cas, .. }) => {
+            Some(Offer { item, cas, .. }) => {
                 let older = item.seq()?.checked_sub(1)?;
                 cas.map_or(older, |cas| older.min(cas))
             }
@@ -98,7 +98,7 @@ impl SoughtItem {
         let is_news = self.known.is_none_or(|known| item.seq() > Some(known));
         let is_better = is_news && best.is_none_or(|best| item.seq() > best.seq());
         // What is to be put there is known to be genuine.
-        let is_own = self.order.as_ref().is_some_and(|order| order.item == *item);
+        let is_own = self.offer.as_ref().is_some_and(|offer| offer.item == *item);
         if !is_better || !(is_own || item.is_genuine(target, &self.salt)) {
             return None;
         }
@@ -116,18 +116,18 @@ impl SoughtItem {
     /// newer who cannot show it: a signature decides. Who compares and swaps would rather put nothing than overwrite what came in between, so there
     /// most of the holders decide.
     pub(crate) fn is_current(&self) -> bool {
-        let Some(order) = &self.order else {
+        let Some(offer) = &self.offer else {
             return false;
         };
         let is_newest =
             self.best
                 .as_ref()
-                .is_none_or(|best| match order.item.seq().cmp(&best.seq()) {
+                .is_none_or(|best| match offer.item.seq().cmp(&best.seq()) {
                     Ordering::Greater => true,
-                    Ordering::Equal => order.item.value() == best.value(),
+                    Ordering::Equal => offer.item.value() == best.value(),
                     Ordering::Less => false,
                 });
-        is_newest && (order.cas.is_none() || 2 * order.refusals <= self.holders.len())
+        is_newest && (offer.cas.is_none() || 2 * offer.refusals <= self.holders.len())
     }
 
     /// A node does not take it.
@@ -137,27 +137,27 @@ impl SoughtItem {
             KrpcError::CAS_MISMATCH | KrpcError::SEQUENCE_NUMBER_TOO_LOW
         );
         let is_holder = self.holders.iter().any(|(holder, _)| holder == by);
-        if let Some(order) = &mut self.order {
-            order.refusals += usize::from(is_outdated && is_holder);
+        if let Some(offer) = &mut self.offer {
+            offer.refusals += usize::from(is_outdated && is_holder);
         }
     }
 
     /// The put for a node; `None` if nothing is to be put there. BEP 44, "CAS": only who holds something is told what it shall replace, which is what
     /// it said that it holds. Where something newer was found than what shall be replaced, only those are told who will say so.
     pub(crate) fn put_to(&self, node: &SocketAddr, token: Token) -> Option<Method> {
-        let order = self.order.as_ref()?;
+        let offer = self.offer.as_ref()?;
         let held = self.holders.iter().find(|(holder, _)| holder == node);
         let held = held.and_then(|(_, number)| *number);
-        let best = self.best.as_ref().filter(|best| **best != order.item);
-        let is_overtaken = best.and_then(Item::seq) > order.cas;
-        let cas = match (order.cas, held) {
+        let best = self.best.as_ref().filter(|best| **best != offer.item);
+        let is_overtaken = best.and_then(Item::seq) > offer.cas;
+        let cas = match (offer.cas, held) {
             (Some(_), None) if is_overtaken => return None,
             (Some(cas), Some(_)) if is_overtaken => Some(cas),
             (Some(_), held) => held,
             (None, _) => None,
         };
         Some(Method::Put(Box::new(Put {
-            item: order.item.clone(),
+            item: offer.item.clone(),
             salt: self.salt.clone(),
             cas,
             token,

@@ -204,7 +204,7 @@ impl Node {
         }
     }
 
-    /// Sends up to `queries` more queries of a lookup, and ends it if there is nothing left to ask or to wait for.
+    /// Sends up to `queries` more queries of a lookup, goes on to what comes next where nobody is left to ask, and ends it if nothing is left to wait for.
     pub(super) fn advance<R: Rng, O: Outbox>(
         &mut self,
         key: LookupKey,
@@ -212,9 +212,23 @@ impl Node {
         queries: usize,
         context: &mut Context<'_, R, O>,
     ) {
+        let mut queries = Some(queries);
+        while let Some(more) = queries {
+            self.ask_more(key, family, more, context);
+            queries = self.settle(key, family, context);
+        }
+        self.end_if_over(key, context);
+    }
+
+    fn ask_more<R: Rng, O: Outbox>(
+        &mut self,
+        key: LookupKey,
+        family: Family,
+        queries: usize,
+        context: &mut Context<'_, R, O>,
+    ) {
         let config = context.config;
-        let mut sent = 0;
-        loop {
+        for _ in 0..queries {
             let in_turn = !self.lookups.starved && self.has_room(context);
             let Some(lookup) = self.lookups.get_mut(key) else {
                 return;
@@ -226,14 +240,14 @@ impl Node {
                 config.initial_queries
             };
             let Some(traversal) = lookup.traversal(family) else {
-                break;
+                return;
             };
-            if sent == queries || traversal.in_flight() >= parallel {
-                break;
+            if traversal.in_flight() >= parallel {
+                return;
             }
             if !in_turn {
                 self.lookups.starved = true;
-                break;
+                return;
             }
             if let Some((address, id)) = traversal.next() {
                 let named_by = traversal.namer(&address, id.as_ref());
@@ -249,53 +263,41 @@ impl Node {
                 };
                 self.ask(address, Some(id), Purpose::Explore(key), method, context);
             } else {
-                break;
+                return;
             }
-            sent += 1;
         }
-        self.settle(key, family, context);
     }
 
-    /// Goes on to what comes next where a traversal has nobody left to ask: to begin again, to announce, to look around, to end. What goes on asking
-    /// comes back here when it has nobody left again.
+    /// Goes on to what comes next where a traversal has nobody left to ask: to begin again, to announce, to look around. How many queries that takes, if any.
     fn settle<R: Rng, O: Outbox>(
         &mut self,
         key: LookupKey,
         family: Family,
         context: &mut Context<'_, R, O>,
-    ) {
-        let Some(lookup) = self.lookups.get_mut(key) else {
-            return;
-        };
+    ) -> Option<usize> {
+        let config = context.config;
+        let lookup = self.lookups.get_mut(key)?;
         let (goal, target, tells) = (lookup.goal, lookup.target, lookup.tells());
-        if let Some(traversal) = lookup.traversal(family)
-            && traversal.is_settled()
-        {
-            if traversal.closest().next().is_none() {
-                // Nobody answered at all: the table may know others by now. If not, wait for somebody who does.
-                let seeds = self.tables.closest::<SEEDS>(family, &target).into_iter();
-                let fresh = seeds.filter(|node| traversal.add(*node, 1, None));
-                if fresh.count() > 0 {
-                    self.advance(key, family, context.config.initial_queries, context);
-                    return;
-                }
-                if traversal.is_converged() {
-                    *lookup.traversal(family) = None;
-                    self.bootstrap.hurry(context.now, context.config);
-                }
-            } else if tells {
-                traversal.start_announcing();
-                self.announce(key, family, context);
+        let traversal = lookup.traversal(family).as_mut();
+        let traversal = traversal.filter(|traversal| traversal.is_settled())?;
+        if traversal.closest().next().is_none() {
+            // Nobody answered at all: the table may know others by now. If not, wait for somebody who does.
+            let seeds = self.tables.closest::<SEEDS>(family, &target).into_iter();
+            let fresh = seeds.filter(|node| traversal.add(*node, 1, None));
+            if fresh.count() > 0 {
+                return Some(config.initial_queries);
             }
-            if goal != Goal::FindNode
-                && (self.lacks_tokens(key, family)
-                    || self.is_suspicious(key, family, context.config))
-            {
-                self.advance(key, family, context.config.max_parallel, context);
-                return;
+            if traversal.is_converged() {
+                *lookup.traversal(family) = None;
+                self.bootstrap.hurry(context.now, config);
             }
+        } else if tells {
+            traversal.start_announcing();
+            self.announce(key, family, context);
         }
-        self.end_if_over(key, context);
+        let goes_on = goal != Goal::FindNode
+            && (self.lacks_tokens(key, family) || self.is_suspicious(key, family, config));
+        goes_on.then_some(config.max_parallel)
     }
 
     /// Whether a lookup has to go on, since some of the nearest do not want to be told.
@@ -416,20 +418,16 @@ impl Node {
             self.end_lookup(key, Outcome::Found, context);
             return;
         }
+        let queries = if lookup.peers.is_empty() {
+            context.config.queries_per_response
+        } else {
+            1
+        };
         let family = Family::of(&node.address);
         let hops = lookup.traversal(family).as_mut().map_or(1, |traversal| {
             traversal.answered(node, response.token.clone())
         });
         self.take_names(key, &node, response, hops, context);
-        let has_peers = self
-            .lookups
-            .get_mut(key)
-            .is_some_and(|lookup| !lookup.peers.is_empty());
-        let queries = if has_peers {
-            1
-        } else {
-            context.config.queries_per_response
-        };
         self.advance(key, family, queries, context);
     }
 
