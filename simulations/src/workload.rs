@@ -105,6 +105,16 @@ impl Workload {
         Id::random(&mut generator(seed, ("info-hash", number)))
     }
 
+    /// What is asked about the `number`-th.
+    fn about(&self, kind: Kind, number: u32) -> Question {
+        Question {
+            kind,
+            target: Self::info_hash(self.seed, number),
+            info_hash: Some(number),
+            wanted: None,
+        }
+    }
+
     /// Begins what is begun in the second from `now` on.
     pub(crate) fn begin(&mut self, world: &mut World, population: &Population, now: Micros) {
         if now == self.begins / 2 / SECOND * SECOND {
@@ -114,12 +124,7 @@ impl Workload {
         while let Some(&(at, node, number)) = self.announces.first().filter(|(at, ..)| *at < end) {
             self.announces.pop_first();
             if population.is_online(node) {
-                let question = Question {
-                    kind: Kind::Announce,
-                    target: Self::info_hash(self.seed, number),
-                    info_hash: Some(number),
-                    wanted: None,
-                };
+                let question = self.about(Kind::Announce, number);
                 self.ask(world, population, at, node, question);
                 if !self.plan.reannounce.is_zero() {
                     let again = at + self.plan.reannounce.as_micros() as Micros;
@@ -133,12 +138,7 @@ impl Workload {
         for at in self.times(self.plan.lookups_per_minute, now) {
             let number = self.draw().random_range(0..self.plan.info_hashes.max(1));
             if let Some(node) = self.somebody(population) {
-                let question = Question {
-                    kind: Kind::GetPeers,
-                    target: Self::info_hash(self.seed, number),
-                    info_hash: Some(number),
-                    wanted: None,
-                };
+                let question = self.about(Kind::GetPeers, number);
                 self.ask(world, population, at, node, question);
             }
         }
@@ -158,12 +158,7 @@ impl Workload {
             if let Some(node) = self.somebody(population) {
                 let number = self.info_hashes;
                 self.info_hashes += 1;
-                let question = Question {
-                    kind: Kind::Announce,
-                    target: Self::info_hash(self.seed, number),
-                    info_hash: Some(number),
-                    wanted: None,
-                };
+                let question = self.about(Kind::Announce, number);
                 self.ask(world, population, at, node, question);
                 let later = at + self.plan.recall_after.as_micros() as Micros;
                 self.recalls.insert((later, node, number));
@@ -173,12 +168,9 @@ impl Workload {
         {
             self.recalls.pop_first();
             if let Some(node) = self.somebody(population).filter(|node| *node != announcer) {
-                let wanted = Some(world.address(announcer).ip());
                 let question = Question {
-                    kind: Kind::Recall,
-                    target: Self::info_hash(self.seed, number),
-                    info_hash: Some(number),
-                    wanted,
+                    wanted: Some(world.address(announcer).ip()),
+                    ..self.about(Kind::Recall, number)
                 };
                 self.ask(world, population, at, node, question);
             }
@@ -193,12 +185,7 @@ impl Workload {
         at: Micros,
         node: u32,
     ) {
-        let question = Question {
-            kind: Kind::GetPeers,
-            target: Self::info_hash(self.seed, 0),
-            info_hash: Some(0),
-            wanted: None,
-        };
+        let question = self.about(Kind::GetPeers, 0);
         self.ask(world, population, at, node, question);
     }
 

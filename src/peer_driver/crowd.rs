@@ -1,7 +1,9 @@
 //! Who has a place and from where, so that no host and no network keeps others out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use wire::Host;
 
 /// Names one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,9 +13,14 @@ pub(super) struct Ticket(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Network(IpAddr);
 
-/// What costs something to have: an address of IPv4, a /64 of IPv6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Host(IpAddr);
+impl Network {
+    fn of(ip: IpAddr) -> Self {
+        Network(match ip {
+            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & (u32::MAX << 8)).into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 80)).into(),
+        })
+    }
+}
 
 /// Members by network and host, each in the order in which they came.
 #[derive(Debug)]
@@ -61,9 +68,9 @@ impl<T> Crowd<T> {
         let ticket = Ticket(self.entered);
         self.entered += 1;
         self.members.insert(ticket, ip);
-        let network = network(ip);
+        let network = Network::of(ip);
         let population = self.networks.entry(network).or_default();
-        let host = population.hosts.entry(host(ip)).or_default();
+        let host = population.hosts.entry(Host::of(ip)).or_default();
         host.insert(ticket, member);
         self.sizes.remove(&(population.size, network));
         population.size += 1;
@@ -74,7 +81,7 @@ impl<T> Crowd<T> {
     /// Nobody, if he left before.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<T> {
         let ip = self.members.remove(&ticket)?;
-        let (network, host) = (network(ip), host(ip));
+        let (network, host) = (Network::of(ip), Host::of(ip));
         let population = self.networks.get_mut(&network)?;
         let members = population.hosts.get_mut(&host)?;
         let member = members.remove(&ticket);
@@ -95,13 +102,13 @@ impl<T> Crowd<T> {
     /// newcomer's would have as many with him.
     pub(super) fn greediest(&self, newcomer: IpAddr) -> Option<Ticket> {
         let &(largest, greedy) = self.sizes.last()?;
-        let own = self.networks.get(&network(newcomer));
+        let own = self.networks.get(&Network::of(newcomer));
         let of_network = own.map_or(0, |own| own.size);
         let (population, at_most) = if largest > of_network + 1 {
             (self.networks.get(&greedy)?, 0)
         } else {
             let own = own?;
-            let of_host = own.hosts.get(&host(newcomer)).map_or(0, BTreeMap::len);
+            let of_host = own.hosts.get(&Host::of(newcomer)).map_or(0, BTreeMap::len);
             (own, of_host + 1)
         };
         let members = population
@@ -115,28 +122,6 @@ impl<T> Crowd<T> {
     /// Whoever has been here for the longest.
     pub(super) fn oldest(&self) -> Option<Ticket> {
         self.members.keys().next().copied()
-    }
-}
-
-fn network(ip: IpAddr) -> Network {
-    Network(prefix(ip, 24, 48))
-}
-
-fn host(ip: IpAddr) -> Host {
-    Host(prefix(ip, 32, 64))
-}
-
-/// The first so many bits of an address, as an address.
-fn prefix(ip: IpAddr, of_v4: u32, of_v6: u32) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32 - of_v4).unwrap_or(0);
-            IpAddr::V4((ip.to_bits() & mask).into())
-        }
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128 - of_v6).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
-        }
     }
 }
 
@@ -195,7 +180,10 @@ mod tests {
         for third in 1..=90 {
             assert!(come(&mut crowd, 100, at(third, 1)));
         }
-        assert_eq!(count(&crowd, |&ip| network(ip) == network(at(113, 0))), 10);
+        assert_eq!(
+            count(&crowd, |&ip| Network::of(ip) == Network::of(at(113, 0))),
+            10
+        );
     }
 
     #[test]
@@ -231,7 +219,10 @@ mod tests {
         }
         assert!(come(&mut crowd, 10, v6(1, 2, 0)));
         assert!(come(&mut crowd, 10, v6(2, 0, 0)));
-        assert_eq!(count(&crowd, |&ip| host(ip) == host(v6(1, 1, 0))), 8);
+        assert_eq!(
+            count(&crowd, |&ip| Host::of(ip) == Host::of(v6(1, 1, 0))),
+            8
+        );
     }
 
     #[test]

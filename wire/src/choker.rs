@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::Link;
-use crate::host::Host;
+use crate::{Host, Link};
 
 /// Time between two decisions.
 pub(crate) const ROUND: Duration = Duration::from_secs(10);
@@ -172,7 +171,7 @@ fn draw(waiting: &[Candidate], rng: &mut dyn Rng) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::net::IpAddr;
 
     use super::*;
     use rand::SeedableRng;
@@ -181,7 +180,7 @@ mod tests {
     fn candidate(link: u32, rate: u64) -> Candidate {
         Candidate {
             link: Link(link),
-            host: Host::of(SocketAddr::from(([10, 0, 0, link as u8], 6881))),
+            host: Host::of(IpAddr::from([10, 0, 0, link as u8])),
             unchoked: false,
             since: Duration::ZERO,
             newcomer: false,
@@ -327,7 +326,7 @@ mod tests {
     fn crowd_and_one() -> Vec<Candidate> {
         let mut peers: Vec<_> = (0..21).map(|link| candidate(link, 0)).collect();
         for peer in &mut peers[..20] {
-            peer.host = Host::of(SocketAddr::from(([10, 1, 0, 1], 6881)));
+            peer.host = Host::of(IpAddr::from([10, 1, 0, 1]));
         }
         peers[20].since = ROUND;
         peers

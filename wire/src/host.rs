@@ -1,13 +1,14 @@
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// What costs something to have, on any network: an address of IPv4, a /64 of IPv6. Who shares one shares what it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Host(IpAddr);
+pub struct Host(IpAddr);
 
 impl Host {
-    pub(crate) fn of(address: SocketAddr) -> Self {
-        Self(match address.ip() {
-            IpAddr::V4(ip) => ip.into(),
+    /// Whose an address is.
+    pub fn of(ip: IpAddr) -> Self {
+        Self(match ip {
+            IpAddr::V4(_) => ip,
             IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         })
     }

@@ -65,6 +65,7 @@ pub use file_set::{FileSet, FileSetError};
 pub use frame::{Frame, FrameError, MAX_EXTENDED, MAX_PAYLOAD, decode_frame};
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, GeometryError, MAX_PIECE_LENGTH, MAX_PIECES};
 pub use handshake::{Handshake, HandshakeError, Reserved};
+pub use host::Host;
 pub use host_port::{HostPort, HostPortError};
 pub use info_hash::{InfoHash, InfoHashError};
 pub use input::{Allowance, Direction, Input, Link, Source};

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::{Context, Torrent};
 use crate::connection::Connection;
-use crate::host::Host;
-use crate::{CloseReason, Config, Direction, Link, peer_priority};
+use crate::{CloseReason, Config, Direction, Host, Link, peer_priority};
 
 /// A connection over which no block went for this long makes room for another if there is none.
 const IDLE: Duration = Duration::from_secs(60);
@@ -46,10 +45,10 @@ impl Torrent {
         let mut hosts: BTreeMap<Host, usize> = BTreeMap::new();
         for connection in self.connections.values() {
             if connection.direction == direction {
-                *hosts.entry(Host::of(connection.address)).or_default() += 1;
+                *hosts.entry(Host::of(connection.address.ip())).or_default() += 1;
             }
         }
-        let own = hosts.get(&Host::of(newcomer)).copied().unwrap_or(0);
+        let own = hosts.get(&Host::of(newcomer.ip())).copied().unwrap_or(0);
         let (&greediest, &count) = hosts.iter().max_by_key(|&(_, &count)| count)?;
         if count <= own + 1 {
             return None;
@@ -57,7 +56,7 @@ impl Torrent {
         self.connections
             .iter()
             .filter(|(_, connection)| {
-                connection.direction == direction && Host::of(connection.address) == greediest
+                connection.direction == direction && Host::of(connection.address.ip()) == greediest
             })
             .min_by_key(|(_, connection)| (is_wanted(connection), connection.last_exchange))
             .map(|(&link, _)| link)

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::{Context, Torrent};
 use crate::choker::{self, Candidate, ROUND};
 use crate::connection::Connection;
-use crate::host::Host;
 use crate::rate::ROLLING;
-use crate::{Bitfield, Block, CloseReason, Link, Message, SeedChoice, allowed_fast_set};
+use crate::{Bitfield, Block, CloseReason, Host, Link, Message, SeedChoice, allowed_fast_set};
 
 /// Pieces that a choked peer may request, at most. BEP 6 names ten.
 const ALLOWED_FAST: u32 = 10;
@@ -50,7 +49,7 @@ impl Torrent {
         let mut served = 0;
         for connection in self.connections.values() {
             if !connection.ours.choking && !is_unused(connection, context.now) {
-                *hosts.entry(Host::of(connection.address)).or_default() += 1;
+                *hosts.entry(Host::of(connection.address.ip())).or_default() += 1;
                 served += 1;
             }
         }
@@ -59,7 +58,7 @@ impl Torrent {
             .iter()
             .filter(|(_, connection)| connection.ours.choking && connection.theirs.interested)
             .map(|(&link, connection)| {
-                let host = Host::of(connection.address);
+                let host = Host::of(connection.address.ip());
                 (connection.choke_changed, link, host)
             })
             .collect();
@@ -264,7 +263,7 @@ fn candidate(
     };
     Candidate {
         link,
-        host: Host::of(connection.address),
+        host: Host::of(connection.address.ip()),
         unchoked: !connection.ours.choking,
         since: connection.choke_changed,
         newcomer: context.now.saturating_sub(connection.since) < ROUND * 3,

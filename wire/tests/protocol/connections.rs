@@ -46,22 +46,27 @@ fn a_second_connection_to_a_peer_is_ended_and_one_to_ourselves() {
     assert_eq!(engine.connected(), 1);
 }
 
+/// Whom we dialled picks up.
+fn pick_up(engine: &mut Engine, address: SocketAddr, id: u8) {
+    let handshake = Handshake {
+        reserved: PLAIN,
+        info_hash: engine.info.hash(),
+        peer_id: peer_id(id),
+    };
+    engine.input(Input::Connected {
+        link: LINK,
+        address,
+        direction: Direction::Outgoing,
+        handshake: &handshake,
+    });
+}
+
 #[test]
 fn an_address_that_leads_back_to_us_is_dialled_once() {
     let mut engine = Engine::leecher();
     engine.input(Input::Candidates(&[address(9)], Source::Dht));
     assert_eq!(std::mem::take(&mut engine.record.dialled), [address(9)]);
-    let handshake = Handshake {
-        reserved: PLAIN,
-        info_hash: engine.info.hash(),
-        peer_id: peer_id(100),
-    };
-    engine.input(Input::Connected {
-        link: LINK,
-        address: address(9),
-        direction: Direction::Outgoing,
-        handshake: &handshake,
-    });
+    pick_up(&mut engine, address(9), 100);
     engine.input(Input::Candidates(&[address(9)], Source::Dht));
     engine.wait(seconds(3600));
     assert_eq!(engine.record.dialled, []);
@@ -101,17 +106,7 @@ fn an_incoming_connection_that_ends_leaves_the_dial_to_its_address_alone() {
 fn a_peer_that_sent_what_nobody_requested_is_dialled_again_later() {
     let mut engine = Engine::leecher();
     engine.input(Input::Candidates(&[address(1)], Source::Dht));
-    let handshake = Handshake {
-        reserved: PLAIN,
-        info_hash: engine.info.hash(),
-        peer_id: peer_id(1),
-    };
-    engine.input(Input::Connected {
-        link: LINK,
-        address: address(1),
-        direction: Direction::Outgoing,
-        handshake: &handshake,
-    });
+    pick_up(&mut engine, address(1), 1);
     let closed = (0..100)
         .map(|_| engine.block(block(0, 0)))
         .find(|said| !said.is_empty());

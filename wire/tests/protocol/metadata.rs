@@ -114,9 +114,8 @@ fn fetch_metadata(engine: &mut Engine) -> Vec<Said> {
     said
 }
 
-#[test]
-fn metadata_is_served_and_not_endlessly() {
-    let mut engine = Engine::seed();
+/// Connects a peer who takes metadata messages under the id 9.
+fn connect(engine: &mut Engine) {
     engine.connect(LINK, ALL);
     let mut handshake = ExtensionHandshake::default();
     handshake.ids.ut_metadata = Some(9);
@@ -124,6 +123,12 @@ fn metadata_is_served_and_not_endlessly() {
         id: 0,
         payload: &handshake.encode(),
     });
+}
+
+#[test]
+fn metadata_is_served_and_not_endlessly() {
+    let mut engine = Engine::seed();
+    connect(&mut engine);
     let request = MetadataMessage::Request { piece: 0 }.encode();
     let mut answers = Vec::new();
     while answers.len() < 5000 {
@@ -162,14 +167,7 @@ fn large_metadata_is_not_queued_whole_for_one_peer() {
         peer_id(100),
         Some(Arc::clone(&engine.info)),
     );
-    engine.connect(LINK, ALL);
-    let mut handshake = ExtensionHandshake::default();
-    handshake.ids.ut_metadata = Some(9);
-    let hello = Message::Extended {
-        id: 0,
-        payload: &handshake.encode(),
-    };
-    engine.hear(hello);
+    connect(&mut engine);
     let all = engine
         .info
         .raw()
@@ -195,13 +193,7 @@ fn large_metadata_is_not_queued_whole_for_one_peer() {
 #[test]
 fn metadata_that_we_lack_is_refused() {
     let mut engine = Engine::blank();
-    engine.connect(LINK, ALL);
-    let mut handshake = ExtensionHandshake::default();
-    handshake.ids.ut_metadata = Some(9);
-    engine.hear(Message::Extended {
-        id: 0,
-        payload: &handshake.encode(),
-    });
+    connect(&mut engine);
     let request = MetadataMessage::Request { piece: 0 }.encode();
     let reject = MetadataMessage::Reject { piece: 0 }.encode();
     assert_eq!(
