@@ -12,14 +12,7 @@ fn get_over(desk: &Desk, there: &[u8]) -> Ended {
     desk.write("share/film.mkv", noise(60, LENGTH));
     let seed = FakePeer::honest(&desk.torrent_with("share/film.mkv", &["--force"]));
     desk.write("out/film.mkv", there);
-    let get = desk.run(&[
-        "get",
-        "film.mkv.torrent",
-        "-o",
-        "out",
-        "--peer",
-        &seed.address(),
-    ]);
+    let get = desk.get("film.mkv.torrent", &seed.address(), &[]);
     get.assert_done();
     let film = fs::read(desk.path("out/film.mkv")).unwrap();
     assert!(film == noise(60, LENGTH), "{} bytes", film.len());
@@ -103,25 +96,17 @@ fn a_seed_whose_content_is_cut_off_stays_and_serves_it_when_it_is_back() {
     desk.torrent("share/film.mkv");
     let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
     seed.wait_for("seeding");
-    let get = [
-        "get",
-        "film.mkv.torrent",
-        "-o",
-        "out",
-        "--peer",
-        &seed.address(),
-        "--timeout",
-        "2",
-    ];
+    let peer = seed.address();
+    let get = || desk.get("film.mkv.torrent", &peer, &["--timeout", "2"]);
 
     let content = fs::OpenOptions::new()
         .write(true)
         .open(desk.path("share/film.mkv"));
     content.unwrap().set_len(LENGTH as u64 / 2).unwrap();
-    desk.run(&get).assert_refused(7, &["film.mkv", "resumes"]);
+    get().assert_refused(7, &["film.mkv", "resumes"]);
 
     desk.write("share/film.mkv", noise(60, LENGTH));
-    desk.run(&get).assert_done();
+    get().assert_done();
     assert!(seed.is_alive());
     assert_same(&desk.path("share"), &desk.path("out"));
 }

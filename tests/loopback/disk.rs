@@ -140,14 +140,7 @@ fn a_link_that_leads_out_of_the_directory_is_not_followed() {
     desk.write("elsewhere/precious", "own");
     fs::create_dir(desk.path("out")).unwrap();
     symlink("../elsewhere/precious", desk.path("out/film.mkv")).unwrap();
-    let get = desk.run(&[
-        "get",
-        "film.mkv.torrent",
-        "-o",
-        "out",
-        "--peer",
-        &seed.address(),
-    ]);
+    let get = desk.get("film.mkv.torrent", &seed.address(), &[]);
     get.assert_refused(6, &["film.mkv", "symbolic link", "leads out"]);
     assert_eq!(fs::read(desk.path("elsewhere/precious")).unwrap(), b"own");
 }

@@ -191,8 +191,7 @@ fn several_torrents_are_served_by_one_node() {
     let (one, two) = (hash_of(&mut seed, "one"), hash_of(&mut seed, "two"));
     let address = seed.address();
     for info_hash in [one, two] {
-        desk.run(&["get", &info_hash, "--peer", &address, "-o", "out"])
-            .assert_done();
+        desk.get(&info_hash, &address, &[]).assert_done();
     }
     assert_same(&desk.path("share"), &desk.path("out"));
 }
@@ -224,8 +223,7 @@ fn a_torrent_of_nothing_but_an_empty_file_is_there_at_once() {
         "a.torrent",
         "d4:infod6:lengthi0e4:name5:empty12:piece lengthi16384e6:pieces0:ee",
     );
-    desk.run(&["get", "a.torrent", "-o", "out", "--peer", "127.0.0.1:9"])
-        .assert_done();
+    desk.get("a.torrent", "127.0.0.1:9", &[]).assert_done();
     assert_eq!(fs::read(desk.path("out/empty")).unwrap(), b"");
 }
 
@@ -341,8 +339,7 @@ fn pieces_of_any_size_and_a_last_one_of_a_single_byte() {
         desk.run(&create).assert_code(0);
         let mut seed = desk.start(&["seed", &torrent, "--data", "share"]);
         let peer = seed.address();
-        desk.run(&["get", &torrent, "--peer", &peer, "-o", "out"])
-            .assert_done();
+        desk.get(&torrent, &peer, &[]).assert_done();
     }
     assert_same(&desk.path("share"), &desk.path("out"));
 }

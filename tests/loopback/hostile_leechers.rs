@@ -92,7 +92,7 @@ fn a_seed_hangs_up_on_whoever_misbehaves_and_serves_the_others() {
     }
 
     // Those who say nothing, at once or after their greeting, are in nobody's way.
-    let get = desk.run(&["get", &sample.info_hash(), "--peer", &address, "-o", "out"]);
+    let get = desk.get(&sample.info_hash(), &address, &[]);
     get.assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
     drop((silent, idle));
@@ -122,7 +122,7 @@ fn those_who_request_without_end_and_read_nothing_keep_nobody_waiting() {
             conversation
         })
         .collect();
-    let get = desk.run(&["get", &sample.info_hash(), "--peer", &address, "-o", "out"]);
+    let get = desk.get(&sample.info_hash(), &address, &[]);
     get.assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
     assert!(seed.is_alive());
@@ -150,7 +150,7 @@ fn one_that_resets_the_connection_while_it_is_served() {
         while conversation.receive().unwrap().0 != id::PIECE {}
         conversation.reset();
     }
-    let get = desk.run(&["get", &sample.info_hash(), "--peer", &address, "-o", "out"]);
+    let get = desk.get(&sample.info_hash(), &address, &[]);
     get.assert_done();
     assert_same(&desk.path("share"), &desk.path("out"));
     assert!(seed.is_alive());

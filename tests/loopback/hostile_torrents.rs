@@ -31,16 +31,7 @@ fn assert_refused(desk: &Desk, torrent: impl AsRef<[u8]>, words: &[&str]) {
     desk.write("bad.torrent", torrent);
     let show = desk.run(&["show", "bad.torrent"]);
     show.assert_refused(1, &[&["bad.torrent"], words].concat());
-    let get = desk.run(&[
-        "get",
-        "bad.torrent",
-        "-o",
-        "out",
-        "--peer",
-        "127.0.0.1:9",
-        "--timeout",
-        "1",
-    ]);
+    let get = desk.get("bad.torrent", "127.0.0.1:9", &["--timeout", "1"]);
     get.assert_refused(1, &[&["bad.torrent"], words].concat());
     assert_eq!(
         tree(&desk.path("")).keys().collect::<Vec<_>>(),
@@ -195,14 +186,7 @@ fn a_name_that_is_too_long_is_shortened_and_fetched() {
     let sample = sample(raw, content);
     let peer = FakePeer::honest(&sample);
 
-    let get = desk.run(&[
-        "get",
-        &sample.info_hash(),
-        "--peer",
-        &peer.address(),
-        "-o",
-        "out",
-    ]);
+    let get = desk.get(&sample.info_hash(), &peer.address(), &[]);
     get.assert_done();
     let arrived = tree(&desk.path("out"));
     let [(name, bytes)] = arrived.iter().collect::<Vec<_>>()[..] else {
@@ -226,14 +210,7 @@ fn a_path_that_the_file_system_does_not_take_ends_with_a_sentence() {
         .unwrap();
     let sample = sample(raw, b"x");
     let peer = FakePeer::honest(&sample);
-    let get = desk.run(&[
-        "get",
-        &sample.info_hash(),
-        "--peer",
-        &peer.address(),
-        "-o",
-        "out",
-    ]);
+    let get = desk.get(&sample.info_hash(), &peer.address(), &[]);
     get.assert_refused(6, &["refuses the name", "out/dir/ddd"]);
     let left: Vec<_> = fs::read_dir(desk.path(""))
         .unwrap()

@@ -36,16 +36,7 @@ fn half_way(desk: &Desk, sample: &Sample, gate: &Gate, what: &str) -> (Running, 
 /// Goes on where the first one ended, and fetches no more than was missing.
 fn resume(desk: &Desk, sample: &Sample, what: &str) -> Ended {
     let seed = FakePeer::honest(sample);
-    let get = desk.run(&[
-        "get",
-        what,
-        "-o",
-        "out",
-        "--peer",
-        &seed.address(),
-        "--state-dir",
-        "state",
-    ]);
+    let get = desk.get(what, &seed.address(), &["--state-dir", "state"]);
     get.assert_done();
     assert_eq!(get.downloaded(), (LENGTH - SERVED * BLOCK) as u64, "{get}");
     assert_same(&desk.path("share"), &desk.path("out"));
@@ -118,21 +109,10 @@ fn a_download_that_stands_still_ends_unfinished_and_resumes() {
     let desk = Desk::new();
     let sample = film(&desk);
     let slow = FakePeer::seeding_until(&sample, SERVED, &Gate::default());
-    let get = [
-        "get",
-        "film.mkv.torrent",
-        "-o",
-        "out",
-        "--peer",
-        &slow.address(),
-        "--timeout",
-        "1",
-        "--state-dir",
-        "state",
-    ];
+    let patience = ["--timeout", "1", "--state-dir", "state"];
+    let get = desk.get("film.mkv.torrent", &slow.address(), &patience);
     let done = (SERVED * BLOCK).to_string();
-    desk.run(&get)
-        .assert_refused(7, &["film.mkv", &done, "resumes"]);
+    get.assert_refused(7, &["film.mkv", &done, "resumes"]);
     resume(&desk, &sample, "film.mkv.torrent");
 }
 
@@ -143,14 +123,7 @@ fn a_second_get_into_the_same_directory_leaves_the_first_one_alone() {
     let gate = Gate::default();
     let (first, slow) = half_way(&desk, &sample, &gate, "film.mkv.torrent");
 
-    let second = desk.run(&[
-        "get",
-        &sample.info_hash(),
-        "-o",
-        "out",
-        "--peer",
-        &slow.address(),
-    ]);
+    let second = desk.get(&sample.info_hash(), &slow.address(), &[]);
     second.assert_refused(6, &["film.mkv", "another process"]);
 
     gate.open();

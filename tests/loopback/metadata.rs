@@ -125,7 +125,7 @@ fn metadata_that_match_and_climb_end_the_download_at_once() {
         );
         let info_hash = wire::InfoHash::of(raw.as_bytes()).to_string();
         let liar = metadata_peer(raw.len(), raw.into_bytes(), &Gate::default());
-        let get = desk.run(&["get", &info_hash, "--peer", &liar.address(), "-o", "out"]);
+        let get = desk.get(&info_hash, &liar.address(), &[]);
         get.assert_refused(1, &[&info_hash, problem]);
         assert!(!desk.path("out").exists(), "{name}");
         assert!(!desk.path("evil").exists(), "{name}");

@@ -41,8 +41,7 @@ fn padding_is_neither_asked_for_nor_written() {
         conversation.serve(&content, block)
     });
     let hash = sample.info_hash();
-    let get = ["get", &hash, "--peer", &peer.address(), "-o", "out"];
-    desk.run(&get).assert_done();
+    desk.get(&hash, &peer.address(), &[]).assert_done();
     assert!(fs::read(desk.path("out/album/one")).unwrap() == one);
     assert!(fs::read(desk.path("out/album/two")).unwrap() == two);
     let names = fs::read_dir(desk.path("out/album")).unwrap();
@@ -55,17 +54,7 @@ fn a_file_behind_padding_shares_no_piece_with_the_one_before() {
     let (sample, _, two) = padded();
     let peer = FakePeer::honest(&sample);
     let hash = sample.info_hash();
-    let get = [
-        "get",
-        &hash,
-        "--peer",
-        &peer.address(),
-        "-o",
-        "out",
-        "--select",
-        "two",
-    ];
-    let get = desk.run(&get);
+    let get = desk.get(&hash, &peer.address(), &["--select", "two"]);
     get.assert_done();
     assert!(fs::read(desk.path("out/album/two")).unwrap() == two);
     assert!(!desk.path("out/album/one").exists());

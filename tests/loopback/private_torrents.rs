@@ -26,28 +26,10 @@ fn a_private_torrent_is_served_without_a_word_in_the_dht() {
     ]);
     dht.wait_for("announce_peer", &public.info_hash());
 
-    let leech = [
-        "get",
-        "private.torrent",
-        "-o",
-        "out",
-        "--bootstrap",
-        &dht.address(),
-        "--peer",
-        &seed.address(),
-    ];
-    desk.run(&leech).assert_done();
-    let control = [
-        "get",
-        "public.torrent",
-        "-o",
-        "out",
-        "--bootstrap",
-        &dht.address(),
-        "--peer",
-        &seed.address(),
-    ];
-    desk.run(&control).assert_done();
+    for torrent in ["private.torrent", "public.torrent"] {
+        let bootstrap = ["--bootstrap", &dht.address()];
+        desk.get(torrent, &seed.address(), &bootstrap).assert_done();
+    }
     assert_same(&desk.path("share"), &desk.path("out"));
     assert_eq!(dht.asked_about(&private.info_hash()), []);
 }

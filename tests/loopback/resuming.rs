@@ -148,17 +148,18 @@ fn films_and_records_of_the_future_are_as_good_as_others() {
     assert_eq!(known(&get(&desk, &sample, &[])), 3 * PIECES);
 }
 
+const SEED: [&str; 6] = [
+    "seed",
+    "films.torrent",
+    "--data",
+    "share",
+    "--state-dir",
+    "state",
+];
+
 /// Seeds and ends by a signal, as soon as everything is served.
 fn seed(desk: &Desk, more: &[&str]) -> Ended {
-    let seed = [
-        "seed",
-        "films.torrent",
-        "--data",
-        "share",
-        "--state-dir",
-        "state",
-    ];
-    let mut seed = desk.start(&[&seed[..], more].concat());
+    let mut seed = desk.start(&[&SEED[..], more].concat());
     seed.wait_for("seeding");
     seed.signal("TERM");
     let seed = seed.end();
@@ -175,13 +176,6 @@ fn a_seed_reads_its_content_once() {
     assert_eq!(known(&seed(&desk, &["--check"])), 0);
 
     spoil_in_secret(&desk, "share/films/a");
-    desk.run(&[
-        "seed",
-        "films.torrent",
-        "--data",
-        "share",
-        "--state-dir",
-        "state",
-    ])
-    .assert_refused(7, &["films", "59 of 60 pieces"]);
+    desk.run(&SEED)
+        .assert_refused(7, &["films", "59 of 60 pieces"]);
 }

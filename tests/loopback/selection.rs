@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use trackless::{Error, Event, GetOptions, Node, Selection, Torrent};
 use wire::FileSet;
 
-use crate::support::{Desk, FakePeer, Gate, PATIENCE, Running, Sample, noise};
+use crate::support::{Desk, Ended, FakePeer, Gate, PATIENCE, Running, Sample, noise};
 
 /// Files whose borders lie within pieces: none begins where a piece does.
 const FILES: [(&str, u64, usize); 5] = [
@@ -46,26 +46,19 @@ fn part_file(desk: &Desk, sample: &Sample, out: &str) -> std::path::PathBuf {
     desk.path(format!("{out}/album/.{}.parts", sample.info_hash()))
 }
 
+/// Fetches more of what is here already.
+fn get(desk: &Desk, sample: &Sample, peer: &str, more: &[&str]) -> Ended {
+    let more = [&["--state-dir", "state"][..], more].concat();
+    let get = desk.get(&sample.info_hash(), peer, &more);
+    get.assert_done();
+    get
+}
+
 #[test]
 fn only_the_files_that_were_chosen_are_fetched_and_the_others_later() {
     let desk = Desk::new();
     let (sample, _seed, peer) = album(&desk);
-    let hash = sample.info_hash();
-    let get = |more: &[&str]| {
-        let arguments = [
-            "get",
-            &hash,
-            "--peer",
-            &peer,
-            "-o",
-            "out",
-            "--state-dir",
-            "state",
-        ];
-        let get = desk.run(&[&arguments[..], more].concat());
-        get.assert_done();
-        get
-    };
+    let get = |more: &[&str]| get(&desk, &sample, &peer, more);
 
     let first = get(&["--select", "2,4"]);
     assert_only(&desk.path("out"), &[2, 4]);
@@ -76,7 +69,7 @@ fn only_the_files_that_were_chosen_are_fetched_and_the_others_later() {
     assert!(part_file(&desk, &sample, "out").exists());
 
     let again = get(&["--select", "a/two,b/two"]);
-    assert_eq!(fetched(&again), 0, "{again}");
+    assert_eq!(again.downloaded(), 0, "{again}");
     assert_only(&desk.path("out"), &[2, 4]);
 
     get(&["--select", "notes,2-4"]);
@@ -87,15 +80,7 @@ fn only_the_files_that_were_chosen_are_fetched_and_the_others_later() {
     assert_only(&desk.path("out"), &[1, 2, 3, 4, 5]);
     assert!(!part_file(&desk, &sample, "out").exists());
     // Not even the pieces at the borders came twice.
-    assert!(fetched(&rest) <= 100_001 + 16_384, "{rest}");
-}
-
-/// Payload that came over the network.
-fn fetched(get: &crate::support::Ended) -> u64 {
-    let progress = get.events.iter();
-    let progress = progress.filter(|event| event["event"] == "progress");
-    let downloaded = progress.map(|event| event["downloaded"].as_u64().unwrap());
-    downloaded.max().unwrap_or(0)
+    assert!(rest.downloaded() <= 100_001 + 16_384, "{rest}");
 }
 
 #[test]
@@ -103,22 +88,7 @@ fn a_file_of_the_users_stays_until_its_place_is_chosen_and_then_gets_another_nam
     let desk = Desk::new();
     let (sample, _seed, peer) = album(&desk);
     desk.write("out/album/a/two", b"my own diary");
-    let hash = sample.info_hash();
-    let get = |more: &[&str]| {
-        let get = [
-            "get",
-            &hash,
-            "--peer",
-            &peer,
-            "-o",
-            "out",
-            "--state-dir",
-            "state",
-        ];
-        let get = desk.run(&[&get[..], more].concat());
-        get.assert_done();
-        get
-    };
+    let get = |more: &[&str]| get(&desk, &sample, &peer, more);
     get(&["--select", "1"]);
     let diary = || fs::read(desk.path("out/album/a/two")).unwrap();
     assert_eq!(diary(), b"my own diary");
@@ -162,7 +132,7 @@ fn a_torrent_is_listed_and_nothing_is_fetched() {
     let (sample, _seed, peer) = album(&desk);
     let hash = sample.info_hash();
     for torrent in [hash.as_str(), "album.torrent"] {
-        let list = desk.run(&["get", torrent, "--peer", &peer, "-o", "out", "--list"]);
+        let list = desk.get(torrent, &peer, &["--list"]);
         list.assert_code(0);
         let files = list.event("files");
         assert_eq!(files["length"], 323_006);
@@ -180,9 +150,7 @@ fn a_choice_that_means_nothing_is_wrong_use_and_leaves_nothing_behind() {
     let (sample, _seed, peer) = album(&desk);
     for (choice, words) in [("6", "no file 6"), ("*.mp3", "*.mp3"), ("ask", "terminal")] {
         let hash = sample.info_hash();
-        let get = desk.run(&[
-            "get", &hash, "--peer", &peer, "-o", "out", "--select", choice,
-        ]);
+        let get = desk.get(&hash, &peer, &["--select", choice]);
         get.assert_code(2);
         let message = get.event("error")["message"].as_str().unwrap().to_owned();
         assert!(message.contains(words), "{message}");
@@ -232,17 +200,8 @@ fn nothing_of_the_other_files_is_asked_for() {
         conversation.serve(&content, block)
     });
     let hash = sample.info_hash();
-    let get = [
-        "get",
-        &hash,
-        "--peer",
-        &peer.address(),
-        "-o",
-        "out",
-        "--select",
-        "2",
-    ];
-    desk.run(&get).assert_done();
+    desk.get(&hash, &peer.address(), &["--select", "2"])
+        .assert_done();
     assert_only(&desk.path("out"), &[2]);
 }
 

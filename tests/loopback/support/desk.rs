@@ -63,6 +63,11 @@ impl Desk {
         self.start(arguments).end()
     }
 
+    /// Fetches what a torrent file, info-hash or link names from this peer, into `out`, with these flags besides.
+    pub(crate) fn get(&self, what: &str, peer: &str, more: &[&str]) -> Ended {
+        self.run(&[&["get", what, "--peer", peer, "-o", "out"][..], more].concat())
+    }
+
     /// Makes the torrent of a file or directory of this desk, with pieces of 16 KiB, as NAME.torrent.
     pub(crate) fn torrent(&self, content: &str) -> Sample {
         self.torrent_with(content, &[])
