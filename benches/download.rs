@@ -54,7 +54,7 @@ impl Seeder {
             runtime().block_on(async {
                 let first = node(None).await;
                 let second = node(Some(first.local_address())).await;
-                let seed = second.seed_unchecked(&torrent, directory.path()).await;
+                let seed = second.seed_unchecked(&torrent, &file).await;
                 let mut seed = seed.expect("the only torrent of its node");
                 while !matches!(seed.next().await, Some(Event::Announced { .. })) {}
                 let _ = tell.send((first.local_address(), torrent.info.hash()));

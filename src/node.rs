@@ -311,7 +311,8 @@ impl Node {
     /// # Errors
     /// Not all of it is there and right, or it cannot be read.
     pub async fn seed(&self, metainfo: &Metainfo, directory: &Path) -> Result<Torrent, Error> {
-        let torrent = self.serve(Begin::Content(open(metainfo, directory)))?;
+        let storage = Storage::open(Arc::clone(&metainfo.info), directory);
+        let torrent = self.serve(Begin::Content(Arc::new(storage)))?;
         torrent.complete().await
     }
 
@@ -320,21 +321,16 @@ impl Node {
     /// # Errors
     /// Not all of it is there and right, or it cannot be read.
     pub async fn seed_at(&self, metainfo: &Metainfo, path: &Path) -> Result<Torrent, Error> {
-        let storage = Storage::open_at(Arc::clone(&metainfo.info), path);
-        let torrent = self.serve(Begin::Content(Arc::new(storage)))?;
+        let torrent = self.serve(Begin::Content(open_at(metainfo, path)))?;
         torrent.complete().await
     }
 
-    /// As [`Node::seed`], without the check: for content that was hashed a moment ago, as by [`create`](crate::create).
+    /// The same without the check: for content that was hashed a moment ago, as by [`create`](crate::create) of that path.
     ///
     /// # Errors
     /// The torrent is open in this node already.
-    pub async fn seed_unchecked(
-        &self,
-        metainfo: &Metainfo,
-        directory: &Path,
-    ) -> Result<Torrent, Error> {
-        let storage = open(metainfo, directory);
+    pub async fn seed_unchecked(&self, metainfo: &Metainfo, path: &Path) -> Result<Torrent, Error> {
+        let storage = open_at(metainfo, path);
         let files = Arc::clone(&storage);
         // Without it what happens to them later would not show, and no more than that.
         let _ = tokio::task::spawn_blocking(move || files.look()).await;
@@ -492,8 +488,8 @@ impl Node {
     }
 }
 
-fn open(metainfo: &Metainfo, directory: &Path) -> Arc<Storage> {
-    Arc::new(Storage::open(Arc::clone(&metainfo.info), directory))
+fn open_at(metainfo: &Metainfo, path: &Path) -> Arc<Storage> {
+    Arc::new(Storage::open_at(Arc::clone(&metainfo.info), path))
 }
 
 /// Resolves a peer that a magnet link names.

@@ -195,7 +195,8 @@ impl Demo<'_> {
     /// Shares the content, and waits until the DHT knows.
     async fn seed(&self, node: &Node, metainfo: &Metainfo) -> Result<Torrent, Failure> {
         let step = Instant::now();
-        let mut torrent = node.seed_unchecked(metainfo, &self.place.shared()).await?;
+        let shared = self.place.shared().join(content::NAME);
+        let mut torrent = node.seed_unchecked(metainfo, &shared).await?;
         while let Some(event) = torrent.next().await {
             if let Event::Announced { nodes } = event {
                 self.step(

@@ -226,13 +226,12 @@ impl Seeding<'_> {
     pub(crate) async fn open(&self, offer: Offer) -> Result<Torrent, Failure> {
         match offer {
             Offer::Files(path) => {
-                let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-                let output = self.output.clone();
-                let hashing = move || create::hash(&path, &CreateOptions::default(), &output);
+                let (output, content) = (self.output.clone(), path.clone());
+                let hashing = move || create::hash(&content, &CreateOptions::default(), &output);
                 let metainfo = task::spawn_blocking(hashing)
                     .await
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-                let torrent = self.node.seed_unchecked(&metainfo, &directory).await?;
+                let torrent = self.node.seed_unchecked(&metainfo, &path).await?;
                 self.announce(&metainfo.info);
                 Ok(torrent)
             }

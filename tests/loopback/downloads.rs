@@ -1,6 +1,7 @@
 //! What the program is for, as a new user tries it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::support::{Desk, FakeDhtNode, Running, UNKNOWN, assert_same, noise};
 
@@ -393,4 +394,18 @@ fn a_download_that_fails_says_why_and_not_how_long_it_took() {
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("error: no peers for "), "{said}");
     assert!(!said.contains("total"), "{said}");
+}
+
+/// It was named, so it may lead anywhere.
+#[test]
+fn a_link_is_seeded_under_its_own_name() {
+    let desk = Desk::new();
+    desk.write("far/album/song", noise(15, 30_000));
+    fs::create_dir(desk.path("share")).unwrap();
+    symlink("../far/album", desk.path("share/mine")).unwrap();
+    let mut seed = desk.start(&["seed", "share/mine"]);
+    let (hash, address) = (seed.seeding(), seed.address());
+    let get = ["get", &hash, "--peer", &address, "-o", "out"];
+    desk.run(&get).assert_done();
+    assert_same(&desk.path("far/album"), &desk.path("out/mine"));
 }

@@ -111,6 +111,24 @@ fn whoever_has_seen_enough_of_a_stream_ends_it_without_a_word() {
     assert_clean(&desk);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_that_cannot_be_written_ends_with_a_word() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut get = human(&desk, &get);
+    let ended = get.stdout(full.unwrap()).stderr(Stdio::piped()).output();
+    let ended = ended.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(6), "{said}");
+    assert!(said.contains("cannot write to standard output"), "{said}");
+    assert_clean(&desk);
+}
+
 #[test]
 fn a_stream_ends_with_a_word_if_its_file_is_taken_away() {
     let desk = Desk::new();
