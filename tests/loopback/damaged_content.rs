@@ -97,16 +97,17 @@ fn a_seed_whose_content_is_cut_off_stays_and_serves_it_when_it_is_back() {
     let mut seed = desk.start(&["seed", "film.mkv.torrent", "--data", "share"]);
     seed.wait_for("seeding");
     let peer = seed.address();
-    let get = || desk.get("film.mkv.torrent", &peer, &["--timeout", "2"]);
+    let get = |patience| desk.get("film.mkv.torrent", &peer, &["--timeout", patience]);
 
     let content = fs::OpenOptions::new()
         .write(true)
         .open(desk.path("share/film.mkv"));
     content.unwrap().set_len(LENGTH as u64 / 2).unwrap();
-    get().assert_refused(7, &["film.mkv", "resumes"]);
+    get("2").assert_refused(7, &["film.mkv", "resumes"]);
 
     desk.write("share/film.mkv", noise(60, LENGTH));
-    get().assert_done();
+    // The seed looks every five seconds whether it is back.
+    get("20").assert_done();
     assert!(seed.is_alive());
     assert_same(&desk.path("share"), &desk.path("out"));
 }
