@@ -23,7 +23,7 @@ use crate::receipt::{AnnounceReceipt, Announcer, KeptAnnounce};
 use crate::selection::Selection;
 use crate::session::{Begin, Command, INBOX, Manner, Opening, Session};
 use crate::state::StateDir;
-use crate::storage::Storage;
+use crate::storage::{OpenFiles, Storage};
 use crate::throttle::Throttles;
 use crate::{Error, Limits, Torrent};
 
@@ -111,6 +111,7 @@ struct Inner {
     state: Option<Arc<StateDir>>,
     throttles: Throttles,
     ceilings: Ceilings,
+    open_files: OpenFiles,
     manner: Manner,
 }
 
@@ -192,6 +193,16 @@ impl Node {
         }
         let statistics = dht.statistics();
         Ok(statistics.nodes_v4 + statistics.nodes_v6)
+    }
+
+    /// Waits, for as long as it takes, until a DHT node has answered; at once if one has.
+    ///
+    /// # Errors
+    /// The node was shut down.
+    pub async fn entered(&self) -> Result<(), Error> {
+        let mut entrance = self.dht.entrance();
+        let entered = entrance.wait_for(|entrance| entrance.ready).await;
+        entered.map(drop).map_err(|_| Error::ShutDown)
     }
 
     /// The peers that the DHT knows for an info-hash, as they are found.
@@ -312,7 +323,7 @@ impl Node {
     /// Not all of it is there and right, or it cannot be read.
     pub async fn seed(&self, metainfo: &Metainfo, directory: &Path) -> Result<Torrent, Error> {
         let storage = Storage::open(Arc::clone(&metainfo.info), directory);
-        let torrent = self.serve(Begin::Content(Arc::new(storage)))?;
+        let torrent = self.serve(Begin::Content(self.shared(storage)))?;
         torrent.complete().await
     }
 
@@ -321,7 +332,8 @@ impl Node {
     /// # Errors
     /// Not all of it is there and right, or it cannot be read.
     pub async fn seed_at(&self, metainfo: &Metainfo, path: &Path) -> Result<Torrent, Error> {
-        let torrent = self.serve(Begin::Content(open_at(metainfo, path)))?;
+        let storage = self.shared(Storage::open_at(Arc::clone(&metainfo.info), path));
+        let torrent = self.serve(Begin::Content(storage))?;
         torrent.complete().await
     }
 
@@ -330,11 +342,16 @@ impl Node {
     /// # Errors
     /// The torrent is open in this node already.
     pub async fn seed_unchecked(&self, metainfo: &Metainfo, path: &Path) -> Result<Torrent, Error> {
-        let storage = open_at(metainfo, path);
+        let storage = self.shared(Storage::open_at(Arc::clone(&metainfo.info), path));
         let files = Arc::clone(&storage);
         // Without it what happens to them later would not show, and no more than that.
         let _ = tokio::task::spawn_blocking(move || files.look()).await;
         self.serve(Begin::Complete(storage))
+    }
+
+    /// With its files open among those of the node.
+    fn shared(&self, storage: Storage) -> Arc<Storage> {
+        Arc::new(storage.sharing(&self.inner.open_files))
     }
 
     fn serve(&self, begin: Begin) -> Result<Torrent, Error> {
@@ -453,6 +470,7 @@ impl Node {
             state: inner.state.clone().filter(|_| !options.temporary),
             lanes,
             ceilings: inner.ceilings.clone(),
+            open_files: inner.open_files.clone(),
             manner: inner.manner,
         };
         let doors = inner.doors.clone();
@@ -486,10 +504,6 @@ impl Node {
     pub async fn shutdown(self) {
         self.dht.stop().await;
     }
-}
-
-fn open_at(metainfo: &Metainfo, path: &Path) -> Arc<Storage> {
-    Arc::new(Storage::open_at(Arc::clone(&metainfo.info), path))
 }
 
 /// Resolves a peer that a magnet link names.

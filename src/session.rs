@@ -13,6 +13,7 @@ mod pulse;
 mod ration;
 mod readers;
 mod recording;
+mod renewal;
 mod standing;
 
 use std::net::SocketAddr;

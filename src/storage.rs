@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod files;
 mod layout;
+mod open_files;
 mod pieces;
 mod recall;
 mod record;
@@ -18,7 +19,7 @@ mod serving;
 mod tests;
 
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,6 +35,7 @@ pub(crate) use disk::{Disk, Outcome};
 pub use error::StorageError;
 pub(crate) use files::Files;
 pub(crate) use layout::Layout;
+pub(crate) use open_files::OpenFiles;
 pub(crate) use pieces::hash_pieces;
 pub(crate) use recall::{Found, Recorded};
 pub(crate) use record::{FileRecord, Record};
@@ -90,6 +92,12 @@ impl Storage {
         }
     }
 
+    /// Has files open among those of other torrents.
+    pub(crate) fn sharing(mut self, open_files: &OpenFiles) -> Self {
+        self.files = self.files.sharing(open_files);
+        self
+    }
+
     /// The torrent's file, or the directory of its files.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -128,13 +136,17 @@ impl Storage {
 
     /// Takes the lock that keeps other processes out, and leaves out what is not on the disk. Nothing that is there is changed.
     pub(crate) fn lock_out(&self) -> Result<(), StorageError> {
-        self.files.lock_out(&self.wanted())
+        let locked = self.files.lock_out(&self.wanted());
+        locked.map_err(|error| self.explain(error))
     }
 
     /// Gets ready to write: creates the directories and the wanted files that are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
+    /// Files of which `have` has all pieces are not written to, so that they may be read-only.
     /// What is somebody else's and stands where a wanted file goes is renamed to NAME.old (or NAME.old.1, …): returns the old and new paths.
-    pub(crate) fn prepare(&self) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
-        self.files.prepare(&self.wanted())
+    pub(crate) fn prepare(&self, have: &Bitfield) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+        let is_whole = |index| self.pieces_of(index).all(|piece| have.get(piece));
+        let prepared = self.files.prepare(&self.wanted(), is_whole);
+        prepared.map_err(|error| self.explain(error))
     }
 
     /// The same, for files that were [locked](Self::lock_out) and checked. Somebody else's is what has none of the pieces that are there, and was not begun by us:
@@ -149,18 +161,20 @@ impl Storage {
             Some(ours) => ours.get(index as u32),
             None => resumed,
         };
-        let files = self.info.files();
         let is_foreign = |&(index, entry): &(usize, &FileEntry)| {
-            let mut pieces = files.get(index).map(|file| self.info.pieces_of(file));
-            let has_piece = pieces
-                .as_mut()
-                .is_some_and(|pieces| pieces.any(|piece| have.get(piece)));
+            let has_piece = self.pieces_of(index).any(|piece| have.get(piece));
             !has_piece && !begun(index) && self.files.has_content(entry)
         };
         let foreign: Vec<_> = self.files.on_disk().filter(is_foreign).collect();
         self.files
             .leave_out(foreign.into_iter().map(|(index, _)| index));
-        self.prepare()
+        self.prepare(have)
+    }
+
+    /// The pieces in which a file has bytes.
+    fn pieces_of(&self, index: usize) -> impl Iterator<Item = u32> {
+        let file = self.info.files().get(index);
+        file.into_iter().flat_map(|file| self.info.pieces_of(file))
     }
 
     /// Fills `buffer` with the torrent's bytes from `offset` on.
@@ -171,7 +185,23 @@ impl Storage {
     /// Writes the buffers, one after the other, to the torrent's bytes from `offset` on.
     pub(crate) fn write(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<(), StorageError> {
         let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
-        self.watched(offset, length, || self.files.write(offset, buffers))
+        let written = self.watched(offset, length, || self.files.write(offset, buffers));
+        written.map_err(|error| self.explain(error))
+    }
+
+    /// Works out how much space is missing for what is wanted.
+    fn explain(&self, error: StorageError) -> StorageError {
+        match error {
+            StorageError::NoSpace { path, source, .. } => StorageError::NoSpace {
+                missing: self.files.available_space().map(|available| {
+                    let unwritten = self.files.unwritten(&self.wanted());
+                    unwritten.saturating_sub(available)
+                }),
+                path,
+                source,
+            },
+            error => error,
+        }
     }
 
     /// After the last piece: of what is wanted, cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in
@@ -180,20 +210,7 @@ impl Storage {
         let wanted = self.wanted();
         let on_disk = self.files.on_disk();
         for (index, entry) in on_disk.filter(|&(index, _)| wanted.contains(index)) {
-            let file = self.files.writer(index, entry)?;
-            let cut = || -> io::Result<bool> {
-                let longer = file.metadata()?.len() > entry.length;
-                if longer {
-                    file.set_len(entry.length)?;
-                }
-                Ok(longer)
-            };
-            let cut = cut().map_err(|error| {
-                StorageError::from_io("shorten", &self.files.path(entry), error)
-            })?;
-            if cut {
-                self.files.note_written(index);
-            }
+            self.files.cut(index, entry)?;
             self.files.must_be_there(index, entry)?;
         }
         self.files.drop_part_file()

@@ -10,11 +10,15 @@ use crate::dht_driver::{Dht, Setup};
 use crate::peer_driver::{Ceilings, Doors, listen};
 use crate::session::Manner;
 use crate::state::StateDir;
+use crate::storage::OpenFiles;
 use crate::throttle::Throttles;
 use crate::{Error, Limits, platform, sockets};
 
 /// Connections of a node, if nothing is said.
 const CONNECTIONS: usize = 2000;
+/// Files that a node keeps open, at most and at least.
+const FILES: usize = 2000;
+const FEW_FILES: usize = 16;
 /// What a node needs of the system's descriptors beside connections and files.
 const OTHER_DESCRIPTORS: u64 = 300;
 
@@ -168,6 +172,7 @@ impl Builder {
                 state,
                 throttles: Throttles::start(self.limits),
                 ceilings,
+                open_files: OpenFiles::at_most(affordable(FILES).max(FEW_FILES)),
                 manner: self.manner,
             }),
             dht,
@@ -179,9 +184,9 @@ fn open_state(path: PathBuf) -> Result<StateDir, Error> {
     StateDir::open(&path).map_err(|source| Error::State { path, source })
 }
 
-/// Of so many connections, those for which there are descriptors: half of these are for files.
-fn affordable(connections: usize) -> usize {
+/// Of so many connections or files, those for which there are descriptors: half of them are for the ones, half for the others.
+fn affordable(number: usize) -> usize {
     let descriptors = platform::descriptors().unwrap_or(u64::MAX);
     let most = descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2;
-    connections.min(usize::try_from(most).unwrap_or(usize::MAX))
+    number.min(usize::try_from(most).unwrap_or(usize::MAX))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use wire::{Bitfield, FileSet, Info};
+use wire::Bitfield;
 
 use crate::state::StateDir;
 use crate::storage::{Found, Record, Storage, StorageError};
@@ -45,24 +45,21 @@ pub(super) enum Checked {
 }
 
 impl Checking {
-    /// Makes room below `directory` and says what is there. `resumed`: this torrent was being fetched to here before, so that
+    /// Makes room and says what is there. `resumed`: this torrent was being fetched to here before, so that
     /// what stands in its place is its own. What `state` knows is not read again.
     pub(super) fn of_download(
-        info: Arc<Info>,
-        directory: PathBuf,
+        open: impl FnOnce() -> Storage + Send + 'static,
         resumed: bool,
-        wanted: FileSet,
         state: Option<Arc<StateDir>>,
     ) -> Self {
         Self::start(move |progress, cancel| {
-            let storage = Arc::new(Storage::open(info, &directory));
-            storage.select(wanted);
+            let storage = open();
             storage.lock_out()?;
             let record = recorded(&storage, state.as_deref());
             let Found { have, known } = check(&storage, record.as_ref(), progress, cancel)?;
             let set_aside = storage.adopt(&have, resumed)?;
             Ok(Inventory {
-                storage,
+                storage: Arc::new(storage),
                 have,
                 record,
                 known,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_blocking};
-use wire::{FileSet, Info, Input, Priority, piece_priorities};
+use wire::{Bitfield, FileSet, Info, Input, Priority, piece_priorities};
 
 use super::Session;
 use super::checking::{Checking, SetAside};
@@ -84,11 +84,14 @@ impl Session {
         self.announce();
         self.standing.moved();
         let directory = self.opening.directory.clone();
-        let resumed = self.opening.resumed;
-        let state = self.opening.state.clone();
-        self.checking = Some(Checking::of_download(
-            info, directory, resumed, wanted, state,
-        ));
+        let open_files = self.opening.open_files.clone();
+        let open = move || {
+            let storage = Storage::open(info, &directory).sharing(&open_files);
+            storage.select(wanted);
+            storage
+        };
+        let (resumed, state) = (self.opening.resumed, self.opening.state.clone());
+        self.checking = Some(Checking::of_download(open, resumed, state));
         Ok(())
     }
 
@@ -101,9 +104,10 @@ impl Session {
             return;
         }
         let (storage, wanted) = (Arc::clone(storage), self.choice.wanted.clone());
+        let have = self.engine.have().cloned();
         self.choice.moving = Some(spawn_blocking(move || {
             storage.select(wanted.unwrap_or_default());
-            storage.prepare()
+            storage.prepare(&have.unwrap_or_else(|| Bitfield::new(0)))
         }));
     }
 

@@ -8,14 +8,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use wire::InfoHash;
 
+use super::renewal::{ENOUGH, pause};
 use crate::dht_driver::{Dht, Entrance, Question};
 
-/// An announce holds for 45 minutes at most nodes, 30 at some.
-const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// BEP 5: an announce goes to the k closest nodes.
-const ENOUGH: usize = dht::Config::K;
-/// The same where the network is so small that not even those remember for sure.
-const FEW_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon an announce that nobody took is repeated.
 const RETRY: Duration = Duration::from_secs(10);
 /// How soon somebody new is told, where the network is that small.
@@ -112,8 +107,7 @@ impl Discovery {
                         self.lookup = None;
                         let holders = report.announced_to;
                         if holders > 0 {
-                            let pause = if holders < ENOUGH { FEW_INTERVAL } else { ANNOUNCE_INTERVAL };
-                            self.due = Some(Instant::now() + pause);
+                            self.due = Some(Instant::now() + pause(holders, &mut rand::rng()));
                             if std::mem::replace(&mut self.holders, holders) != holders {
                                 return Found::Announced(holders);
                             }

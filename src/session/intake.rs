@@ -108,7 +108,7 @@ mod tests {
         let film = InfoBuilder::single_file("film", u64::from(PIECE * PIECES));
         let info = Arc::new(film.piece_length(PIECE).build(&hashes).unwrap());
         let storage = Arc::new(Storage::open(info, directory.path()));
-        storage.prepare().unwrap();
+        storage.prepare(&wire::Bitfield::new(0)).unwrap();
         let (outcomes, mut verdicts) = mpsc::unbounded_channel();
         let mut intake = Intake::start(&storage, outcomes).unwrap();
         let pool = BlockPool::new(0);

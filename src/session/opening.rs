@@ -15,7 +15,7 @@ use crate::dht_driver::Dht;
 use crate::event::{Event, Finished, Phase, Progress};
 use crate::peer_driver::{Ceilings, Door, News};
 use crate::state::StateDir;
-use crate::storage::Storage;
+use crate::storage::{OpenFiles, Storage};
 use crate::throttle::Lanes;
 
 /// What the owner of a torrent may ask of its session.
@@ -91,6 +91,7 @@ pub(crate) struct Opening {
     pub(crate) state: Option<Arc<StateDir>>,
     pub(crate) lanes: Lanes,
     pub(crate) ceilings: Ceilings,
+    pub(crate) open_files: OpenFiles,
     pub(crate) manner: Manner,
 }
 

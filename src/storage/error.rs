@@ -152,6 +152,11 @@ impl StorageError {
         matches!(self, Self::NoSpace { .. })
     }
 
+    /// Whether the user may not do it there, whatever is done about it here.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::PermissionDenied { .. } | Self::ReadOnly { .. })
+    }
+
     /// Whether there is simply nothing at that place of the torrent, or not yet.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::TooShort { .. })

@@ -1,23 +1,21 @@
+mod old;
 mod part_file;
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrayvec::ArrayVec;
-use lru::LruCache;
+use wire::FileSet;
 
 use super::layout::{FileEntry, Layout, Segment};
+use super::open_files::{Handle, OpenFiles, Shelf};
 use super::{StorageError, confinement};
 use crate::platform::{self, FileStamp};
 use part_file::PartFile;
-
-/// Files that are kept open. A torrent may have far more than a process may open.
-const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
 
 /// Files that are opened before it is their turn. Small ones are read at once anyway.
 const AHEAD_FILES: usize = 16;
@@ -35,26 +33,13 @@ pub(crate) struct Files {
     parts: Option<PartFile>,
     /// Those that were written to since they were looked at.
     written: Box<[AtomicBool]>,
-    handles: Mutex<Handles>,
-}
-
-struct Handles {
-    recent: LruCache<usize, Handle>,
-    /// Open for as long as the torrent is: a file, and the part file. Reads and writes use these handles too: on some systems a
-    /// lock keeps out the other handles of its own process.
-    locked: ArrayVec<(usize, Handle), 2>,
+    open: Shelf,
     /// What the system numbers the files that were opened to be written, so that one that takes the place of another is noticed.
-    numbers: HashMap<usize, u64>,
-}
-
-#[derive(Clone)]
-struct Handle {
-    file: Arc<File>,
-    writable: bool,
+    numbers: Mutex<HashMap<usize, u64>>,
 }
 
 impl Files {
-    /// Opens nothing yet.
+    /// Opens nothing yet. How many files are open at once is its own affair, unless it [shares](Self::sharing) that.
     pub(crate) fn new(directory: PathBuf, layout: Layout) -> Self {
         Self {
             directory,
@@ -65,12 +50,15 @@ impl Files {
                 .collect(),
             layout,
             parts: None,
-            handles: Mutex::new(Handles {
-                recent: LruCache::new(OPEN_FILES),
-                locked: ArrayVec::new(),
-                numbers: HashMap::new(),
-            }),
+            open: OpenFiles::default().shelf(),
+            numbers: Mutex::default(),
         }
+    }
+
+    /// Has files open among those of others.
+    pub(crate) fn sharing(mut self, open_files: &OpenFiles) -> Self {
+        self.open = open_files.shelf();
+        self
     }
 
     /// Files may be left out: what is needed of them goes to this path below the directory.
@@ -129,7 +117,7 @@ impl Files {
         buffers: &mut [IoSliceMut<'_>],
     ) -> Result<bool, StorageError> {
         let open = |index, entry: &_| {
-            let handle = self.handles().get(index);
+            let handle = self.open.get(index);
             handle.map(|handle| handle.file).ok_or_else(|| {
                 let error = io::ErrorKind::WouldBlock.into();
                 StorageError::from_io("open", &self.path(entry), error)
@@ -252,7 +240,7 @@ impl Files {
 
     /// Keeps other processes from writing this torrent, until the last handle is gone.
     fn lock(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
-        if self.handles().is_locked(index) {
+        if self.open.is_locked(index) {
             return Ok(());
         }
         // What is not wanted need not be ours to write.
@@ -272,9 +260,7 @@ impl Files {
                 return Err(StorageError::from_io("lock", &self.path(entry), error));
             }
         }
-        let handle = Handle { file, writable };
-        // The first file that is there may be another one than before.
-        let _ = self.handles().locked.try_push((index, handle));
+        self.open.keep_locked(index, Handle { file, writable });
         Ok(())
     }
 
@@ -295,7 +281,7 @@ impl Files {
     pub(crate) fn stamp(&self, index: usize, entry: &FileEntry) -> Option<FileStamp> {
         let found = confinement::find(&self.directory, &entry.path).ok()??;
         let stamp = FileStamp::of(&found).filter(|_| found.is_file())?;
-        let number = self.handles().numbers.get(&index).copied();
+        let number = self.numbers().get(&index).copied();
         (number.is_none() || number == Some(stamp.number)).then_some(stamp)
     }
 
@@ -325,7 +311,7 @@ impl Files {
         let mut found = self.look_at(&*self.reader(index, entry)?, entry)?;
         if self.is_gone(entry, &found)? {
             // Perhaps another one stands in its place.
-            self.handles().recent.pop(&index);
+            self.open.close(index);
             found = self.look_at(&*self.reader(index, entry)?, entry)?;
             if self.is_gone(entry, &found)? {
                 let path = self.path(entry);
@@ -367,13 +353,13 @@ impl Files {
             .is_ok_and(|file| file.sync_all().is_ok())
     }
 
-    /// Fails if the file that was written is gone: removed, or another one was moved into its place.
+    /// Fails if the file that was written, or found to be right, is gone: removed, or another one was moved into its place.
     pub(crate) fn must_be_there(
         &self,
         index: usize,
         entry: &FileEntry,
     ) -> Result<(), StorageError> {
-        let opened = self.look_at(&*self.writer(index, entry)?, entry)?;
+        let opened = self.look_at(&*self.reader(index, entry)?, entry)?;
         if self.is_gone(entry, &opened)? {
             let path = self.path(entry);
             return Err(StorageError::Missing { path });
@@ -381,12 +367,21 @@ impl Files {
         Ok(())
     }
 
+    /// Cuts off what does not belong to the torrent behind its bytes.
+    pub(crate) fn cut(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
+        if self.look_at(&*self.reader(index, entry)?, entry)?.len() > entry.length {
+            let file = self.writer(index, entry)?;
+            file.set_len(entry.length)
+                .map_err(|error| StorageError::from_io("shorten", &self.path(entry), error))?;
+            self.note_written(index);
+        }
+        Ok(())
+    }
+
     /// Closes one file, its lock included.
     fn close_one(&self, index: usize) {
-        let mut handles = self.handles();
-        handles.locked.retain(|(locked, _)| *locked != index);
-        handles.recent.pop(&index);
-        handles.numbers.remove(&index);
+        self.open.close(index);
+        self.numbers().remove(&index);
     }
 
     fn segments(
@@ -421,7 +416,7 @@ impl Files {
     }
 
     fn reader(&self, index: usize, entry: &FileEntry) -> Result<Arc<File>, StorageError> {
-        if let Some(handle) = self.handles().get(index) {
+        if let Some(handle) = self.open.get(index) {
             return Ok(handle.file);
         }
         let path = self.path(entry);
@@ -441,28 +436,34 @@ impl Files {
         index: usize,
         entry: &FileEntry,
     ) -> Result<Arc<File>, StorageError> {
-        if let Some(handle) = self.handles().get(index).filter(|handle| handle.writable) {
+        if let Some(handle) = self.open.get(index).filter(|handle| handle.writable) {
             return Ok(handle.file);
         }
         let path = self.path(entry);
-        match confinement::find(&self.directory, &entry.path)? {
+        let found = confinement::find(&self.directory, &entry.path)?;
+        match &found {
             Some(metadata) if !metadata.is_file() => return Err(StorageError::NotAFile { path }),
             Some(_) => {}
             // What was written to it is gone, and a new one would hide that.
-            None if self.handles().numbers.contains_key(&index) => {
+            None if self.numbers().contains_key(&index) => {
                 return Err(StorageError::Missing { path });
             }
             None => create_directory(path.parent().unwrap_or(&self.directory))?,
         }
+        let action = if found.is_some() {
+            "write to"
+        } else {
+            "create"
+        };
         let file = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|error| self.explain(StorageError::from_io("create", &path, error)))?;
+            .map_err(|error| StorageError::from_io(action, &path, error))?;
         let number = platform::file_number(&self.look_at(&file, entry)?);
-        self.handles().numbers.entry(index).or_insert(number);
+        self.numbers().entry(index).or_insert(number);
         Ok(self.keep(index, file, true))
     }
 
@@ -472,12 +473,12 @@ impl Files {
             file: Arc::clone(&file),
             writable,
         };
-        self.handles().recent.put(index, handle);
+        self.open.put(index, handle);
         file
     }
 
-    fn handles(&self) -> MutexGuard<'_, Handles> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn numbers(&self) -> MutexGuard<'_, HashMap<usize, u64>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_all(
@@ -498,7 +499,7 @@ impl Files {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => error,
             };
-            return Err(self.explain(StorageError::from_io("write", &self.path(entry), error)));
+            return Err(StorageError::from_io("write to", &self.path(entry), error));
         }
         Ok(())
     }
@@ -510,40 +511,23 @@ impl Files {
         }
     }
 
-    /// Works out how much space is missing.
-    fn explain(&self, error: StorageError) -> StorageError {
-        match error {
-            StorageError::NoSpace { path, source, .. } => StorageError::NoSpace {
-                missing: platform::available_space(&self.directory)
-                    .map(|available| self.unwritten().saturating_sub(available)),
-                path,
-                source,
-            },
-            error => error,
-        }
-    }
-
-    fn unwritten(&self) -> u64 {
-        self.on_disk()
-            .map(|(_, entry)| {
-                let written =
-                    fs::metadata(self.path(entry)).map_or(0, |found| platform::allocated(&found));
+    /// Bytes that these files still take on the disk, holes included.
+    pub(crate) fn unwritten(&self, wanted: &FileSet) -> u64 {
+        let wanted = self.all().filter(|(index, _)| wanted.contains(*index));
+        wanted
+            .map(|(index, entry)| {
+                let written = match fs::metadata(self.path(entry)) {
+                    Ok(found) if !self.is_left_out(index) => platform::allocated(&found),
+                    _ => 0,
+                };
                 entry.length.saturating_sub(written)
             })
             .sum()
     }
-}
 
-impl Handles {
-    fn get(&mut self, index: usize) -> Option<Handle> {
-        match self.locked.iter().find(|(locked, _)| *locked == index) {
-            Some((_, handle)) => Some(handle.clone()),
-            None => self.recent.get(&index).cloned(),
-        }
-    }
-
-    fn is_locked(&self, index: usize) -> bool {
-        self.locked.iter().any(|(locked, _)| *locked == index)
+    /// Bytes that may still be written there, if the system tells.
+    pub(crate) fn available_space(&self) -> Option<u64> {
+        platform::available_space(&self.directory)
     }
 }
 
@@ -566,7 +550,7 @@ fn front<'a>(
 impl Files {
     /// As long as this lives, the disk does not answer.
     pub(crate) fn hold(&self) -> impl Drop + '_ {
-        self.handles()
+        self.open.hold()
     }
 }
 

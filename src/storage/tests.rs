@@ -76,6 +76,11 @@ fn read_at_hand(
     Ok(())
 }
 
+/// No piece is known to be right.
+pub(super) fn nothing() -> Bitfield {
+    Bitfield::new(0)
+}
+
 fn check(storage: &Storage) -> Vec<u32> {
     let found = storage.check(None, 2, &|_| {}, &AtomicBool::new(false));
     found.unwrap().have.iter_ones().collect()
@@ -93,7 +98,7 @@ fn files_lie_below_the_name_and_a_single_file_is_the_name() {
     let directory = tempfile::tempdir().unwrap();
     let sample = Sample::new(&[("a/b/c", 10), ("d", 20_000)], 16_384);
     let storage = sample.storage(&directory);
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     sample.write_all(&storage);
     let root = directory.path().join("sample");
     assert_eq!(storage.path(), root);
@@ -138,7 +143,7 @@ fn nothing_is_there_before_the_first_byte_and_no_space_is_taken() {
     let storage = sample.storage(&directory);
     assert_eq!(check(&storage), []);
     assert!(!storage.path().exists());
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     assert_eq!(check(&storage), []);
     assert_eq!(fs::metadata(storage.path().join("a")).unwrap().len(), 0);
     assert!(storage.path().join("empty").exists());
@@ -191,7 +196,7 @@ fn holes_are_zeros_where_the_torrent_has_zeros() {
     let builder = InfoBuilder::single_file("sample", content.len() as u64).piece_length(65_536);
     let sample = Sample::with_content(&builder, content);
     let storage = sample.storage(&directory);
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let path = directory.path().join("sample");
     fs::File::options()
         .write(true)
@@ -227,7 +232,7 @@ fn finishing_cuts_a_file_that_was_longer() {
     let directory = tempfile::tempdir().unwrap();
     let sample = Sample::new(&[("a", 20_000), ("empty", 0)], 16_384);
     let storage = sample.storage(&directory);
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     sample.write_all(&storage);
     fs::write(
         storage.path().join("a"),
@@ -245,8 +250,8 @@ fn only_one_writes_into_a_directory_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let sample = Sample::new(&[("a", 10), ("b", 10)], 16_384);
     let first = sample.storage(&directory);
-    first.prepare().unwrap();
-    let error = sample.storage(&directory).prepare().unwrap_err();
+    first.prepare(&nothing()).unwrap();
+    let error = sample.storage(&directory).prepare(&nothing()).unwrap_err();
     assert!(
         matches!(&error, StorageError::AlreadyInUse { path } if path.ends_with("a")),
         "{error}"
@@ -255,7 +260,7 @@ fn only_one_writes_into_a_directory_at_a_time() {
     sample.write_all(&first);
     assert_eq!(check(&sample.storage(&directory)), [0]);
     drop(first);
-    sample.storage(&directory).prepare().unwrap();
+    sample.storage(&directory).prepare(&nothing()).unwrap();
 }
 
 #[test]
@@ -275,7 +280,7 @@ fn what_stood_there_before_is_renamed_and_not_lost() {
         assert_eq!(fs::read_to_string(old).unwrap(), text);
         sample.write_all(&storage);
         assert_eq!(fs::read(&path).unwrap(), sample.content);
-        let second = sample.storage(&directory).prepare();
+        let second = sample.storage(&directory).prepare(&nothing());
         assert!(matches!(second, Err(StorageError::AlreadyInUse { .. })));
     }
     fs::write(&path, "").unwrap();
@@ -289,7 +294,7 @@ fn a_directory_in_the_place_of_a_file_and_the_reverse_are_said() {
     let storage = sample.storage(&directory);
     let place = storage.path().join("sub");
     fs::create_dir_all(place.join("file")).unwrap();
-    let error = storage.prepare().unwrap_err();
+    let error = storage.prepare(&nothing()).unwrap_err();
     assert!(
         matches!(&error, StorageError::NotAFile { path } if path.ends_with("sub/file")),
         "{error}"
@@ -297,14 +302,14 @@ fn a_directory_in_the_place_of_a_file_and_the_reverse_are_said() {
 
     fs::remove_dir_all(&place).unwrap();
     fs::write(&place, "a file").unwrap();
-    let error = storage.prepare().unwrap_err();
+    let error = storage.prepare(&nothing()).unwrap_err();
     assert!(
         matches!(&error, StorageError::NotADirectory { path } if path.ends_with("sub")),
         "{error}"
     );
 
     let inside_a_file = Storage::open(Arc::clone(&sample.info), &place);
-    let error = inside_a_file.prepare().unwrap_err();
+    let error = inside_a_file.prepare(&nothing()).unwrap_err();
     assert!(
         matches!(error, StorageError::NotADirectory { .. }),
         "{error}"
@@ -322,7 +327,7 @@ fn no_byte_is_written_through_a_link_that_leads_out() {
     fs::create_dir(storage.path()).unwrap();
     std::os::unix::fs::symlink(outside.path(), storage.path().join("sub")).unwrap();
     assert!(matches!(
-        storage.prepare(),
+        storage.prepare(&nothing()),
         Err(StorageError::SymlinkLeadsOut { .. })
     ));
     let written = storage.write(0, &[IoSlice::new(&sample.content)]);
@@ -351,7 +356,7 @@ fn padding_is_never_on_the_disk() {
     .concat();
     let info = Arc::new(Info::from_bytes(raw).unwrap());
     let storage = Storage::open(info, directory.path());
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let content = [&piece[..], &[8; 10]].concat();
     storage.write(0, &[IoSlice::new(&content)]).unwrap();
     storage.finish().unwrap();
@@ -370,9 +375,31 @@ fn a_torrent_may_have_more_files_than_may_be_open() {
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), 37)).collect();
     let sample = Sample::new(&files, 16_384);
     let storage = sample.storage(&directory);
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     sample.write_all(&storage);
     assert_eq!(check(&storage).len(), 4);
+}
+
+#[test]
+fn a_thousand_torrents_have_no_more_files_open_than_their_node_may() {
+    const MOST: usize = 50;
+    let directory = tempfile::tempdir().unwrap();
+    let sample = Sample::new(&[("a", 10_000), ("b", 10_000), ("c", 10_000)], 16_384);
+    sample.write_all(&sample.storage(&directory));
+    let open_files = OpenFiles::at_most(MOST);
+    let torrent = |_| sample.storage(&directory).sharing(&open_files);
+    let torrents: Vec<_> = (0..1000).map(torrent).collect();
+    for _ in 0..2 {
+        for torrent in &torrents {
+            let mut back = vec![0; sample.content.len()];
+            torrent.read(0, &mut back).unwrap();
+            assert!(back == sample.content);
+            assert!(open_files.count() <= MOST);
+        }
+    }
+    assert_eq!(open_files.count(), MOST);
+    drop(torrents);
+    assert_eq!(open_files.count(), 0);
 }
 
 #[test]
@@ -409,7 +436,7 @@ proptest! {
         let sample = Sample::new(&files, 16_384);
         let directory = tempfile::tempdir().unwrap();
         let storage = sample.storage(&directory);
-        storage.prepare().unwrap();
+        storage.prepare(&nothing()).unwrap();
 
         let length = sample.content.len();
         let mut borders: Vec<usize> = cuts.into_iter().filter(|&cut| cut < length).collect();

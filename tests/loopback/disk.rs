@@ -1,10 +1,16 @@
 //! Disks that do not take what is written: the exit code is 6, and what arrived before is kept.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::support::{Desk, FakePeer, FileSystem, Running, Sample, assert_same, noise};
+use crate::support::{
+    Desk, FakePeer, FileSystem, PATIENCE, Running, Sample, Sealed, assert_same, noise,
+};
 
 const LENGTH: usize = 2 << 20;
 
@@ -143,4 +149,108 @@ fn a_link_that_leads_out_of_the_directory_is_not_followed() {
     let get = desk.get("film.mkv.torrent", &seed.address(), &[]);
     get.assert_refused(6, &["film.mkv", "symbolic link", "leads out"]);
     assert_eq!(fs::read(desk.path("elsewhere/precious")).unwrap(), b"own");
+}
+
+/// A copy of a program, and that running: nobody can open it to write to it, root neither.
+struct Busy(std::process::Child);
+
+impl Busy {
+    fn run(path: &Path) -> Self {
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(path, mode).unwrap();
+        let begun = Instant::now();
+        loop {
+            // Where one program is many, its name says which it is to be.
+            match Command::new(path).arg0("sleep").arg("600").spawn() {
+                // A process that another test is about to start may still have it open, as it was written.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    assert!(begun.elapsed() < PATIENCE, "{error}");
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                running => return Self(running.unwrap()),
+            }
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program that sleeps.
+fn sleeper() -> Vec<u8> {
+    let directories = ["/bin", "/usr/bin"].iter();
+    let mut programs =
+        directories.filter_map(|place| fs::read(Path::new(place).join("sleep")).ok());
+    programs.next().expect("the system has `sleep`")
+}
+
+#[test]
+fn what_is_whole_is_not_opened_to_be_written_to_and_what_is_not_is_named() {
+    let desk = Desk::new();
+    let behind = noise(53, 100_000);
+    desk.write("share/tool", [sleeper(), behind].concat());
+    let seed = FakePeer::honest(&desk.torrent("share/tool"));
+    let get = [
+        "get",
+        "tool.torrent",
+        "-o",
+        "out",
+        "--peer",
+        &seed.address(),
+    ];
+
+    fs::create_dir(desk.path("out")).unwrap();
+    fs::copy(desk.path("share/tool"), desk.path("out/tool")).unwrap();
+    let busy = Busy::run(&desk.path("out/tool"));
+    let whole = desk.run(&get);
+    whole.assert_done();
+    assert_eq!(whole.downloaded(), 0);
+    drop(busy);
+
+    desk.write("out/tool", [sleeper(), vec![0; 100_000]].concat());
+    let busy = Busy::run(&desk.path("out/tool"));
+    let refused = desk.run(&get);
+    refused.assert_refused(6, &["cannot write to out/tool"]);
+    assert_eq!(refused.downloaded(), 0);
+    drop(busy);
+    desk.run(&get).assert_done();
+}
+
+#[test]
+fn what_is_complete_may_lie_where_nothing_can_be_written() {
+    let desk = Desk::new();
+    desk.write("share/album/one", noise(54, 100_000));
+    desk.write("share/album/two", noise(55, 100_000));
+    let seed = FakePeer::honest(&desk.torrent("share/album"));
+    let mut mounted = FileSystem::mount("size=4m");
+    let out = match &mounted {
+        Some(mounted) => mounted.path().to_owned(),
+        None => desk.path("out"),
+    };
+    let get = |more: &[&str]| {
+        let out = out.to_str().unwrap();
+        let get = ["get", "album.torrent", "-o", out, "--peer", &seed.address()];
+        desk.run(&[&get[..], more].concat())
+    };
+    get(&["--select", "one"]).assert_done();
+    let _sealed = match &mut mounted {
+        Some(mounted) => {
+            mounted.seal();
+            None
+        }
+        None => Some(Sealed::new(&out)),
+    };
+    let again = get(&["--select", "one"]);
+    again.assert_done();
+    assert_eq!(again.downloaded(), 0);
+    // Where root cannot mount anything, nothing keeps him from writing.
+    if fs::write(out.join("probe"), "").is_err() {
+        let more = get(&[]);
+        more.assert_refused(6, &["album/two"]);
+        assert_eq!(more.downloaded(), 0);
+    }
 }

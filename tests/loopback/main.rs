@@ -21,6 +21,7 @@ mod items;
 mod kills;
 mod library;
 mod metadata;
+mod open_files;
 mod padding;
 mod private_torrents;
 mod publishing;

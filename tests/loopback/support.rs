@@ -8,6 +8,7 @@ mod file_system;
 mod gate;
 mod relay;
 mod running;
+mod sealed;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) use file_system::FileSystem;
 pub(crate) use gate::Gate;
 pub(crate) use relay::Relay;
 pub(crate) use running::{Ended, Running};
+pub(crate) use sealed::Sealed;
 
 /// Nothing that is waited for takes so long, even on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use wire::Block;
 
-use super::super::tests::Sample;
+use super::super::tests::{Sample, nothing};
 use super::super::{Assembly, BlockPool};
 use super::*;
 
@@ -22,7 +22,7 @@ impl Download {
     fn new(sample: Sample) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let storage = sample.storage(&directory);
-        storage.prepare().unwrap();
+        storage.prepare(&nothing()).unwrap();
         let (report, outcomes) = mpsc::channel();
         let disk = Disk::start(&Arc::new(storage), move |outcome| {
             let _ = report.send(outcome);

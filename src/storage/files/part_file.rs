@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wire::{Bitfield, FileSet};
@@ -74,11 +74,15 @@ impl PartFile {
 
 impl Files {
     /// Takes the locks that keep other processes out, which creates the first wanted file if none is there, and leaves out whatever is not on the disk
-    /// so far, or is not wanted and not to be written to.
+    /// so far, or is not wanted and not to be written to. Where no part file can be made, nobody else makes one either.
     pub(crate) fn lock_out(&self, wanted: &FileSet) -> Result<(), StorageError> {
         let left_out =
             self.missing(|index, found| wanted.contains(index) || !found.permissions().readonly())?;
-        self.take_locks(wanted)?;
+        self.lock_first(wanted)?;
+        match self.lock_part_file(wanted) {
+            Err(error) if !error.is_refusal() => return Err(error),
+            _ => {}
+        }
         if let Some(parts) = &self.parts {
             parts.leave_out(left_out);
         }
@@ -86,10 +90,12 @@ impl Files {
     }
 
     /// Gets ready to write: locks, and creates the wanted files that are left out, with what the part file has of them. What stands in their place is
-    /// somebody else's and is renamed; returns the old and new paths. From now on those that are missing and not wanted are left out.
+    /// somebody else's and is renamed, and of what goes on behind the torrent's bytes a copy is kept; returns the old and new paths. Those that are whole
+    /// are not opened to be written to. From now on those that are missing and not wanted are left out.
     pub(crate) fn prepare(
         &self,
         wanted: &FileSet,
+        is_whole: impl Fn(usize) -> bool,
     ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
         let mut set_aside = Vec::new();
         let Some(parts) = &self.parts else {
@@ -97,11 +103,12 @@ impl Files {
         };
         let _alone = parts.moving();
         if self.is_surveyed(parts) {
-            self.take_locks(wanted)?;
+            self.lock_first(wanted)?;
         } else {
             self.lock_out(wanted)?;
         }
         let mut left_out = Bitfield::clone(&parts.left_out());
+        let mut is_all_there = true;
         for (index, entry) in self.all() {
             if !wanted.contains(index) {
                 if confinement::find(&self.directory, &entry.path)?.is_none() {
@@ -112,14 +119,22 @@ impl Files {
                 let file = self.writer(index, entry)?;
                 self.bring_in(parts, entry, &file)?;
                 self.note_written(index);
+                is_all_there = false;
             } else {
-                self.writer(index, entry)?;
+                set_aside.extend(self.keep_longer(index, entry)?);
+                if !is_whole(index) {
+                    self.writer(index, entry)?;
+                    is_all_there = false;
+                }
             }
+        }
+        if !is_all_there {
+            self.lock_part_file(wanted)?;
         }
         self.note_left_out(parts, &left_out)?;
         parts.leave_out(left_out);
         // One that was renamed took its lock with it.
-        self.take_locks(wanted)?;
+        self.lock_first(wanted)?;
         Ok(set_aside)
     }
 
@@ -212,23 +227,23 @@ impl Files {
         Ok(missing)
     }
 
-    /// Locks the first file that is there or wanted, and the part file unless everything is wanted and there is none: so any two processes meet.
-    fn take_locks(&self, wanted: &FileSet) -> Result<(), StorageError> {
-        let mut is_choice = false;
-        let mut first = None;
+    /// Locks the first file that is there or wanted. By this lock and that of the part file any two processes meet.
+    fn lock_first(&self, wanted: &FileSet) -> Result<(), StorageError> {
         for (index, entry) in self.all() {
-            is_choice |= !wanted.contains(index);
             let is_there = || {
                 let found = confinement::find(&self.directory, &entry.path)?;
                 Ok::<_, StorageError>(found.is_some_and(|found| found.is_file()))
             };
-            if first.is_none() && (wanted.contains(index) || is_there()?) {
-                first = Some((index, entry));
+            if wanted.contains(index) || is_there()? {
+                return self.lock(index, entry);
             }
         }
-        if let Some((index, entry)) = first {
-            self.lock(index, entry)?;
-        }
+        Ok(())
+    }
+
+    /// Locks the part file, unless everything is wanted and there is none.
+    fn lock_part_file(&self, wanted: &FileSet) -> Result<(), StorageError> {
+        let is_choice = self.all().any(|(index, _)| !wanted.contains(index));
         match &self.parts {
             Some(parts) if is_choice || self.has_part_file()? => {
                 self.lock(self.part_index(), &parts.entry)
@@ -246,25 +261,11 @@ impl Files {
         for file in left_out.iter_ones() {
             ours.clear(file);
         }
+        if self.ours()?.as_ref() == Some(&ours) {
+            return Ok(());
+        }
         let file = self.writer(self.part_index(), &parts.entry)?;
         self.write_all(&file, &parts.entry, &mut [IoSlice::new(ours.as_bytes())], 0)
-    }
-
-    /// Renames what stands in the place of a file to NAME.old (or NAME.old.1, …), if anything is in it.
-    fn set_aside(
-        &self,
-        index: usize,
-        entry: &FileEntry,
-    ) -> Result<Option<(PathBuf, PathBuf)>, StorageError> {
-        let found = confinement::find(&self.directory, &entry.path)?;
-        if !found.is_some_and(|found| found.is_file() && found.len() > 0) {
-            return Ok(None);
-        }
-        self.close_one(index);
-        let path = self.path(entry);
-        let aside = free_name(&path);
-        fs::rename(&path, &aside).map_err(|error| StorageError::from_io("rename", &path, error))?;
-        Ok(Some((path, aside)))
     }
 
     /// Copies what the part file has of a file that was left out.
@@ -299,19 +300,4 @@ impl Files {
         }
         Ok(())
     }
-}
-
-/// NAME.old, or the first of NAME.old.1, NAME.old.2, … that is free.
-fn free_name(path: &Path) -> PathBuf {
-    let mut old = path.as_os_str().to_owned();
-    old.push(".old");
-    let mut free = PathBuf::from(&old);
-    let mut number = 0_u32;
-    while fs::symlink_metadata(&free).is_ok() {
-        number += 1;
-        let mut numbered = old.clone();
-        numbered.push(format!(".{number}"));
-        free = numbered.into();
-    }
-    free
 }

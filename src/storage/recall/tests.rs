@@ -6,7 +6,7 @@ use std::thread;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::tests::Sample;
+use super::super::tests::{Sample, nothing};
 use super::*;
 
 /// Three files of two pieces and a half: the third piece lies in two of them.
@@ -46,7 +46,7 @@ impl Download {
     /// A run that fetches these pieces, and ends well.
     fn fetch(&self, record: Option<&Record>, pieces: &[u32]) -> Record {
         let storage = self.storage();
-        storage.prepare().unwrap();
+        storage.prepare(&nothing()).unwrap();
         let mut have = check(&storage, record).have;
         for &piece in pieces {
             self.write(&storage, piece);
@@ -123,7 +123,7 @@ fn a_file_that_is_gone_or_short_or_another_one_is_noticed() {
 fn what_is_written_after_the_record_costs_its_file_and_nothing_else() {
     let download = Download::new();
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     for piece in [0, 1, 6, 7] {
         download.write(&storage, piece);
@@ -141,7 +141,7 @@ fn what_is_written_after_the_record_costs_its_file_and_nothing_else() {
 fn a_piece_that_was_written_and_not_judged_yet_is_not_given_up() {
     let download = Download::new();
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     for piece in [3, 4] {
         download.write(&storage, piece);
@@ -156,7 +156,7 @@ fn a_piece_that_was_written_and_not_judged_yet_is_not_given_up() {
 fn a_file_that_is_being_written_is_left_out() {
     let download = Download::new();
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     thread::sleep(platform::STEP);
     download.write(&storage, 0);
@@ -195,7 +195,7 @@ fn spoil(download: &Download, name: &str, place: u64) {
 fn what_others_write_between_two_writes_of_ours_is_not_taken_for_ours() {
     let download = Download::new();
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     download.write(&storage, 0);
     thread::sleep(platform::STEP);
@@ -227,7 +227,7 @@ fn a_settled_file_that_others_change_before_we_write_on_is_not_vouched_for() {
     let download = Download::new();
     let record = download.fetch(None, &[0, 1]);
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, Some(&record)).have;
     spoil(&download, "a", 5);
     download.write(&storage, 2);
@@ -241,7 +241,7 @@ fn a_settled_file_that_others_change_before_we_write_on_is_not_vouched_for() {
 fn a_file_in_whose_place_another_one_stands_is_not_vouched_for() {
     let download = Download::new();
     let storage = download.storage();
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     fs::write(download.path("other"), vec![1; LENGTH as usize]).unwrap();
     fs::rename(download.path("other"), download.path("b")).unwrap();
@@ -266,7 +266,7 @@ fn what_lies_in_the_part_file_is_always_read() {
     let only_b = || wire::FileSet::from_iter([1]);
     let storage = download.storage();
     storage.select(only_b());
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let mut have = check(&storage, None).have;
     for piece in [2, 3, 4] {
         download.write(&storage, piece);
@@ -278,7 +278,7 @@ fn what_lies_in_the_part_file_is_always_read() {
 
     let storage = download.storage();
     storage.select(only_b());
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     let found = check(&storage, Some(&record));
     assert_eq!(found.have.iter_ones().collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(found.known, 2);

@@ -35,7 +35,7 @@ fn files_that_are_not_wanted_are_not_made_and_the_pieces_they_share_are_whole() 
     let sample = neighbours();
     let storage = sample.storage(&directory);
     storage.select(only(1));
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     write_pieces(&sample, &storage, 2..5);
     let parts = format!(".{}.parts", sample.info.hash());
     assert_eq!(names(&storage), [parts.clone(), "b".to_owned()]);
@@ -61,7 +61,7 @@ fn what_is_wanted_later_begins_with_what_is_there_and_ends_without_a_part_file()
     for wanted in [only(1), FileSet::from_iter([1, 2]), FileSet::all()] {
         let storage = sample.storage(&directory);
         storage.select(wanted.clone());
-        storage.prepare().unwrap();
+        storage.prepare(&nothing()).unwrap();
         let have = check(&storage);
         let pieces = (0..8).filter(|piece| !have.contains(piece));
         match have.len() {
@@ -85,10 +85,10 @@ fn a_file_can_be_wanted_while_the_others_are_written() {
     let sample = neighbours();
     let storage = sample.storage(&directory);
     storage.select(only(0));
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     write_pieces(&sample, &storage, 0..3);
     storage.select(FileSet::from_iter([0, 1]));
-    storage.prepare().unwrap();
+    storage.prepare(&nothing()).unwrap();
     write_pieces(&sample, &storage, 3..5);
     assert_eq!(check(&storage), [0, 1, 2, 3, 4]);
     let b = storage.path().join("b");
@@ -157,19 +157,22 @@ fn somebody_elses_file_is_set_aside_when_it_is_wanted_in_the_same_run() {
     let (directory, sample) = beside("b", "my own diary");
     let storage = fetched(&sample, &directory, 0, 0..3);
     storage.select(only(2));
-    assert_eq!(storage.prepare().unwrap(), []);
+    assert_eq!(storage.prepare(&nothing()).unwrap(), []);
     // What the border needs of it is not read from what stands there.
     assert_eq!(check(&storage), [0, 1, 2]);
     storage.select(FileSet::all());
     let (b, old) = (storage.path().join("b"), storage.path().join("b.old"));
-    assert_eq!(storage.prepare().unwrap(), [(b.clone(), old.clone())]);
+    assert_eq!(
+        storage.prepare(&nothing()).unwrap(),
+        [(b.clone(), old.clone())]
+    );
     assert_eq!(check(&storage), [0, 1, 2]);
     write_pieces(&sample, &storage, 3..8);
     storage.finish().unwrap();
     assert_eq!(fs::read(old).unwrap(), b"my own diary");
     assert_eq!(names(&storage), ["a", "b", "b.old", "c"]);
     assert_eq!(check(&storage).len(), 8);
-    assert_eq!(storage.prepare().unwrap(), []);
+    assert_eq!(storage.prepare(&nothing()).unwrap(), []);
 }
 
 #[test]
@@ -247,8 +250,8 @@ fn two_processes_do_not_fetch_different_files_of_one_torrent_at_once() {
         let (one, other) = (sample.storage(&directory), sample.storage(&directory));
         one.select(ones);
         other.select(others);
-        one.prepare().unwrap();
-        let error = other.prepare().unwrap_err();
+        one.prepare(&nothing()).unwrap();
+        let error = other.prepare(&nothing()).unwrap_err();
         assert!(
             matches!(error, StorageError::AlreadyInUse { .. }),
             "{error}"
@@ -256,4 +259,31 @@ fn two_processes_do_not_fetch_different_files_of_one_torrent_at_once() {
         drop((one, other));
         fs::remove_dir_all(directory.path().join("sample")).unwrap();
     }
+}
+
+#[test]
+fn what_somebody_has_added_to_a_file_is_kept_and_its_pieces_are_not_fetched_again() {
+    let longer = [&neighbours().content[40_000..80_000], b"a line of mine"].concat();
+    let (directory, sample) = beside("b", &longer);
+    let storage = sample.storage(&directory);
+    let (b, old) = (storage.path().join("b"), storage.path().join("b.old"));
+    assert_eq!(begin(&storage, false), [(b.clone(), old.clone())]);
+    assert_eq!(fs::read(old).unwrap(), longer);
+    assert_eq!(fs::read(b).unwrap(), sample.content[40_000..80_000]);
+    assert_eq!(check(&storage), [3]);
+    assert_eq!(storage.prepare(&nothing()).unwrap(), []);
+}
+
+#[test]
+fn of_what_is_not_wanted_no_space_is_missed() {
+    let (directory, sample) = beside("a", "");
+    let storage = sample.storage(&directory);
+    let a = fs::File::options()
+        .write(true)
+        .open(storage.path().join("a"));
+    a.unwrap().set_len(40_000).unwrap();
+    storage.select(only(1));
+    assert_eq!(begin(&storage, true), []);
+    assert_eq!(storage.files.unwritten(&storage.wanted()), 40_000);
+    assert_eq!(storage.files.unwritten(&FileSet::all()), 120_000);
 }

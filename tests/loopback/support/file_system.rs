@@ -1,6 +1,6 @@
 //! File systems that are small or read-only, without touching those of the machine.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// A shell holds it in a mount namespace of its own; others reach it through the shell's root directory.
 pub(crate) struct FileSystem {
     shell: Child,
-    input: Option<ChildStdin>,
+    pub(super) input: Option<ChildStdin>,
     path: PathBuf,
     _mount_point: TempDir,
 }
@@ -25,8 +25,8 @@ impl FileSystem {
 
     fn mount_with(namespaces: &[&str], options: &str) -> Option<Self> {
         let mount_point = tempfile::tempdir().unwrap();
-        let script =
-            "mount -t tmpfs -o \"$0\" trackless-test \"$1\" && echo mounted && read -r the_end";
+        let script = "mount -t tmpfs -o \"$0\" trackless-test \"$1\" && echo mounted && \
+             read -r options && mount -o \"$options\" \"$1\" && read -r the_end";
         let mut shell = Command::new("unshare")
             .args(namespaces)
             .args(["sh", "-c", script, options])
@@ -62,8 +62,8 @@ impl FileSystem {
 
 impl Drop for FileSystem {
     fn drop(&mut self) {
-        // The shell reads a line and ends, and its namespace with it.
-        let _ = self.input.take().map(|mut input| input.write_all(b"\n"));
+        // The shell has nothing more to read and ends, and its namespace with it.
+        drop(self.input.take());
         let _ = self.shell.wait();
     }
 }

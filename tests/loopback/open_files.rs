@@ -1,0 +1,30 @@
+//! More files than a process may have open.
+
+use crate::support::{Desk, Running, assert_same, noise};
+
+/// 1,200 files of eight torrents, and 400 descriptors for them and everything else.
+#[test]
+fn a_node_serves_more_files_than_it_may_have_open() {
+    let desk = Desk::new();
+    let torrents: Vec<_> = (0..8).map(|number| format!("share/{number}")).collect();
+    for (seed, torrent) in torrents.iter().enumerate() {
+        for file in 0..150 {
+            let content = noise((150 * seed + file) as u64, 40);
+            desk.write(format!("{torrent}/{file:03}"), content);
+        }
+    }
+    let mut arguments = vec!["seed"];
+    arguments.extend(torrents.iter().map(String::as_str));
+    let limited = desk.trackless_after("ulimit -n 400", &arguments);
+    let mut seed = Running::start(limited);
+    let address = seed.address();
+    for number in 0..torrents.len() {
+        let seeding = seed.wait_until("that all are served", |event| {
+            event["event"] == "seeding" && event["name"] == number.to_string()
+        });
+        let info_hash = seeding["info_hash"].as_str().unwrap();
+        desk.run(&["get", info_hash, "--peer", &address, "-o", "out"])
+            .assert_done();
+    }
+    assert_same(&desk.path("share"), &desk.path("out"));
+}
