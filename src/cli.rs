@@ -32,6 +32,7 @@ mod sample;
 mod scrape;
 mod seed;
 mod show;
+mod silence;
 mod simulate;
 mod source;
 mod standard_output;

@@ -72,7 +72,7 @@ pub use node::{
     Builder, Estimate, GetOptions, Node, NodeSample, Pong, Samples, Scraped, Source, SurveySummary,
     TableView,
 };
-pub use platform::raise_descriptor_limit;
+pub use platform::{available_space, raise_descriptor_limit};
 pub use publisher::{Publisher, PublisherError};
 pub use reader::Reader;
 pub use receipt::{AnnounceReceipt, Holder, KeptAnnounce, Testimony};

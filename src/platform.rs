@@ -234,7 +234,7 @@ pub(crate) fn boot_id() -> Option<String> {
 }
 
 /// Bytes that this user may still write to the file system of `path`, if the system tells.
-pub(crate) fn available_space(path: &Path) -> Option<u64> {
+pub fn available_space(path: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
         rustix::fs::statvfs(path)

@@ -229,6 +229,9 @@ impl Demo<'_> {
         let mut phase: Option<(Phase, Duration)> = None;
         loop {
             let step = narrator.follow(&mut torrent, interrupt).await;
+            if let Step::Announced(_) = step {
+                continue;
+            }
             let now = narrator.elapsed();
             if let Some((phase, entered)) = phase.take()
                 && let Some(what) = what(phase, self.bytes)
@@ -237,7 +240,7 @@ impl Demo<'_> {
             }
             match step {
                 Step::Phase(next) => phase = Some((next, now)),
-                Step::Metadata(_) => {}
+                Step::Metadata(_) | Step::Announced(_) => {}
                 Step::Done(_) => {
                     let spent = narrator.times().spent(now);
                     let download = spent

@@ -44,7 +44,7 @@ TRACKLESS_GET_TIMEOUT for `get`. NO_COLOR=1 switches colours off.";
 impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Node(error) => error.into(),
+            Failure::Node(error) | Failure::Stream(error) => error.into(),
             Failure::Usage(_)
             | Failure::Directory { .. }
             | Failure::Nowhere { .. }
@@ -56,7 +56,10 @@ impl From<&Failure> for ExitCode {
             | Failure::Occupied { .. }
             | Failure::NotAKey { .. } => ExitCode::Usage,
             Failure::Read { source, .. } if source.kind() == NotFound => ExitCode::Usage,
-            Failure::Read { .. } | Failure::Write { .. } | Failure::Output(_) => ExitCode::Disk,
+            Failure::Read { .. }
+            | Failure::Write { .. }
+            | Failure::Output(_)
+            | Failure::NoPlace(_) => ExitCode::Disk,
             Failure::Torrent { .. }
             | Failure::Runtime(_)
             | Failure::Different { .. }

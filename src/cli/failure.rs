@@ -28,6 +28,12 @@ pub(crate) enum Failure {
     Nowhere { path: PathBuf, directory: PathBuf },
     #[error("cannot write to standard output: {0}")]
     Output(Arc<io::Error>),
+    /// What is streamed has nowhere to lie in the meantime.
+    #[error("{0}")]
+    NoPlace(String),
+    /// A stream has ended too early, and what there was of it is gone.
+    #[error("{}; of a stream nothing is kept, and the same command begins anew", happening(.0))]
+    Stream(trackless::Error),
     #[error("{path} exists already and is left as it is; write another file with -o, or replace it with --force", path = path.display())]
     Exists { path: PathBuf },
     #[error("{path} is not a usable torrent file: {source}", path = path.display())]
@@ -131,6 +137,13 @@ fn ended(sentence: &impl std::fmt::Display) -> String {
     sentence + stop
 }
 
+/// What happened, without what could be done if it were a download.
+fn happening(error: &trackless::Error) -> String {
+    let sentence = error.to_string();
+    let happened = sentence.rsplit_once("; ").map(|(happened, _)| happened);
+    happened.unwrap_or(&sentence).to_owned()
+}
+
 /// What the standard library puts behind the system's words; the number follows, and a bracket.
 const NUMBER: &str = " (os error ";
 
@@ -162,5 +175,23 @@ mod tests {
         let sentence = failure.sentence();
         assert!(!sentence.contains("os error"), "{sentence}");
         assert!(sentence.contains("; choose another"), "{sentence}");
+    }
+
+    #[test]
+    fn a_stream_does_not_promise_to_go_on_where_it_was() {
+        let error = trackless::Error::Stalled {
+            name: "film; the sequel".to_owned(),
+            done: 1,
+            total: 2,
+            after: std::time::Duration::from_secs(5),
+        };
+        assert!(error.to_string().contains("resumes"));
+        let sentence = Failure::Stream(error).sentence();
+        assert!(!sentence.contains("resumes"), "{sentence}");
+        assert!(
+            sentence.contains("the sequel stopped at 1 of 2 bytes"),
+            "{sentence}"
+        );
+        assert!(sentence.contains("begins anew"), "{sentence}");
     }
 }

@@ -266,7 +266,7 @@ impl Fetching<'_> {
                 }
             };
             match step {
-                Step::Phase(_) => {}
+                Step::Phase(_) | Step::Announced(_) => {}
                 Step::Metadata(info) => {
                     narrator.hush();
                     wanted = wish.of(&info, self.output, interrupt).await?;

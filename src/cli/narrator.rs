@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Phase(Phase),
     /// It is known what is in it.
     Metadata(Arc<Info>),
+    /// So many DHT nodes hold our announce.
+    Announced(usize),
     /// Everything that is wanted is there and verified; it goes on as a seed.
     Done(Done),
     /// It has stopped or failed; [`Torrent::finished`] knows.
@@ -122,6 +124,7 @@ impl Narrator {
                     match event {
                         Event::Phase(phase) => return Step::Phase(phase),
                         Event::Metadata(info) => return Step::Metadata(info),
+                        Event::Announced { nodes } => return Step::Announced(nodes),
                         Event::Done { path, bytes, elapsed } => {
                             return Step::Done(Done { path, bytes, elapsed });
                         }
@@ -195,6 +198,15 @@ impl Narrator {
                 ));
             }
             _ => {}
+        }
+    }
+
+    /// Tells people that a torrent can be found.
+    pub(crate) fn announced(&self, torrent: &Torrent, nodes: usize) {
+        if let Some(info) = torrent.info() {
+            let (nodes, name) = (units::count(nodes, "node"), printable(info.name()));
+            self.output
+                .note(format_args!("announced to {nodes}: {name}"));
         }
     }
 

@@ -153,6 +153,11 @@ impl NetworkArguments {
         builder
     }
 
+    /// Whether anybody is named to start from.
+    pub(crate) fn is_asking(&self) -> bool {
+        !self.hosts().is_empty()
+    }
+
     /// Where the node's state is kept, if it is.
     pub(crate) fn state_dir(&self) -> Option<PathBuf> {
         self.state_dir.clone().or_else(|| self.default_state_dir())

@@ -12,6 +12,7 @@ use super::interrupt::Interrupt;
 use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
+use super::silence;
 use super::status_line::StatusLine;
 use super::units;
 
@@ -59,6 +60,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
     let signal = tokio::select! {
         signal = interrupt.received() => signal,
         never = report_figures(&node, output) => match never {},
+        never = silence::watch(&node, arguments.network.is_asking(), output) => match never {},
     };
     node.shutdown().await;
     signal.end_of_service()

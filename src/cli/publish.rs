@@ -1,7 +1,7 @@
 //! `trackless publish`: share files under a key that stays when they change. BEP 46.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use dht::SecretKey;
@@ -15,6 +15,7 @@ use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field};
 use super::report::Report;
 use super::seed::{Offer, Seeding, serve};
+use super::silence;
 use super::transfer::TransferArguments;
 
 /// Share files under a link that stays when they change.
@@ -55,7 +56,10 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let mut interrupt = Interrupt::listen()?;
     let builder = arguments.network.builder(&[], Role::Participant);
     let node = network::start(arguments.transfer.limit(builder), output).await?;
-    let result = publish(&node, offer, publisher, key, &mut interrupt, output).await;
+    let result = tokio::select! {
+        result = publish(&node, offer, publisher, key, &mut interrupt, output) => result,
+        never = silence::watch(&node, arguments.network.is_asking(), output) => match never {},
+    };
     node.shutdown().await;
     result
 }
@@ -93,7 +97,7 @@ async fn publish(
         cas: None,
     };
     let keep = async {
-        node.bootstrapped(Duration::MAX).await?;
+        node.entered().await?;
         wish.keep(node, output).await
     };
     let narrator = Narrator::new(output, Instant::now());

@@ -36,6 +36,8 @@ pub(crate) enum Report<'a> {
     },
     /// So many DHT nodes hold our announce.
     Announced { nodes: usize },
+    /// No DHT node has answered so far.
+    Unanswered { reason: &'a str },
     /// A download went into another phase, so long after its start.
     Phase { phase: &'static str, seconds: f64 },
     /// A peer's handshake was answered.

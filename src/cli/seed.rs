@@ -20,6 +20,7 @@ use super::network::{self, NetworkArguments, Role};
 use super::output::{Output, field, printable};
 use super::report::Report;
 use super::show;
+use super::silence;
 use super::source;
 use super::transfer::TransferArguments;
 
@@ -76,7 +77,11 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<(), Fa
         node: &node,
         output,
     };
-    let result = seeding.run(offers, &mut interrupt).await;
+    let is_asking = arguments.network.is_asking() || !nodes.is_empty();
+    let result = tokio::select! {
+        result = seeding.run(offers, &mut interrupt) => result,
+        never = silence::watch(&node, is_asking, output) => match never {},
+    };
     node.shutdown().await;
     result
 }
@@ -275,9 +280,14 @@ pub(crate) async fn serve(
     mut narrator: Narrator,
     mut interrupt: Interrupt,
 ) -> Result<(), Failure> {
+    let mut is_announced = false;
     loop {
         match narrator.follow(&mut torrent, &mut interrupt).await {
-            Step::Phase(_) | Step::Metadata(_) | Step::Done(_) => {}
+            Step::Announced(nodes) if !is_announced => {
+                is_announced = true;
+                narrator.announced(&torrent, nodes);
+            }
+            Step::Phase(_) | Step::Metadata(_) | Step::Announced(_) | Step::Done(_) => {}
             Step::Ended => return Ok(torrent.finished().await.map(drop)?),
             Step::Signalled(signal) => {
                 torrent.stop().await;

@@ -30,7 +30,7 @@ struct Shelves {
     /// Rises with each torrent.
     torrents: u64,
     /// Of the torrents that have a file open.
-    of: BTreeMap<u64, Files>,
+    opened: BTreeMap<u64, Files>,
 }
 
 struct Files {
@@ -48,7 +48,7 @@ impl OpenFiles {
             most: files,
             uses: 0,
             torrents: 0,
-            of: BTreeMap::new(),
+            opened: BTreeMap::new(),
         })))
     }
 
@@ -89,14 +89,14 @@ impl fmt::Debug for OpenFiles {
 
 impl Shelves {
     fn count(&self) -> usize {
-        let shelves = self.of.values();
+        let shelves = self.opened.values();
         shelves
             .map(|files| files.recent.len() + files.locked.len())
             .sum()
     }
 
     fn shelf(&mut self, torrent: u64) -> &mut Files {
-        self.of.entry(torrent).or_insert_with(|| Files {
+        self.opened.entry(torrent).or_insert_with(|| Files {
             recent: LruCache::unbounded(),
             locked: ArrayVec::new(),
         })
@@ -105,7 +105,7 @@ impl Shelves {
     /// Closes what nobody has used for the longest time, until there is room.
     fn make_room(&mut self) {
         for _ in self.most..self.count() {
-            let oldest = self.of.iter().filter_map(|(&torrent, files)| {
+            let oldest = self.opened.iter().filter_map(|(&torrent, files)| {
                 let (_, (used, _)) = files.recent.peek_lru()?;
                 Some((*used, torrent))
             });
@@ -117,10 +117,10 @@ impl Shelves {
     }
 
     fn close(&mut self, torrent: u64, close: impl FnOnce(&mut Files)) {
-        if let Some(files) = self.of.get_mut(&torrent) {
+        if let Some(files) = self.opened.get_mut(&torrent) {
             close(files);
             if files.recent.is_empty() && files.locked.is_empty() {
-                self.of.remove(&torrent);
+                self.opened.remove(&torrent);
             }
         }
     }
@@ -137,7 +137,7 @@ impl Shelf {
         let mut shelves = self.node.lock();
         shelves.uses += 1;
         let now = shelves.uses;
-        let files = shelves.of.get_mut(&self.torrent)?;
+        let files = shelves.opened.get_mut(&self.torrent)?;
         if let Some((_, handle)) = files.locked.iter().find(|(locked, _)| *locked == index) {
             return Some(handle.clone());
         }
@@ -171,7 +171,7 @@ impl Shelf {
 
     pub(super) fn is_locked(&self, index: usize) -> bool {
         let shelves = self.node.lock();
-        let files = shelves.of.get(&self.torrent);
+        let files = shelves.opened.get(&self.torrent);
         files.is_some_and(|files| files.locked.iter().any(|(locked, _)| *locked == index))
     }
 
@@ -193,7 +193,7 @@ impl Shelf {
 
 impl Drop for Shelf {
     fn drop(&mut self) {
-        self.node.lock().of.remove(&self.torrent);
+        self.node.lock().opened.remove(&self.torrent);
     }
 }
 

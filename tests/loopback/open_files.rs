@@ -18,9 +18,10 @@ fn a_node_serves_more_files_than_it_may_have_open() {
     let limited = desk.trackless_after("ulimit -n 400", &arguments);
     let mut seed = Running::start(limited);
     let address = seed.address();
-    for number in 0..torrents.len() {
+    for torrent in &torrents {
+        let name = torrent.trim_start_matches("share/");
         let seeding = seed.wait_until("that all are served", |event| {
-            event["event"] == "seeding" && event["name"] == number.to_string()
+            event["event"] == "seeding" && event["name"] == name
         });
         let info_hash = seeding["info_hash"].as_str().unwrap();
         desk.run(&["get", info_hash, "--peer", &address, "-o", "out"])

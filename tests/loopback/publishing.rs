@@ -95,3 +95,75 @@ fn a_link_that_leads_nowhere_is_told_from_a_damaged_one() {
     get("magnet:?xs=urn:btpk:abc").assert_refused(2, &["damaged", "64"]);
     get(&format!("magnet:?xs=urn:btpk:{key}&s=x")).assert_refused(2, &["salt"]);
 }
+
+#[test]
+fn a_newer_version_writes_over_nothing_of_the_users() {
+    let desk = Desk::new();
+    let mut first = desk.start(&["node"]);
+    let address = first.address();
+    desk.run(&["item", "key", "me.key"]).assert_code(0);
+    let page = noise(210, 20_000);
+    desk.write("site/a-page", &page);
+    for name in ["changed", "longer", "same"] {
+        desk.write(format!("site/{name}"), noise(211, 500));
+    }
+    let (publisher, link) = publish(&desk, &address, "site");
+    let get = ["get", &link, "-o", "out", "--state-dir", "state"];
+    let get = [&get[..], &["--bootstrap", &address]].concat();
+    desk.run(&get).assert_done();
+    publisher.signal("TERM");
+    publisher.end().assert_code(0);
+
+    // The user adds a line, has words of his own, of another length and of the same, and a file that the next version has, too.
+    let own = [
+        ("a-page", [&page[..], b"a line of mine"].concat()),
+        ("longer", b"my own words".to_vec()),
+        ("news", b"my own news".to_vec()),
+        ("same", noise(212, 500)),
+    ];
+    for (name, content) in &own {
+        desk.write(format!("out/site/{name}"), content);
+    }
+    for name in ["changed", "news"] {
+        desk.write(format!("site/{name}"), noise(213, 700));
+    }
+    let (_publisher, _) = publish(&desk, &address, "site");
+    let newer = desk.run(&get);
+    newer.assert_done();
+    for (name, content) in &own {
+        let old = format!("out/site/{name}.old");
+        assert_eq!(&std::fs::read(desk.path(&old)).unwrap(), content, "{name}");
+        let is_told =
+            |event: &serde_json::Value| event["event"] == "set_aside" && event["to"] == *old;
+        assert!(newer.events.iter().any(is_told), "{name}: {newer}");
+        assert!(newer.stderr.contains(&old), "{name}: {newer}");
+    }
+    // What was the last version's is renamed, too: nobody knows whose it is.
+    assert!(desk.path("out/site/changed.old").exists());
+    for name in ["a-page", "changed", "longer", "news", "same"] {
+        let read = |name: String| std::fs::read(desk.path(name)).unwrap();
+        assert!(
+            read(format!("site/{name}")) == read(format!("out/site/{name}")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn who_publishes_and_who_seeds_hear_once_that_they_can_be_found() {
+    let desk = Desk::new();
+    let mut first = desk.start(&["node"]);
+    let address = first.address();
+    desk.run(&["item", "key", "me.key"]).assert_code(0);
+    desk.write("site/index", noise(200, 40_000));
+    for command in [&["publish", "me.key", "site"][..], &["seed", "site"]] {
+        let how = [command, &["--bootstrap", &address]].concat();
+        let mut running = desk.start(&how);
+        assert_eq!(running.wait_for("announced")["nodes"], 1);
+        running.signal("TERM");
+        let ended = running.end();
+        let told = ended.stderr.matches("announced to 1 node: site").count();
+        assert_eq!(told, 1, "{ended}");
+        assert!(!ended.stderr.contains("no DHT node"), "{ended}");
+    }
+}

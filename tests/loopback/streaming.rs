@@ -3,7 +3,7 @@
 use std::io::{Read, SeekFrom};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use trackless::{GetOptions, Node, Selection, Torrent};
 use wire::FileSet;
 
-use crate::support::{Desk, FakePeer, Gate, PATIENCE, Running, Sample, noise};
+use crate::support::{Desk, FakePeer, FileSystem, Gate, PATIENCE, Running, Sample, noise};
 
 const FILM: usize = 3_000_000;
 
@@ -175,6 +175,52 @@ fn a_stream_whose_file_is_written_over_ends_before_the_first_wrong_byte_and_says
         output.len()
     );
     assert_clean(&desk);
+}
+
+#[test]
+fn what_a_stream_leaves_that_was_killed_the_next_one_removes() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
+    let mut killed = stream(&desk, &sample, &mut seed, &[]);
+    let film = streamed_film(&desk);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(film.exists());
+    let mut next = stream(&desk, &sample, &mut seed, &[]);
+    let mut output = Vec::new();
+    let mut standard_output = next.stdout.take().unwrap();
+    standard_output.read_to_end(&mut output).unwrap();
+    assert!(output == noise(70, FILM));
+    assert!(next.wait().unwrap().success());
+    assert_clean(&desk);
+}
+
+#[test]
+fn a_stream_that_has_no_room_says_so_before_it_begins() {
+    let desk = Desk::new();
+    let sample = films(&desk);
+    let mut seed = desk.start(&["seed", "films.torrent", "--data", "share"]);
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-", "--select", "film"];
+    let below = |place: &Path| {
+        let streamed = human(&desk, &get).env("TMPDIR", place).output().unwrap();
+        assert_eq!(streamed.status.code(), Some(6));
+        assert!(streamed.stdout.is_empty());
+        let said = String::from_utf8_lossy(&streamed.stderr).into_owned();
+        assert!(
+            said.contains("TMPDIR") && !said.contains("resumes"),
+            "{said}"
+        );
+        said
+    };
+    let said = below(&desk.path("nowhere"));
+    assert_eq!(said.matches("nowhere").count(), 1, "{said}");
+    if let Some(small) = FileSystem::mount("size=1m") {
+        let said = below(small.path());
+        assert!(said.contains("2.9 MiB are needed"), "{said}");
+        assert_eq!(std::fs::read_dir(small.path()).unwrap().count(), 0);
+    }
 }
 
 /// The peer serves the pieces that are wanted first, and no more before the test has seen them.

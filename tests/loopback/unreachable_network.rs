@@ -238,3 +238,45 @@ fn a_port_that_is_taken_is_named() {
         }
     }
 }
+
+/// They stay, and say what is the matter; who asks nobody is not told that nobody answers.
+#[test]
+fn who_stays_says_that_nobody_answers_and_what_to_do() {
+    let desk = Desk::new();
+    desk.write("share/film.mkv", vec![1; 50_000]);
+    desk.run(&["item", "key", "me.key"]).assert_code(0);
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let commands = [
+        &["seed", "share/film.mkv"][..],
+        &["publish", "me.key", "share/film.mkv"],
+        &["node"],
+    ];
+    let alone = desk.start(&["seed", "share/film.mkv", "--bootstrap", "none"]);
+    let start = |host: &str| {
+        let start = |command| desk.start(&[command, &["--bootstrap", host][..]].concat());
+        commands.map(start)
+    };
+    let unresolved = start("nowhere.invalid:6881");
+    let unanswered = start(&address);
+    for (running, words) in [
+        (unresolved, ["nowhere.invalid:6881", "check the name"]),
+        (
+            unanswered,
+            ["no DHT node answered within 15 s", "check the bootstrap"],
+        ),
+    ] {
+        for mut running in running {
+            let told = running.wait_for("unanswered");
+            running.signal("TERM");
+            let ended = running.end();
+            for word in words {
+                assert!(told["reason"].as_str().unwrap().contains(word), "{told}");
+                assert!(ended.stderr.contains(word), "{ended}");
+            }
+        }
+    }
+    alone.signal("TERM");
+    let alone = alone.end();
+    assert_eq!(alone.stderr, "");
+}

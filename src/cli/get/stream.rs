@@ -1,9 +1,10 @@
 //! `get -o -`: one file to standard output, in order, while it is fetched.
 
+mod place;
+
 use std::io;
 use std::sync::Arc;
 
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trackless::{Error, GetOptions, Reader, Source, StorageError};
 use wire::Order;
@@ -15,18 +16,14 @@ use super::super::standard_output;
 use super::super::style::{GOOD, paint};
 use super::super::units;
 use super::Fetching;
+use place::Place;
 
 /// Bytes that are written at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// Where the content lies in the meantime: it is gone when this is.
-pub(super) fn place() -> Result<TempDir, Failure> {
-    let prefix = "trackless-";
-    let place = tempfile::Builder::new().prefix(prefix).tempdir();
-    place.map_err(|source| Failure::Write {
-        path: std::env::temp_dir(),
-        source,
-    })
+/// Where the content lies in the meantime.
+pub(super) fn place() -> Result<Place, Failure> {
+    Place::make(&std::env::temp_dir())
 }
 
 /// Why not all of it was written.
@@ -54,6 +51,7 @@ impl Fetching<'_> {
             temporary: true,
             ..options
         };
+        let directory = options.directory.clone();
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut copying = None;
@@ -86,7 +84,7 @@ impl Fetching<'_> {
                 }
             };
             match step {
-                Step::Phase(_) | Step::Done(_) => {}
+                Step::Phase(_) | Step::Announced(_) | Step::Done(_) => {}
                 Step::Metadata(info) => {
                     narrator.hush();
                     let Some(wanted) = wish.of(&info, self.output, interrupt).await? else {
@@ -94,6 +92,11 @@ impl Fetching<'_> {
                         return Ok(());
                     };
                     let file = wanted.only()?;
+                    let length = info.files().get(file).map_or(0, |file| file.length);
+                    if let Err(failure) = place::must_have_room(&directory, length) {
+                        torrent.stop().await;
+                        return Err(failure);
+                    }
                     match torrent.select(wanted.files.clone()).await {
                         // It has ended, and says why.
                         Err(trackless::Error::ShutDown) => continue,
@@ -105,7 +108,9 @@ impl Fetching<'_> {
                     torrent.stop().await;
                     return Err(Failure::Interrupted(""));
                 }
-                Step::Ended => return Ok(torrent.finished().await.map(drop)?),
+                Step::Ended => {
+                    return torrent.finished().await.map(drop).map_err(unfinished);
+                }
             }
         }
     }
@@ -138,6 +143,16 @@ async fn copy(reader: impl Future<Output = Result<Reader, Error>>) -> Result<u64
             return Ok(written);
         }
         written += count as u64;
+    }
+}
+
+/// Why a stream did not come to its end. That it would go on where it was, as a download does, is not so.
+fn unfinished(error: Error) -> Failure {
+    match error {
+        Error::Stalled { .. } | Error::Storage(StorageError::NoSpace { .. }) => {
+            Failure::Stream(error)
+        }
+        error => error.into(),
     }
 }
 
