@@ -34,18 +34,20 @@ fn a_file_that_is_shorter_is_continued() {
 }
 
 #[test]
-fn a_file_that_is_longer_is_cut() {
+fn a_file_that_is_longer_is_cut_and_a_copy_of_it_kept() {
     let desk = Desk::new();
     let longer = [noise(60, LENGTH), noise(61, 10_000)].concat();
-    let downloaded = get_over(&desk, &longer).downloaded();
-    assert_eq!(downloaded, 0);
-    assert_same(&desk.path("share"), &desk.path("out"));
-
-    let mut longer_and_wrong = longer;
+    let mut longer_and_wrong = longer.clone();
     longer_and_wrong[0] ^= 1;
-    let downloaded = get_over(&desk, &longer_and_wrong).downloaded();
-    assert_eq!(downloaded, PIECE);
-    assert_same(&desk.path("share"), &desk.path("out"));
+    for (there, missing) in [(longer, 0), (longer_and_wrong, PIECE)] {
+        let get = get_over(&desk, &there);
+        assert_eq!(get.downloaded(), missing);
+        let old = desk.path("out/film.mkv.old");
+        assert!(get.stderr.contains("out/film.mkv.old"), "{get}");
+        assert!(fs::read(&old).unwrap() == there);
+        fs::remove_file(&old).unwrap();
+        assert_same(&desk.path("share"), &desk.path("out"));
+    }
 }
 
 #[test]

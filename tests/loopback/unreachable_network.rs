@@ -278,5 +278,5 @@ fn who_stays_says_that_nobody_answers_and_what_to_do() {
     }
     alone.signal("TERM");
     let alone = alone.end();
-    assert_eq!(alone.stderr, "");
+    assert!(!alone.stderr.contains("no DHT node"), "{alone}");
 }
