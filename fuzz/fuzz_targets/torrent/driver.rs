@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Block, CloseReason, Config, Event, Info, Link, Message, Outbox, Reserved};
+use wire::{
+    BLOCK_LENGTH, Block, CloseReason, Config, Event, Info, Link, Message, Outbox, Priority,
+    Reserved,
+};
 
 /// A dial that nobody answers is forgotten by the engine after this long.
 const DIAL_LIFETIME: Duration = Duration::from_secs(60);
@@ -26,6 +29,12 @@ pub struct Driver {
     pub at_hand: Option<(Link, Block)>,
     pub stored: BTreeMap<u32, BTreeSet<Block>>,
     pub completed: BTreeSet<u32>,
+    /// How much each piece is wanted; normally, if nothing is said of it.
+    pub priorities: Vec<Priority>,
+    /// Bytes that the engine was allowed since the beginning; none without limit.
+    pub granted: Option<u64>,
+    /// Bytes of blocks that came and were waited for.
+    pub arrived: u64,
 }
 
 /// One connection as the driver sees it.
@@ -56,6 +65,31 @@ impl Driver {
         self.stored.iter().find_map(whole)
     }
 
+    /// Whether nothing that is wanted is missing.
+    pub fn is_content(&self) -> bool {
+        let pieces = self.info.as_ref().map(|info| info.geometry().pieces());
+        let mut pieces = 0..pieces.unwrap_or_default();
+        self.started && pieces.all(|piece| !self.wants(piece) || self.completed.contains(&piece))
+    }
+
+    /// Bytes that came or are on their way, as the engine's allowance counts them.
+    pub fn spent(&self) -> u64 {
+        let requested = self.open.values().map(|peer| peer.requested.len() as u64);
+        self.arrived + requested.sum::<u64>() * u64::from(BLOCK_LENGTH)
+    }
+
+    /// A piece is not wanted any more.
+    pub fn skip(&mut self, piece: u32) {
+        let index = piece as usize;
+        let stated = self.priorities.len().max(index + 1);
+        self.priorities.resize(stated, Priority::Normal);
+        self.priorities[index] = Priority::Skip;
+    }
+
+    fn wants(&self, piece: u32) -> bool {
+        self.priorities.get(piece as usize) != Some(&Priority::Skip)
+    }
+
     fn connection(&mut self, link: Link) -> &mut Connection {
         self.open
             .get_mut(&link)
@@ -65,6 +99,11 @@ impl Driver {
     fn check_request(&self, link: Link, block: Block) {
         assert!(self.started, "requested before the storage was checked");
         assert!(!self.pressure, "requested under pressure");
+        assert!(self.wants(block.piece), "requested what nobody wants");
+        assert!(
+            self.granted.is_none_or(|granted| self.spent() < granted),
+            "requested more than was allowed"
+        );
         assert!(
             !self.completed.contains(&block.piece),
             "requested what is there"
@@ -237,12 +276,7 @@ impl Outbox for Driver {
                 assert!(self.completed.insert(piece), "completed twice")
             }
             Event::Finished => {
-                let pieces = self.info.as_ref().map(|info| info.geometry().pieces());
-                assert_eq!(
-                    pieces,
-                    Some(self.completed.len() as u32),
-                    "not all pieces are there"
-                );
+                assert!(self.is_content(), "not all pieces are there");
                 assert!(
                     !std::mem::replace(&mut self.finished, true),
                     "finished twice"

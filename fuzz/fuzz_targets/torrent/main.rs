@@ -4,6 +4,7 @@
 #![no_main]
 
 mod driver;
+mod script;
 mod world;
 
 use libfuzzer_sys::arbitrary::Unstructured;

@@ -9,12 +9,13 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use wire::{
-    BLOCK_LENGTH, Bitfield, Block, Config, Direction, ExtensionHandshake, ExtensionIds, Geometry,
-    Handshake, Info, InfoBuilder, Input, Link, Message, MetadataMessage, PeerId, Reserved, Source,
+    Allowance, Bitfield, Block, Config, Direction, ExtensionHandshake, ExtensionIds, Handshake,
+    Info, Input, Link, Message, MetadataMessage, Order, PeerId, Priority, Reserved, Source,
     Torrent,
 };
 
 use crate::driver::{Connection, Driver, Told};
+use crate::script::{address, block, extended, handshake, info, message, piece};
 
 /// The ids under which peers take metadata messages: theirs, and ours.
 const THEIR_METADATA_ID: u8 = 5;
@@ -59,6 +60,9 @@ impl World {
                 at_hand: None,
                 stored: BTreeMap::new(),
                 completed: BTreeSet::new(),
+                priorities: Vec::new(),
+                granted: None,
+                arrived: 0,
             },
             rng: Xoshiro256PlusPlus::seed_from_u64(script.arbitrary()?),
             deadline: None,
@@ -164,7 +168,11 @@ impl World {
                     .get_mut(&link)
                     .and_then(|connection| connection.uploads.pop_front())
                 {
-                    self.handle(Input::Uploaded { link, block });
+                    self.handle(if script.ratio(1, 4)? {
+                        Input::UploadFailed { link, block }
+                    } else {
+                        Input::Uploaded { link, block }
+                    });
                 }
             }
             11 => {
@@ -180,19 +188,59 @@ impl World {
                     self.start(&bytes);
                 }
             }
-            _ => {
-                self.driver.pressure = script.arbitrary()?;
-                self.handle(Input::Pressure(self.driver.pressure));
-            }
+            _ => self.decide(script)?,
         }
         self.check();
         Ok(())
     }
 
-    /// Whatever happened: once everybody else has fallen silent and an honest seed comes, the download ends within 20 minutes.
+    /// The driver says what it wants, and what its disk has.
+    fn decide(&mut self, script: &mut Unstructured<'_>) -> Result<()> {
+        match script.int_in_range(0..=10)? {
+            0 => self.press(false),
+            1 => self.press(true),
+            2 => self.allow(Allowance::Unlimited),
+            3 | 4 => self.allow(Allowance::More(script.int_in_range(0..=200_000)?)),
+            5 => {
+                let levels = [
+                    Priority::Skip,
+                    Priority::Low,
+                    Priority::Normal,
+                    Priority::High,
+                ];
+                let count = script.int_in_range(0..=13)?;
+                let priorities = (0..count).map(|_| script.choose(&levels).copied());
+                let priorities: Vec<_> = priorities.collect::<Result<_>>()?;
+                self.prioritise(priorities);
+            }
+            6 => {
+                let order = *script.choose(&[Order::RarestFirst, Order::Sequential])?;
+                self.handle(Input::Order(order));
+            }
+            7 | 8 => {
+                let piece = piece(script, self.truth.geometry())?;
+                self.lose(piece, script.arbitrary()?);
+            }
+            9 => {
+                let piece = piece(script, self.truth.geometry())?;
+                self.handle(Input::PieceFound { piece });
+            }
+            _ => {
+                let geometry = self.truth.geometry();
+                let count = script.int_in_range(0..=3)?;
+                let pieces = (0..count).map(|_| piece(script, geometry));
+                let pieces: Vec<_> = pieces.collect::<Result<_>>()?;
+                self.handle(Input::Urgent(&pieces));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever happened: once everything is wanted and allowed as soon as there is somebody to ask, everybody else has fallen silent and an honest seed
+    /// comes, the download ends within 20 minutes.
     pub fn converge(&mut self) {
-        self.driver.pressure = false;
-        self.handle(Input::Pressure(false));
+        self.press(false);
+        self.prioritise(Vec::new());
         let limit = self.driver.now + Duration::from_secs(20 * 60);
         // No connection of the script has this name.
         let mut seed = Link(u32::MAX);
@@ -215,6 +263,9 @@ impl World {
                 .and_then(|seed| seed.told.pop_front())
             {
                 self.answer(seed, told);
+            } else if self.driver.granted.is_some() && self.torrent.shortage() > 0 {
+                self.sleep(Duration::from_millis(100));
+                self.allow(Allowance::More(self.torrent.shortage()));
             } else {
                 assert!(
                     self.deadline.is_some(),
@@ -337,9 +388,48 @@ impl World {
         self.handle(Input::Received { link, message });
     }
 
+    fn press(&mut self, pressure: bool) {
+        self.driver.pressure = pressure;
+        self.handle(Input::Pressure(pressure));
+    }
+
+    fn allow(&mut self, allowance: Allowance) {
+        self.driver.granted = match allowance {
+            Allowance::Unlimited => None,
+            Allowance::More(bytes) => {
+                let before = self.driver.granted.unwrap_or_else(|| self.driver.spent());
+                Some(before + bytes)
+            }
+        };
+        self.handle(Input::Allowance(allowance));
+    }
+
+    fn lose(&mut self, piece: u32, fetch_again: bool) {
+        if self.driver.completed.remove(&piece) {
+            if !fetch_again {
+                self.driver.skip(piece);
+            }
+            self.driver.finished &= self.driver.is_content();
+        }
+        self.handle(Input::PieceLost { piece, fetch_again });
+        let mut uploads = self.driver.open.values().flat_map(|peer| &peer.uploads);
+        assert!(
+            uploads.all(|block| block.piece != piece),
+            "serves what is lost"
+        );
+    }
+
+    fn prioritise(&mut self, priorities: Vec<Priority>) {
+        self.driver.priorities = priorities.clone();
+        self.driver.finished &= self.driver.is_content();
+        self.handle(Input::Prioritize(&priorities));
+    }
+
     fn deliver(&mut self, link: Link, block: Block) {
-        if let Some(connection) = self.driver.open.get_mut(&link) {
-            connection.requested.remove(&block);
+        if let Some(connection) = self.driver.open.get_mut(&link)
+            && connection.requested.remove(&block)
+        {
+            self.driver.arrived += u64::from(block.length);
         }
         self.driver.at_hand = Some((link, block));
         self.handle(Input::Block { link, block });
@@ -380,136 +470,4 @@ impl World {
         }
         script.choose(&open).copied()
     }
-}
-
-fn info(script: &mut Unstructured<'_>) -> Result<Info> {
-    let piece_length: u32 = *script.choose(&[BLOCK_LENGTH, 3 * BLOCK_LENGTH, 20_000, 16])?;
-    // Metadata of more than one piece needs many hashes.
-    let full_pieces: u32 = if script.ratio(15, 16)? {
-        script.int_in_range(0..=12)?
-    } else {
-        900
-    };
-    let last = script.int_in_range(1..=piece_length)?;
-    let builder = InfoBuilder::single_file("file", u64::from(full_pieces * piece_length + last))
-        .piece_length(piece_length);
-    Ok(builder
-        .build(&vec![[7; 20]; full_pieces as usize + 1])
-        .expect("the torrent is a good one"))
-}
-
-/// Few, so that some come again; public ones, which are banned as hosts, and private ones.
-fn address(script: &mut Unstructured<'_>) -> Result<SocketAddr> {
-    let host = script.int_in_range(1..=6)?;
-    let port = script.int_in_range(0..=3)?;
-    Ok(match script.int_in_range(0..=2)? {
-        0 => ([198, 51, 100, host], port).into(),
-        1 => ([10, 0, 0, host], port).into(),
-        _ => ([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)], port).into(),
-    })
-}
-
-fn handshake(script: &mut Unstructured<'_>, truth: &Info) -> Result<Handshake> {
-    let mut reserved = Reserved::default();
-    if !script.ratio(1, 4)? {
-        reserved = reserved.with_fast();
-    }
-    if !script.ratio(1, 4)? {
-        reserved = reserved.with_extension();
-    }
-    if script.arbitrary()? {
-        reserved = reserved.with_dht();
-    }
-    Ok(Handshake {
-        reserved,
-        info_hash: truth.hash(),
-        peer_id: PeerId::from([*script.choose(&[1, 2, 3, 4, 0x7f, 0x80, 0xf0])?; 20]),
-    })
-}
-
-fn message<'a>(
-    script: &mut Unstructured<'_>,
-    geometry: Geometry,
-    bytes: &'a [u8],
-) -> Result<Message<'a>> {
-    Ok(match script.int_in_range(0..=19)? {
-        0 => Message::Choke,
-        1..=3 => Message::Unchoke,
-        4 => Message::Interested,
-        5 => Message::NotInterested,
-        6 | 7 => Message::Have(piece(script, geometry)?),
-        8 => Message::Bitfield(bytes),
-        9 | 10 => Message::HaveAll,
-        11 => Message::HaveNone,
-        12 => Message::Request(block(script, geometry)?),
-        13 => Message::Cancel(block(script, geometry)?),
-        14 => Message::Reject(block(script, geometry)?),
-        15 => Message::AllowedFast(piece(script, geometry)?),
-        16 => Message::Suggest(piece(script, geometry)?),
-        17 => Message::Port(script.arbitrary()?),
-        18 => Message::KeepAlive,
-        _ => Message::Unknown { id: 99 },
-    })
-}
-
-fn piece(script: &mut Unstructured<'_>, geometry: Geometry) -> Result<u32> {
-    if script.ratio(1, 16)? {
-        u32::arbitrary(script)
-    } else {
-        script.int_in_range(0..=geometry.pieces())
-    }
-}
-
-fn block(script: &mut Unstructured<'_>, geometry: Geometry) -> Result<Block> {
-    if script.ratio(1, 8)? {
-        let (piece, offset, length) = script.arbitrary()?;
-        return Ok(Block {
-            piece,
-            offset,
-            length,
-        });
-    }
-    Ok(geometry.block(piece(script, geometry)?, script.int_in_range(0..=2)?))
-}
-
-/// The payload of an extended message that speaks of the metadata, rightly or not.
-fn extended(script: &mut Unstructured<'_>, truth: &Info) -> Result<Vec<u8>> {
-    let size = truth.raw().len() as u32;
-    let size = if script.ratio(1, 6)? {
-        script.int_in_range(0..=40_000_000)?
-    } else {
-        size
-    };
-    let piece = script.int_in_range(0..=2)?;
-    Ok(match script.int_in_range(0..=4)? {
-        0 | 1 => ExtensionHandshake {
-            ids: ExtensionIds {
-                ut_metadata: script.arbitrary()?,
-                ..ExtensionIds::default()
-            },
-            metadata_size: Some(size),
-            request_queue: script.arbitrary()?,
-            upload_only: script.arbitrary()?,
-            ..ExtensionHandshake::default()
-        }
-        .encode(),
-        2 => {
-            let mut data = wire::metadata_piece(truth.raw(), piece)
-                .unwrap_or_default()
-                .to_vec();
-            if let Some(first) = data.first_mut()
-                && script.ratio(1, 3)?
-            {
-                *first ^= 1;
-            }
-            MetadataMessage::Data {
-                piece,
-                total_size: size,
-                data: &data,
-            }
-            .encode()
-        }
-        3 => MetadataMessage::Request { piece }.encode(),
-        _ => MetadataMessage::Reject { piece }.encode(),
-    })
 }
