@@ -113,7 +113,8 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// A file cannot be read any more, or is not what it was: of its pieces those are not served that are not right. Told once for each file.
+    /// A file cannot be read any more, or is not what it was: of its pieces those are not served that are not right. Told once for each file,
+    /// and not of what a download fetches again by itself.
     Unservable {
         /// Which file, why, and what to do.
         reason: String,

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::storage::{Storage, StorageError};
 
 /// How often it is looked whether what was lost is back, and the part of the time that this may take while it is not.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(1);
 const SHARE: u32 = 50;
 /// How long one look takes, if not a single piece takes longer.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
