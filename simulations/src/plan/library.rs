@@ -4,7 +4,7 @@ use super::error::nearest;
 use super::{Plan, PlanError};
 
 /// Name and text of each, in the order in which a newcomer should meet them.
-const PLANS: [(&str, &str); 13] = [
+const PLANS: [(&str, &str); 14] = [
     ("baseline", include_str!("../../plans/baseline.toml")),
     ("churn", include_str!("../../plans/churn.toml")),
     ("plain", include_str!("../../plans/plain.toml")),
@@ -17,6 +17,7 @@ const PLANS: [(&str, &str); 13] = [
         include_str!("../../plans/bootstrap-storm.toml"),
     ),
     ("flash-crowd", include_str!("../../plans/flash-crowd.toml")),
+    ("swarm", include_str!("../../plans/swarm.toml")),
     ("sybil", include_str!("../../plans/sybil.toml")),
     (
         "sybil-target",
