@@ -108,7 +108,7 @@ fn a_seed_whose_content_is_cut_off_stays_and_serves_it_when_it_is_back() {
     get("2").assert_refused(7, &["film.mkv", "resumes"]);
 
     desk.write("share/film.mkv", noise(60, LENGTH));
-    // The seed looks every five seconds whether it is back.
+    // The seed looks now and then whether it is back.
     get("20").assert_done();
     assert!(seed.is_alive());
     assert_same(&desk.path("share"), &desk.path("out"));
