@@ -140,18 +140,21 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
                 .to_owned(),
         ));
     }
+    // What is only listed needs no place.
+    let is_list = matches!(wish, Wish::List(_));
     let place = match arguments.output.to_str() {
+        Some("-") if is_list => None,
+        Some("-") if arguments.follow || arguments.keep_seeding || arguments.play => {
+            return Err(Failure::Usage(
+                "-o - keeps nothing: leave out --keep-seeding, --follow and --play".to_owned(),
+            ));
+        }
         Some("-") => {
             standard_output::takes_bytes(output.is_json(), "… -o - | mpv -")?;
             Some(stream::place()?)
         }
         _ => None,
     };
-    if place.is_some() && (arguments.follow || arguments.keep_seeding || arguments.play) {
-        return Err(Failure::Usage(
-            "-o - keeps nothing: leave out --keep-seeding, --follow and --play".to_owned(),
-        ));
-    }
     let mut interrupt = Interrupt::listen()?;
     let nodes = match &wanted {
         Wanted::Torrent(Source::Metainfo(metainfo)) => metainfo.nodes.clone(),
@@ -162,7 +165,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let options = GetOptions {
         directory: place
             .as_ref()
-            .map_or(arguments.output, |place| place.path().to_owned()),
+            .map_or(arguments.output, |place| place.content()),
         order: if arguments.play {
             Order::Sequential
         } else {

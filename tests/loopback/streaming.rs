@@ -52,7 +52,7 @@ fn streamed_film(desk: &Desk) -> PathBuf {
     loop {
         let mut files = std::fs::read_dir(desk.path("")).unwrap().flatten();
         let place = files.find(|file| file.file_name().to_string_lossy().starts_with("trackless-"));
-        if let Some(path) = place.map(|place| place.path().join("films/film"))
+        if let Some(path) = place.map(|place| place.path().join("content/films/film"))
             && std::fs::read(&path).is_ok_and(|content| content == film)
         {
             return path;
@@ -187,12 +187,27 @@ fn what_a_stream_leaves_that_was_killed_the_next_one_removes() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(film.exists());
+
+    // What needs no place looks for none.
+    let (hash, peer) = (sample.info_hash(), seed.address());
+    let get = ["get", &hash, "--peer", &peer, "-o", "-"];
+    let refused = run(&desk, &[&get[..], &["--play"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let listed = run(&desk, &[&get[..], &["--list"]].concat());
+    assert_eq!(listed.status.code(), Some(0));
+    assert!(film.exists());
+
+    // Users have directories with such names, too.
+    let notes = desk.path("trackless-stream-notes");
+    desk.write("trackless-stream-notes/thesis", "all of it");
     let mut next = stream(&desk, &sample, &mut seed, &[]);
     let mut output = Vec::new();
     let mut standard_output = next.stdout.take().unwrap();
     standard_output.read_to_end(&mut output).unwrap();
     assert!(output == noise(70, FILM));
     assert!(next.wait().unwrap().success());
+    assert!(notes.join("thesis").exists());
+    std::fs::remove_dir_all(notes).unwrap();
     assert_clean(&desk);
 }
 

@@ -51,7 +51,6 @@ impl Fetching<'_> {
             temporary: true,
             ..options
         };
-        let directory = options.directory.clone();
         let mut torrent = interrupt.or(self.node.get(source, options)).await??;
         let mut narrator = Narrator::new(self.output, self.start);
         let mut copying = None;
@@ -93,7 +92,7 @@ impl Fetching<'_> {
                     };
                     let file = wanted.only()?;
                     let length = info.files().get(file).map_or(0, |file| file.length);
-                    if let Err(failure) = place::must_have_room(&directory, length) {
+                    if let Err(failure) = place::must_have_room(&std::env::temp_dir(), length) {
                         torrent.stop().await;
                         return Err(failure);
                     }
