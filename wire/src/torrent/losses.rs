@@ -36,7 +36,7 @@ impl Torrent {
             // Whoever fetches something has nothing to hide.
             self.tell_pieces(context);
         } else if was_super_seeding {
-            self.offer_instead_of(context, piece);
+            self.review_all_offers(context);
         } else if was_full && !is_missing {
             // Our pieces do not tell any more that we fetch nothing.
             self.tell_upload_only(context);
@@ -62,7 +62,7 @@ impl Torrent {
             self.piece_arrived(context, piece, was_missing);
         } else {
             context.out.event(Event::PieceCompleted { piece });
-            self.offer_instead_of(context, piece);
+            self.review_all_offers(context);
         }
     }
 }

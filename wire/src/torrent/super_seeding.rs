@@ -83,18 +83,27 @@ impl Torrent {
         }
     }
 
-    /// A piece was lost or found: whoever is shown nothing that is there is shown something else.
-    pub(super) fn offer_instead_of(&mut self, context: &mut Context<'_>, piece: u32) {
+    /// A piece was lost or found: whoever is shown nothing that is there, or has done what it could with that, is shown something else.
+    pub(super) fn review_all_offers(&mut self, context: &mut Context<'_>) {
+        let Some(picker) = &self.picker else {
+            return;
+        };
+        let have = picker.have();
+        let has_one = |connection: &Connection| {
+            let offer = connection.offer;
+            offer.is_some_and(|offer| have.get(offer.piece) || connection.has(offer.piece))
+        };
         let links: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| {
-                connection.offer.is_none() || connection.is_offered(piece) && !connection.has(piece)
-            })
-            .map(|(&link, _)| link)
+            .map(|(&link, connection)| (link, has_one(connection)))
             .collect();
-        for link in links {
-            self.offer(context, link);
+        for (link, has_one) in links {
+            if has_one {
+                self.review_offer(context, link);
+            } else {
+                self.offer(context, link);
+            }
         }
     }
 

@@ -229,6 +229,22 @@ fn a_super_seed_shows_something_else_in_place_of_what_it_has_lost() {
     assert!(![first, other].contains(&second));
 }
 
+#[test]
+fn a_super_seed_that_had_nothing_left_shows_whatever_comes_back() {
+    let mut engine = Engine::seed();
+    engine.config.super_seeding = true;
+    engine.connect(LINK, ALL);
+    for piece in 0..PIECES {
+        lose(&mut engine, piece);
+    }
+    let said = only(engine.input(Input::PieceFound { piece: 0 }));
+    assert!(said.contains(&Said::Have(0)), "{said:?}");
+    // It has that, and there was nothing else to show.
+    engine.hear(Message::Have(0));
+    let said = only(engine.input(Input::PieceFound { piece: 1 }));
+    assert!(said.contains(&Said::Have(1)), "{said:?}");
+}
+
 /// A storm of losses costs the one who makes it the connection, before it costs us much.
 #[test]
 fn nobody_becomes_a_seed_again_and_again() {
