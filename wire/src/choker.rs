@@ -46,7 +46,15 @@ pub(crate) fn slots(least: usize, most: usize, mut rates: Vec<u64>) -> usize {
         .zip(&rates)
         .take_while(|&(slot, &rate)| rate >= slot * SLOT_RATE)
         .count();
-    (busy + usize::from(busy > 0)).min(most).max(least)
+    let slowest = rates.last().copied().unwrap_or_default();
+    // So many would take n times the rate each if all took together what these do: there in a few rounds, and not beyond it.
+    let shared = if busy == rates.len() {
+        (busy as u64 * (slowest / SLOT_RATE)).isqrt() as usize
+    } else {
+        0
+    };
+    let one_more = busy + usize::from(busy > 0);
+    one_more.max(shared).min(most).max(least)
 }
 
 /// The peers to serve from now on, at most `slots`, while fetching: the ones that give most, and at least one more as a chance.
@@ -357,8 +365,11 @@ mod tests {
         let shared = |capacity: u64, peers: u64| vec![capacity / peers; peers as usize];
         assert_eq!(slots(8, 64, Vec::new()), 8);
         assert_eq!(slots(8, 64, shared(100_000, 8)), 8);
-        assert_eq!(slots(8, 64, shared(4_000_000, 8)), 8);
-        assert_eq!(slots(8, 64, shared(100_000_000, 8)), 9);
+        assert_eq!(slots(4, 64, shared(1_000_000, 4)), 4);
+        assert_eq!(slots(4, 64, shared(4_000_000, 4)), 7);
+        assert_eq!(slots(4, 64, shared(4_000_000, 7)), 8);
+        assert_eq!(slots(4, 64, shared(4_000_000, 8)), 8);
+        assert_eq!(slots(8, 64, shared(100_000_000, 8)), 38);
         assert_eq!(slots(8, 64, shared(100_000_000, 39)), 40);
         assert_eq!(slots(8, 64, shared(100_000_000, 60)), 26);
         assert_eq!(slots(8, 64, shared(10_000_000_000, 64)), 64);

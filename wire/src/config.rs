@@ -55,7 +55,7 @@ impl Default for Config {
             max_connections: 100,
             max_dials: 30,
             max_known_peers: 2000,
-            unchoke_slots: 8,
+            unchoke_slots: 4,
             max_unchoke_slots: 64,
             seed_choice: SeedChoice::RoundRobin,
             super_seeding: false,
