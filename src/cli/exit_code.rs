@@ -31,7 +31,8 @@ Exit codes:
     3  no peers before the timeout; nobody has the value
     4  peers, but no metadata before the timeout
     5  no DHT node answered
-    6  disk: full, read-only, no permission; standard output takes no more
+    6  disk: full, read-only, no permission, changed by others; standard output takes
+       no more
     7  unfinished: pieces are missing or wrong; the same `get` resumes
   130  interrupted; what was fetched or simulated is kept
 

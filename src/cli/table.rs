@@ -117,8 +117,13 @@ fn rows(bucket: &BucketView) -> Vec<String> {
     signs.extend(std::iter::repeat_n(paint(FAINT, "·").to_string(), free));
     let rows = signs.chunks(WIDTH).enumerate().map(|(place, row)| {
         let label = if place == 0 {
+            let bits = if bucket.shared_bits == 1 {
+                "bit "
+            } else {
+                "bits"
+            };
             format!(
-                "{:>3} bits  {:>3}/{:<3}",
+                "{:>3} {bits}  {:>3}/{:<3}",
                 bucket.shared_bits,
                 bucket.contacts.len(),
                 bucket.capacity

@@ -19,7 +19,9 @@ pub(super) async fn follow(
 ) -> Result<(), Failure> {
     let (node, output) = (fetching.node, fetching.output);
     let Some(every) = every.limit() else {
-        return Err(Failure::Usage("--every wants more than 0".to_owned()));
+        return Err(Failure::Usage(
+            "--every wants seconds, more than 0".to_owned(),
+        ));
     };
     let entered = node.bootstrapped(options.timeout.unwrap_or(std::time::Duration::MAX));
     interrupt.or(entered).await??;
