@@ -522,7 +522,8 @@ impl Session {
         if !self.opening.begin.is_download() {
             self.done();
         } else if let Some(storage) = self.content.get() {
-            self.completion.seal(Arc::clone(storage));
+            let lost = self.losses.gone();
+            self.completion.seal(Arc::clone(storage), lost);
         }
     }
 

@@ -46,8 +46,8 @@ impl Completion {
         }));
     }
 
-    /// Puts the last touches to the files. [`Completion::sealed`] tells when it is done.
-    pub(super) fn seal(&mut self, storage: Arc<Storage>) {
+    /// Puts the last touches to the files, of which these pieces were lost. [`Completion::sealed`] tells when it is done.
+    pub(super) fn seal(&mut self, storage: Arc<Storage>, lost: Vec<u32>) {
         let state = self.state.clone();
         let keeping = self.keeping.take();
         self.sealing = Some(tokio::spawn(async move {
@@ -55,7 +55,7 @@ impl Completion {
                 let _ = keeping.await;
             }
             let seal = move || {
-                storage.vouch()?;
+                storage.vouch(&lost)?;
                 storage.finish()?;
                 // A torrent of which files are left out may be gone on with.
                 if let Some(state) = state.filter(|_| storage.is_whole()) {

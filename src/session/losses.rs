@@ -61,6 +61,11 @@ impl Losses {
             .then_some(Event::Unservable { reason })
     }
 
+    /// Pieces that are not there, and that nobody fetches again.
+    pub(super) fn gone(&self) -> Vec<u32> {
+        self.gone.iter().copied().collect()
+    }
+
     /// What nobody shall fetch again is wanted by nobody.
     pub(super) fn leave_out(&self, priorities: &mut [Priority]) {
         for &piece in &self.gone {

@@ -112,8 +112,8 @@ impl Recording {
             return;
         };
         let last = self.last.record.as_ref();
-        let grown = last.is_none_or(|last| last.have.count_ones() != have.count_ones());
-        if have.is_empty() || !grown && !self.last.pending {
+        let is_news = last.map_or(!have.is_empty(), |last| last.have != *have);
+        if !is_news && (have.is_empty() || !self.last.pending) {
             return;
         }
         let (state, content, have) = (self.state.clone(), Arc::clone(content), have.clone());
@@ -145,5 +145,83 @@ fn save(
         record: Some(record),
         pending,
         took: start.elapsed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sha1::{Digest, Sha1};
+    use tempfile::TempDir;
+    use wire::InfoBuilder;
+
+    use super::*;
+
+    const PIECE: u32 = 16_384;
+    const PIECES: u32 = 3;
+
+    /// A recording of content that is there.
+    struct Kept {
+        directory: TempDir,
+        content: Arc<Storage>,
+        recording: Recording,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let state = Arc::new(StateDir::open(&directory.path().join("state")).unwrap());
+            let piece = vec![7; PIECE as usize];
+            fs::write(directory.path().join("film"), piece.repeat(PIECES as usize)).unwrap();
+            let hashes = vec![Sha1::digest(&piece).into(); PIECES as usize];
+            let film = InfoBuilder::single_file("film", u64::from(PIECE * PIECES));
+            let info = Arc::new(film.piece_length(PIECE).build(&hashes).unwrap());
+            let content = Arc::new(Storage::open(info, directory.path()));
+            content.look();
+            let mut recording = Recording::new(Some(state));
+            recording.begin(&content, None);
+            Self {
+                directory,
+                content,
+                recording,
+            }
+        }
+
+        /// Makes a record with these pieces, if it is called for.
+        async fn save(&mut self, have: &[u32]) {
+            let mut pieces = Bitfield::new(PIECES);
+            have.iter().for_each(|&piece| assert!(pieces.set(piece)));
+            self.recording.save(&pieces, platform::STEP);
+            if let Some(saving) = self.recording.saving.take() {
+                self.recording.saved(saving.await.unwrap());
+            }
+        }
+
+        /// The pieces that the next run believes to be there.
+        fn on_disk(&self) -> Option<Vec<u32>> {
+            let state = StateDir::open(&self.directory.path().join("state")).unwrap();
+            let record = state.load_record(self.content.info().hash())?;
+            Some(record.have.iter_ones().collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_forgets_a_piece_that_was_lost_though_another_one_came() {
+        let mut kept = Kept::new();
+        kept.save(&[0, 1]).await;
+        assert_eq!(kept.on_disk(), Some(vec![0, 1]));
+        kept.save(&[0, 2]).await;
+        assert_eq!(kept.on_disk(), Some(vec![0, 2]));
+    }
+
+    #[tokio::test]
+    async fn a_record_forgets_the_last_piece_too_and_none_is_made_of_nothing() {
+        let mut kept = Kept::new();
+        kept.save(&[]).await;
+        assert_eq!(kept.on_disk(), None);
+        kept.save(&[1]).await;
+        kept.save(&[]).await;
+        assert_eq!(kept.on_disk(), Some(vec![]));
     }
 }

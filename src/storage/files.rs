@@ -243,10 +243,15 @@ impl Files {
         if self.open.is_locked(index) {
             return Ok(());
         }
+        self.lock_anew(index, entry)
+    }
+
+    /// The same, for what stands at the path now. If that cannot be locked, what was locked stays so.
+    fn lock_anew(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
         // What is not wanted need not be ours to write.
-        let (file, writable) = match self.writer(index, entry) {
+        let (file, writable) = match self.open_to_write(index, entry) {
             Ok(file) => (file, true),
-            Err(error) => (self.reader(index, entry).map_err(|_| error)?, false),
+            Err(error) => (self.open_to_read(entry).map_err(|_| error)?, false),
         };
         match file.try_lock() {
             Ok(()) => {}
@@ -260,6 +265,7 @@ impl Files {
                 return Err(StorageError::from_io("lock", &self.path(entry), error));
             }
         }
+        let file = Arc::new(file);
         self.open.keep_locked(index, Handle { file, writable });
         Ok(())
     }
@@ -310,15 +316,46 @@ impl Files {
         };
         let mut found = self.look_at(&*self.reader(index, entry)?, entry)?;
         if self.is_gone(entry, &found)? {
-            // Perhaps another one stands in its place.
-            self.open.close(index);
+            self.reopen(index, entry)?;
             found = self.look_at(&*self.reader(index, entry)?, entry)?;
-            if self.is_gone(entry, &found)? {
-                let path = self.path(entry);
-                return Err(StorageError::Missing { path });
+        }
+        Ok(FileStamp::of(&found))
+    }
+
+    /// How the file looks that stands at the path, whatever was written: it is the one that is read from now on.
+    pub(crate) fn path_stamp(
+        &self,
+        index: usize,
+        entry: &FileEntry,
+    ) -> Result<Option<FileStamp>, StorageError> {
+        let found = self.find(entry)?;
+        if let Some(handle) = self.open.get(index) {
+            let opened = self.look_at(&handle.file, entry)?;
+            if platform::file_number(&opened) != platform::file_number(&found) {
+                self.reopen(index, entry)?;
             }
         }
         Ok(FileStamp::of(&found))
+    }
+
+    /// Another file has taken the place of the one that is open: it is read and written to from now on, and locked if that was.
+    fn reopen(&self, index: usize, entry: &FileEntry) -> Result<(), StorageError> {
+        self.open.forget(index);
+        self.find(entry)?;
+        if self.open.is_locked(index) {
+            self.lock_anew(index, entry)?;
+        }
+        Ok(())
+    }
+
+    /// The file that stands at a path.
+    fn find(&self, entry: &FileEntry) -> Result<Metadata, StorageError> {
+        let path = self.path(entry);
+        match confinement::find(&self.directory, &entry.path)? {
+            Some(found) if found.is_file() => Ok(found),
+            Some(_) => Err(StorageError::NotAFile { path }),
+            None => Err(StorageError::Missing { path }),
+        }
     }
 
     fn look_at(&self, file: &File, entry: &FileEntry) -> Result<Metadata, StorageError> {
@@ -419,15 +456,13 @@ impl Files {
         if let Some(handle) = self.open.get(index) {
             return Ok(handle.file);
         }
+        Ok(self.keep(index, self.open_to_read(entry)?, false))
+    }
+
+    fn open_to_read(&self, entry: &FileEntry) -> Result<File, StorageError> {
+        self.find(entry)?;
         let path = self.path(entry);
-        match confinement::find(&self.directory, &entry.path)? {
-            Some(metadata) if !metadata.is_file() => return Err(StorageError::NotAFile { path }),
-            Some(_) => {}
-            None => return Err(StorageError::Missing { path }),
-        }
-        let file =
-            File::open(&path).map_err(|error| StorageError::from_io("open", &path, error))?;
-        Ok(self.keep(index, file, false))
+        File::open(&path).map_err(|error| StorageError::from_io("open", &path, error))
     }
 
     /// A file open for writing; it and its directories are created where they are missing.
@@ -439,6 +474,10 @@ impl Files {
         if let Some(handle) = self.open.get(index).filter(|handle| handle.writable) {
             return Ok(handle.file);
         }
+        Ok(self.keep(index, self.open_to_write(index, entry)?, true))
+    }
+
+    fn open_to_write(&self, index: usize, entry: &FileEntry) -> Result<File, StorageError> {
         let path = self.path(entry);
         let found = confinement::find(&self.directory, &entry.path)?;
         match &found {
@@ -464,7 +503,7 @@ impl Files {
             .map_err(|error| StorageError::from_io(action, &path, error))?;
         let number = platform::file_number(&self.look_at(&file, entry)?);
         self.numbers().entry(index).or_insert(number);
-        Ok(self.keep(index, file, true))
+        Ok(file)
     }
 
     fn keep(&self, index: usize, file: File, writable: bool) -> Arc<File> {

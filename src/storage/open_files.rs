@@ -159,10 +159,11 @@ impl Shelf {
         shelves.make_room();
     }
 
-    /// Keeps a file open that has been locked, until it is [closed](Self::close).
+    /// Keeps a file open that has been locked, until it is [closed](Self::close) or another one is locked in its place.
     pub(super) fn keep_locked(&self, index: usize, handle: Handle) {
         let mut shelves = self.node.lock();
         let files = shelves.shelf(self.torrent);
+        files.locked.retain(|(locked, _)| *locked != index);
         // The first file that is there may be another one than before.
         let _ = files.locked.try_push((index, handle));
         files.recent.pop(&index);
@@ -173,6 +174,12 @@ impl Shelf {
         let shelves = self.node.lock();
         let files = shelves.opened.get(&self.torrent);
         files.is_some_and(|files| files.locked.iter().any(|(locked, _)| *locked == index))
+    }
+
+    /// Closes a file, unless it is locked.
+    pub(super) fn forget(&self, index: usize) {
+        let mut shelves = self.node.lock();
+        shelves.close(self.torrent, |files| drop(files.recent.pop(&index)));
     }
 
     /// Closes a file, its lock included.
@@ -253,6 +260,9 @@ mod tests {
         assert!(shelf.is_locked(5) && !shelf.is_locked(4));
         (0..4).for_each(|index| shelf.put(index, handle()));
         assert_eq!(open(&shelf), [5, 6]);
+        shelf.forget(5);
+        shelf.keep_locked(6, handle());
+        assert_eq!((open(&shelf), node.count()), (vec![5, 6], 2));
         shelf.close(5);
         shelf.put(0, handle());
         assert_eq!((open(&shelf), node.count()), (vec![0, 6], 2));

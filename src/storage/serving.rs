@@ -84,25 +84,45 @@ impl Storage {
         })
     }
 
-    /// After the last piece: hashes those of the wanted files that others have changed meanwhile.
+    /// After the last piece: makes sure that all wanted files are there, and hashes what others have changed or replaced meanwhile, and the pieces that were `lost` and not
+    /// fetched again.
     ///
     /// # Errors
-    /// Something in one of them is not right any more.
-    pub(crate) fn vouch(&self) -> Result<(), StorageError> {
+    /// A file is gone, or something in it cannot be read, or is not right any more.
+    pub(crate) fn vouch(&self, lost: &[u32]) -> Result<(), StorageError> {
         let wanted = self.wanted();
-        for (index, entry) in self.files.on_disk() {
-            if entry.length == 0 || !wanted.contains(index) {
-                continue;
-            }
-            let stamp = self.files.stamp(index, entry);
-            let look = self.look_again(index, || stamp);
+        let on_disk = self.files.on_disk();
+        for (index, entry) in on_disk.filter(|&(index, _)| wanted.contains(index)) {
+            let stamp = self.files.path_stamp(index, entry)?;
+            // Another file is not looked at in the place of the one that was written.
+            let look = self.look_again(index, || self.files.stamp(index, entry));
             if let (Some(look), Some(stamp)) = (look, stamp)
                 && look.stamp() != Some(stamp)
+                && entry.length > 0
             {
                 self.judge(entry.offset, entry.length, &[(index, stamp)])?;
             }
         }
+        let geometry = self.info.geometry();
+        for &piece in lost {
+            let length = geometry.piece_length(piece).into();
+            let mut files = self.files.touched(geometry.piece_offset(piece), length);
+            if let Some(index) = files.find(|&index| wanted.contains(index))
+                && !self.is_right(piece)?
+            {
+                return Err(self.changed_file(index));
+            }
+        }
         Ok(())
+    }
+
+    /// Reads a piece and hashes it.
+    fn is_right(&self, piece: u32) -> Result<bool, StorageError> {
+        let geometry = self.info.geometry();
+        let judged = hash_some(&self.files, geometry, &[piece], 1, |piece, hash| {
+            Ok(self.info.piece_hash(piece) == Some(&hash?))
+        })?;
+        Ok(judged == [true])
     }
 
     /// The files of a range that look otherwise than when their bytes were found right, and how they look. What we are writing to at the moment is left
@@ -144,10 +164,7 @@ impl Storage {
         let last = offset.saturating_add(length).saturating_sub(1) / full;
         for piece in (offset / full) as u32..=last as u32 {
             if !doubts.right.get(piece) && !doubts.wrong.get(piece) {
-                let judged = hash_some(&self.files, geometry, &[piece], 1, |piece, hash| {
-                    Ok(self.info.piece_hash(piece) == Some(&hash?))
-                })?;
-                if judged == [true] {
+                if self.is_right(piece)? {
                     doubts.right.set(piece);
                 } else {
                     doubts.wrong.set(piece);

@@ -213,13 +213,13 @@ fn what_others_write_between_two_writes_of_ours_is_not_taken_for_ours() {
         |result| matches!(result, Err(StorageError::Changed { path }) if path.ends_with("a"));
     assert!(is_changed(read(0)));
     (1..PIECES).for_each(|piece| read(piece).unwrap());
-    assert!(is_changed(storage.vouch()));
+    assert!(is_changed(storage.vouch(&[])));
     thread::sleep(platform::STEP);
     let Recorded { record, .. } = storage.record(have);
     assert_eq!(download.found(&record), ((1..PIECES).collect(), 3));
     // Put back, it may end.
     download.write(&storage, 0);
-    storage.vouch().unwrap();
+    storage.vouch(&[]).unwrap();
 }
 
 #[test]
@@ -254,8 +254,62 @@ fn a_file_in_whose_place_another_one_stands_is_not_vouched_for() {
     let files: Vec<u32> = record.files.iter().map(|file| file.index).collect();
     assert_eq!(files, [0, 2]);
     assert!(matches!(
-        storage.finish(),
-        Err(StorageError::Missing { path }) if path.ends_with("b")
+        storage.vouch(&[]),
+        Err(StorageError::Changed { path }) if path.ends_with("b")
+    ));
+    // Another one with the right bytes is as good.
+    let (_, content) = download.sample.content.split_at(LENGTH as usize);
+    fs::write(download.path("other"), &content[..LENGTH as usize]).unwrap();
+    fs::rename(download.path("other"), download.path("b")).unwrap();
+    storage.vouch(&[]).unwrap();
+    storage.finish().unwrap();
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_missed() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare(&nothing()).unwrap();
+    check(&storage, None);
+    (0..PIECES).for_each(|piece| download.write(&storage, piece));
+    storage.vouch(&[]).unwrap();
+    fs::rename(download.path("c"), download.path("elsewhere")).unwrap();
+    assert!(matches!(
+        storage.vouch(&[]),
+        Err(StorageError::Missing { path }) if path.ends_with("c")
+    ));
+}
+
+#[test]
+fn a_piece_that_was_lost_is_looked_at_though_its_file_looks_as_it_did() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare(&nothing()).unwrap();
+    check(&storage, None);
+    (0..PIECES - 1).for_each(|piece| download.write(&storage, piece));
+    storage.vouch(&[0, 2]).unwrap();
+    for lost in [&[PIECES - 1][..], &[0, PIECES - 1]] {
+        assert!(storage.vouch(lost).is_err());
+    }
+    // What is not wanted may be lost.
+    storage.select(wire::FileSet::from_iter([0]));
+    storage.vouch(&[PIECES - 1]).unwrap();
+}
+
+#[test]
+fn a_lock_goes_over_to_the_file_that_takes_the_place_of_the_locked_one() {
+    let download = Download::new();
+    let storage = download.storage();
+    storage.prepare(&nothing()).unwrap();
+    check(&storage, None);
+    (0..PIECES).for_each(|piece| download.write(&storage, piece));
+    fs::write(download.path("other"), vec![1; LENGTH as usize]).unwrap();
+    fs::rename(download.path("other"), download.path("a")).unwrap();
+    let read = storage.read_verified(0, &mut [IoSliceMut::new(&mut [0; 100])]);
+    assert!(matches!(read, Err(StorageError::Changed { .. })));
+    assert!(matches!(
+        download.storage().prepare(&nothing()),
+        Err(StorageError::AlreadyInUse { path }) if path.ends_with("a")
     ));
 }
 
