@@ -262,6 +262,74 @@ fn a_film_that_is_written_over_while_it_is_fetched_is_not_said_to_be_there() {
 }
 
 #[test]
+fn a_film_that_is_moved_away_while_it_is_fetched_is_missed_before_the_end() {
+    let desk = Desk::new();
+    let half = HalfFetched::new(&desk);
+    fs::rename(desk.path("out/film"), desk.path("elsewhere")).unwrap();
+    half.goes_on_and_is_refused(&desk, "film is missing");
+}
+
+#[test]
+fn a_film_that_another_one_replaces_while_it_is_fetched_is_not_said_to_be_there() {
+    let desk = Desk::new();
+    let half = HalfFetched::new(&desk);
+    replace(&desk, "out/film", LENGTH);
+    half.goes_on_and_is_refused(&desk, "film was changed");
+}
+
+#[test]
+fn a_film_that_is_replaced_while_a_peer_asks_for_it_is_not_said_to_be_there_and_stays_locked() {
+    let desk = Desk::new();
+    let mut half = HalfFetched::new(&desk);
+    let piece = half.fetched(&desk);
+    let mut leecher = Leecher::of(&half.sample, &mut half.running);
+    assert!(leecher.gets(piece));
+    replace(&desk, "out/film", LENGTH);
+    assert!(!leecher.gets(piece));
+    desk.get("film.torrent", &half.peer.address(), &[])
+        .assert_refused(6, &["out/film", "another process"]);
+    half.goes_on_and_is_refused(&desk, "film was changed");
+}
+
+/// More files than are open at once, so that the one that is replaced has been closed by the end.
+#[test]
+fn of_many_files_one_that_is_replaced_when_it_was_fetched_is_not_said_to_be_there() {
+    const FILES: u64 = 200;
+    let desk = Desk::new();
+    for file in 0..FILES {
+        let content = noise(100 + file, PIECE as usize);
+        desk.write(format!("share/album/{file}"), content);
+    }
+    let sample = desk.torrent("share/album");
+    let gate = Gate::default();
+    let peer = FakePeer::seeding_until(&sample, 1, &gate);
+    let mut running = desk.start(&[
+        "get",
+        "album.torrent",
+        "-o",
+        "out",
+        "--peer",
+        &peer.address(),
+    ]);
+    running.wait_until("that one is there", |event| event["pieces_done"] == 1);
+    let same = |name: &String| {
+        let read = |root: &str| fs::read(desk.path(root).join(name)).unwrap();
+        read("share/album") == read("out/album")
+    };
+    let fetched = (0..FILES).map(|file| file.to_string()).find(same).unwrap();
+    replace(&desk, &format!("out/album/{fetched}"), PIECE as usize);
+    gate.open();
+    let name = format!("album/{fetched} was changed");
+    running.end().assert_refused(6, &[&name]);
+}
+
+/// Moves another file over one.
+fn replace(desk: &Desk, path: &str, length: usize) {
+    desk.write("other", noise(86, length));
+    fs::rename(desk.path("other"), desk.path(path)).unwrap();
+}
+
+#[test]
 fn what_is_written_over_while_it_is_fetched_is_fetched_again_when_somebody_asks_for_it() {
     let desk = Desk::new();
     let mut half = HalfFetched::new(&desk);
