@@ -191,7 +191,9 @@ mod tests {
         /// Makes a record with these pieces, if it is called for.
         async fn save(&mut self, have: &[u32]) {
             let mut pieces = Bitfield::new(PIECES);
-            have.iter().for_each(|&piece| assert!(pieces.set(piece)));
+            for &piece in have {
+                assert!(pieces.set(piece));
+            }
             self.recording.save(&pieces, platform::STEP);
             if let Some(saving) = self.recording.saving.take() {
                 self.recording.saved(saving.await.unwrap());
