@@ -21,6 +21,12 @@ pub enum CloseReason {
     /// So much was found on the disk that a new connection tells it sooner.
     #[error("what we have is told sooner on a new connection")]
     TooMuchNews,
+    /// The peer waits for a piece that is not there any more, and takes no message that would say so.
+    #[error("piece {piece} is gone, and this peer sees that only on a new connection")]
+    PieceGone {
+        /// The piece.
+        piece: u32,
+    },
     /// There is another connection to the same peer.
     #[error("there is another connection to this peer")]
     Duplicate,

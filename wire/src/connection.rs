@@ -200,6 +200,11 @@ impl Connection {
         self.reserved.extension()
     }
 
+    /// Whether it can be told that a piece is gone: by a message of its own (BEP 54), or when it asks (BEP 6).
+    pub(crate) fn hears_of_losses(&self) -> bool {
+        self.speaks_fast() || self.dont_have_id.is_some()
+    }
+
     /// The peer's pieces, once the metadata is known.
     pub(crate) fn bitfield(&self) -> Option<&Bitfield> {
         match &self.pieces {

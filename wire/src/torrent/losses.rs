@@ -3,7 +3,7 @@
 use super::uploading::refuse_all_of;
 use super::{Context, Torrent};
 use crate::connection::Connection;
-use crate::{Event, Link, Message};
+use crate::{CloseReason, Event, Link, Message};
 
 impl Torrent {
     /// A piece is not there any more. BEP 54, "sender operation".
@@ -17,6 +17,7 @@ impl Torrent {
             return;
         }
         let is_missing = picker.is_missing(piece);
+        self.part_from_unaware(context, piece);
         for (&link, connection) in &mut self.connections {
             let was_told = if was_super_seeding {
                 connection.is_offered(piece)
@@ -49,6 +50,22 @@ impl Torrent {
         self.stirred |= is_missing;
     }
 
+    /// Ends the connections of those who wait for the piece and could not be told that it is gone: they would wait for ever, and see what is left when they come back.
+    fn part_from_unaware(&mut self, context: &mut Context<'_>, piece: u32) {
+        let unaware: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| {
+                let mut uploads = connection.uploads.iter();
+                !connection.hears_of_losses() && uploads.any(|block| block.piece == piece)
+            })
+            .map(|(&link, _)| link)
+            .collect();
+        for link in unaware {
+            self.close(context, link, &CloseReason::PieceGone { piece });
+        }
+    }
+
     /// A piece is there again.
     pub(super) fn piece_found(&mut self, context: &mut Context<'_>, piece: u32) {
         let Some(picker) = &mut self.picker else {
@@ -67,7 +84,7 @@ impl Torrent {
     }
 }
 
-/// Those are told who know the message. Others find out when they ask.
+/// Those are told who know the message. Others find out when they ask, by a reject or by the end of the connection.
 fn retract(context: &mut Context<'_>, link: Link, connection: &mut Connection, piece: u32) {
     if let Some(id) = connection.dont_have_id {
         let payload = &piece.to_be_bytes();

@@ -189,6 +189,7 @@ impl Torrent {
         match reason {
             CloseReason::TooManyConnections
             | CloseReason::TooMuchNews
+            | CloseReason::PieceGone { .. }
             | CloseReason::Duplicate
             | CloseReason::Silent { .. }
             | CloseReason::UnrequestedBlocks => {}

@@ -160,6 +160,10 @@ impl Torrent {
             context.out.upload(link, block);
             return Ok(());
         }
+        if !have && may_request(connection, block.piece) && !connection.hears_of_losses() {
+            let piece = block.piece;
+            return Err(CloseReason::PieceGone { piece });
+        }
         connection.refused += 1;
         if connection.refused > most.saturating_mul(MAX_REFUSED_QUEUES) {
             return Err(CloseReason::RequestFlood);
@@ -197,7 +201,8 @@ impl Torrent {
         self.uploaded.add(context.now, block.length);
     }
 
-    /// The driver has a block that it cannot read. BEP 6: even that has its answer, whoever was not told otherwise meanwhile.
+    /// The driver has a block that it cannot read. BEP 6: even that has its answer, whoever was not told otherwise meanwhile;
+    /// without BEP 6 and BEP 54, the end of the connection.
     pub(super) fn upload_failed(&mut self, context: &mut Context<'_>, link: Link, block: Block) {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
@@ -205,6 +210,9 @@ impl Torrent {
         connection.dequeue(block);
         if connection.speaks_fast() {
             context.send(link, connection, Message::Reject(block));
+        } else if !connection.hears_of_losses() {
+            let piece = block.piece;
+            self.close(context, link, &CloseReason::PieceGone { piece });
         }
     }
 

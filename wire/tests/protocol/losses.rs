@@ -82,14 +82,29 @@ fn who_does_not_know_the_message_is_rejected_and_stays() {
     assert_eq!(engine.connected(), 1);
 }
 
+/// It has no other way to learn that, and would wait for ever.
 #[test]
-fn requests_of_who_speaks_nothing_of_it_are_dropped_silently() {
+fn who_speaks_nothing_of_it_is_parted_from_if_it_waits_for_the_piece() {
     let mut engine = serving(PLAIN);
-    let said = lose(&mut engine, 3);
-    assert_eq!(said, [Said::CancelUpload(block(3, 0), false)]);
-    assert_eq!(engine.hear(Message::Request(block(3, 1))), []);
+    let gone = |piece| [Said::Close(CloseReason::PieceGone { piece })];
+    assert_eq!(lose(&mut engine, 3), gone(3));
+
+    let mut engine = serving(PLAIN);
+    assert_eq!(lose(&mut engine, 5), []);
     let said = engine.hear(Message::Request(block(4, 1)));
     assert_eq!(said, [Said::Upload(block(4, 1))]);
+    assert_eq!(engine.hear(Message::Request(block(5, 0))), gone(5));
+}
+
+/// A choke drops all requests (BEP 3): it waits for none.
+#[test]
+fn who_speaks_nothing_of_it_and_is_choked_stays() {
+    let mut engine = Engine::seed();
+    engine.config.unchoke_slots = 0;
+    engine.connect(LINK, PLAIN);
+    lose(&mut engine, 3);
+    assert_eq!(engine.hear(Message::Request(block(3, 0))), []);
+    assert_eq!(engine.connected(), 1);
 }
 
 #[test]
@@ -104,19 +119,20 @@ fn who_has_switched_the_message_off_is_not_told() {
 /// What the driver cannot read it has taken off its queue: nobody else can answer it.
 #[test]
 fn each_request_that_cannot_be_read_has_one_answer() {
-    for (reserved, answer) in [(FAST, Some(Said::Reject(block(3, 0)))), (PLAIN, None)] {
-        let mut engine = serving(reserved);
-        lose(&mut engine, 3);
-        let failed = Input::UploadFailed {
-            link: LINK,
-            block: block(3, 0),
-        };
-        let said = only(engine.input(failed.clone()));
-        assert_eq!(said, Vec::from_iter(answer.clone()));
+    let failed = Input::UploadFailed {
+        link: LINK,
+        block: block(3, 0),
+    };
+    let rejected = [Said::Reject(block(3, 0))];
+    let mut engine = serving(FAST);
+    lose(&mut engine, 3);
+    assert_eq!(only(engine.input(failed.clone())), rejected);
 
+    let closed = [Said::Close(CloseReason::PieceGone { piece: 3 })];
+    for (reserved, answer) in [(FAST, rejected), (PLAIN, closed)] {
         let mut engine = serving(reserved);
-        let said = only(engine.input(failed));
-        assert_eq!(said, Vec::from_iter(answer), "though the piece is there");
+        let said = only(engine.input(failed.clone()));
+        assert_eq!(said, answer, "though the piece is there");
         assert_eq!(engine.hear(Message::Cancel(block(3, 0))), []);
     }
 }

@@ -1,9 +1,10 @@
 //! Seeds whose files are changed while they serve them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use wire::Config;
+use wire::{CloseReason, Config, Reserved};
 
 use crate::network::{Joining, Swarm};
 
@@ -74,6 +75,59 @@ fn two_seeds_that_have_lost_different_pieces_make_up_for_each_other() {
     swarm.nodes[other].unreadable = (PIECES / 2..PIECES).collect();
     let time = swarm.run_until(Duration::from_secs(60), |swarm| swarm.is_finished(leecher));
     assert!(time < Duration::from_secs(5), "it took {time:?}");
+}
+
+/// A leecher that knows BEP 3 and nothing else.
+fn plain(swarm: &Swarm) -> Joining {
+    Joining {
+        reserved: Reserved::default(),
+        info: Some(Arc::clone(&swarm.info)),
+        ..Joining::leecher()
+    }
+}
+
+#[test]
+fn a_peer_that_cannot_be_told_what_is_lost_comes_back_and_sees_it() {
+    let mut swarm = Swarm::new(PIECES, PIECE_LENGTH);
+    let seed = swarm.join(swarm.seed());
+    let leecher = swarm.join(plain(&swarm));
+    swarm.nodes[seed].unreadable = BTreeSet::from([5]);
+    swarm.introduce(leecher, &[seed]);
+    let left = u64::from(PIECES - 1) * u64::from(PIECE_LENGTH);
+    swarm.run_until(Duration::from_secs(60), |swarm| {
+        swarm.bytes_done(leecher) == left
+    });
+    let address = swarm.nodes[leecher].address;
+    let gone = CloseReason::PieceGone { piece: 5 };
+    assert_eq!(swarm.nodes[seed].closed, [(address, gone)]);
+    assert!(swarm.is_connected(leecher, seed));
+}
+
+#[test]
+fn a_peer_that_asks_for_what_was_lost_before_is_not_left_waiting() {
+    let mut swarm = Swarm::new(PIECES, PIECE_LENGTH);
+    let seed = swarm.join(Joining {
+        bytes_per_second: 1e6,
+        ..swarm.seed()
+    });
+    let leechers = [0, 1].map(|_| swarm.join(plain(&swarm)));
+    for leecher in leechers {
+        swarm.introduce(leecher, &[seed]);
+    }
+    swarm.run_until(Duration::from_secs(60), |swarm| {
+        leechers.map(|leecher| swarm.bytes_done(leecher) > 0) == [true; 2]
+    });
+    let both_have = |swarm: &Swarm, piece| {
+        leechers.map(|leecher| swarm.nodes[leecher].torrent.have().unwrap().get(piece))
+            == [false; 2]
+    };
+    let lost = (0..PIECES).filter(|&piece| both_have(&swarm, piece));
+    let lost: Vec<_> = lost.take(2).collect();
+    swarm.nodes[seed].unreadable = lost.iter().copied().collect();
+    let left = u64::from(PIECES - 2) * u64::from(PIECE_LENGTH);
+    swarm.run_until(Duration::from_secs(300), |swarm| {
+        leechers.map(|leecher| swarm.bytes_done(leecher)) == [left; 2]
+    });
 }
 
 #[test]

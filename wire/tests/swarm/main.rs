@@ -1,5 +1,6 @@
 //! Swarms of engines in virtual time: what a user would see of them.
 
+mod agenda;
 mod fetching;
 mod hostile;
 mod limits;

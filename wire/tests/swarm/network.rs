@@ -13,6 +13,7 @@ use wire::{
     decode_frame,
 };
 
+use super::agenda::{Agenda, Happening};
 use super::wishes::{Wish, Wishes};
 
 const CHECK_TIME: Duration = Duration::from_millis(2);
@@ -48,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) wasted: u64,
     pub(crate) alive: bool,
     peer_id: PeerId,
+    reserved: Reserved,
     rng: Xoshiro256PlusPlus,
     have: Option<Bitfield>,
     bytes_per_second: f64,
@@ -63,49 +65,16 @@ pub(crate) struct Node {
 }
 
 #[derive(Clone)]
-enum Parcel {
+pub(super) enum Parcel {
     Message(Vec<u8>),
     Block { block: Block, genuine: bool },
-}
-
-enum Happening {
-    Dialled {
-        from: usize,
-        to: SocketAddr,
-    },
-    Answered {
-        from: usize,
-        link: Link,
-        to: usize,
-    },
-    Sent {
-        node: usize,
-    },
-    Arrived {
-        node: usize,
-        link: Link,
-        parcel: Parcel,
-    },
-    Hangup {
-        node: usize,
-        link: Link,
-    },
-    Checked {
-        node: usize,
-        piece: u32,
-        valid: bool,
-    },
-    Wake {
-        node: usize,
-    },
 }
 
 pub(crate) struct Swarm {
     pub(crate) now: Duration,
     pub(crate) nodes: Vec<Node>,
     pub(crate) info: Arc<Info>,
-    agenda: BTreeMap<(Duration, u64), Happening>,
-    scheduled: u64,
+    agenda: Agenda,
 }
 
 /// What is particular about a node that joins.
@@ -115,6 +84,8 @@ pub(crate) struct Joining {
     pub(crate) latency: Duration,
     pub(crate) manner: Manner,
     pub(crate) config: Config,
+    /// The extensions that it speaks.
+    pub(crate) reserved: Reserved,
     /// What it knows of the torrent; without it, it fetches that.
     pub(crate) info: Option<Arc<Info>>,
     pub(crate) have: Option<Bitfield>,
@@ -128,6 +99,7 @@ impl Joining {
             latency: Duration::from_millis(10),
             manner: Manner::Honest,
             config: Config::default(),
+            reserved: Reserved::default().with_dht().with_fast().with_extension(),
             info: None,
             have: None,
         }
@@ -146,8 +118,7 @@ impl Swarm {
             now: Duration::from_secs(1000),
             nodes: Vec::new(),
             info,
-            agenda: BTreeMap::new(),
-            scheduled: 0,
+            agenda: Agenda::default(),
         }
     }
 
@@ -180,6 +151,7 @@ impl Swarm {
             wasted: 0,
             alive: true,
             peer_id,
+            reserved: joining.reserved,
             rng,
             have: joining.have,
             bytes_per_second: joining.bytes_per_second,
@@ -263,33 +235,28 @@ impl Swarm {
     ) -> Duration {
         let started = self.now;
         while !is_so(self) {
-            let next = self.agenda.first_key_value().map(|(&(at, _), _)| at);
-            let Some(at) = next.filter(|&at| at <= started + limit) else {
+            if !self.step(started + limit) {
                 let done: Vec<_> = (0..self.nodes.len())
                     .map(|node| self.bytes_done(node))
                     .collect();
                 panic!("not so within {limit:?}; bytes done: {done:?}");
-            };
-            self.step(at);
+            }
         }
         self.now.saturating_sub(started)
     }
 
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some((&(at, _), _)) = self.agenda.first_key_value()
-            && at <= end
-        {
-            self.step(at);
-        }
+        while self.step(end) {}
         self.now = end;
     }
 
-    fn step(&mut self, at: Duration) {
-        self.now = at;
-        let Some((_, happening)) = self.agenda.pop_first() else {
-            return;
+    /// What comes next happens, if it does until then. False if it does not.
+    fn step(&mut self, until: Duration) -> bool {
+        let Some((at, happening)) = self.agenda.next(until) else {
+            return false;
         };
+        self.now = at;
         match happening {
             Happening::Dialled { from, to } => self.dialled(from, to),
             Happening::Answered { from, link, to } => self.answered(from, link, to),
@@ -316,6 +283,7 @@ impl Swarm {
                 }
             }
         }
+        true
     }
 
     fn info_hash(&self) -> InfoHash {
@@ -553,8 +521,10 @@ impl Swarm {
     }
 
     fn connected(&mut self, node: usize, link: Link, peer: usize, direction: Direction) {
+        // Only what both sides speak is spoken.
+        let (ours, theirs) = (self.nodes[node].reserved.0, self.nodes[peer].reserved.0);
         let handshake = Handshake {
-            reserved: Reserved::default().with_dht().with_fast().with_extension(),
+            reserved: Reserved(std::array::from_fn(|byte| ours[byte] & theirs[byte])),
             info_hash: self.info_hash(),
             peer_id: self.nodes[peer].peer_id,
         };
@@ -587,9 +557,7 @@ impl Swarm {
     }
 
     fn schedule(&mut self, after: Duration, happening: Happening) {
-        self.scheduled += 1;
-        self.agenda
-            .insert((self.now + after, self.scheduled), happening);
+        self.agenda.add(self.now + after, happening);
     }
 }
 
