@@ -1,7 +1,7 @@
 //! A process, and what it says.
 
 use std::fmt::Write;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
@@ -16,6 +16,7 @@ pub(crate) struct Running {
     child: Child,
     coming: Receiver<Value>,
     said: Vec<Value>,
+    lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
 }
 
@@ -46,17 +47,23 @@ impl Running {
                 }
             }
         });
-        let mut stderr = child.stderr.take().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
         let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
+            let mut text = String::new();
             // What there is when the process is killed is enough.
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            for line in stderr.split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                text = text + &line + "\n";
+                let _ = sender.send(line);
+            }
+            text
         });
         Self {
             child,
             coming,
             said: Vec::new(),
+            lines,
             stderr: Some(stderr),
         }
     }
@@ -78,6 +85,19 @@ impl Running {
             }
         }
         self.give_up(&format!("ended before it said {what}"))
+    }
+
+    /// Waits until the next line with these words is on standard error.
+    pub(crate) fn wait_for_line(&mut self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(words) => return,
+                Ok(_) => {}
+                Err(_) => self.give_up(&format!("did not say {words:?}")),
+            }
+        }
     }
 
     /// The address on which it listens, by TCP and UDP.
