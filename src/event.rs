@@ -114,10 +114,15 @@ pub enum Event {
         reason: String,
     },
     /// A file cannot be read any more, or is not what it was: of its pieces those are not served that are not right. Told once for each file,
-    /// and not of what a download fetches again by itself.
+    /// until it is [served again](Event::ServedAgain), and not of what a download fetches again by itself.
     Unservable {
         /// Which file, why, and what to do.
         reason: String,
+    },
+    /// Everything that a file was found to lack is right again.
+    ServedAgain {
+        /// The file, or the directory that could not be read.
+        path: PathBuf,
     },
     /// Everything that is wanted is on the disk and verified.
     Done {

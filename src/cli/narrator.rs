@@ -187,6 +187,12 @@ impl Narrator {
                 self.output.event(&Report::Unservable { reason });
                 self.output.warning(printable(reason));
             }
+            Event::ServedAgain { path } => {
+                self.output.event(&Report::ServedAgain { path });
+                let path = path.display().to_string();
+                self.output
+                    .warning(format_args!("{} is served again", printable(&path)));
+            }
             Event::Banned { peer, reason } => {
                 self.output.event(&Report::Banned {
                     peer: *peer,

@@ -87,6 +87,8 @@ pub(crate) enum Report<'a> {
     Banned { peer: SocketAddr, reason: &'a str },
     /// A file that is shared is gone, or is not what it was.
     Unservable { reason: &'a str },
+    /// What it was found to lack is there again.
+    ServedAgain { path: &'a Path },
     /// A download is complete and verified; of a torrent of which some files were chosen, these.
     Done {
         path: &'a Path,

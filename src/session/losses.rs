@@ -1,10 +1,12 @@
 //! Pieces that were there and cannot be served any more, until they are right again.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use wire::{Bitfield, Block, Input, Link, Priority};
@@ -21,16 +23,32 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// What the user has heard. Each file is told of once, however many peers ask for it.
-    told: HashSet<String>,
     /// Pieces that are fetched again: once. Whoever keeps changing a file shall not have it fetched for ever.
     fetched_again: BTreeSet<u32>,
-    /// Pieces that are not.
-    gone: BTreeSet<u32>,
+    /// Pieces that are not, and the file to blame.
+    gone: BTreeMap<u32, Arc<Path>>,
+    damage: BTreeMap<Arc<Path>, Damage>,
     looking: Option<oneshot::Receiver<Look>>,
     /// Where the next look goes on, and when.
     next: u32,
     due: Instant,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Default)]
+struct Damage {
+    /// How many pieces are gone because of it.
+    pieces: u32,
+    /// What the user has heard. Each reason is told once, however many peers ask for the file, until it is served again.
+    told: BTreeSet<String>,
+}
+
+/// What is right again.
+#[derive(Debug, Default)]
+struct Found {
+    pieces: Vec<u32>,
+    /// Files of which all is served again that was not.
+    files: Vec<Arc<Path>>,
 }
 
 /// What one look has come to.
@@ -45,67 +63,99 @@ struct Look {
 impl Losses {
     pub(super) fn new() -> Self {
         Losses {
-            told: HashSet::new(),
             fetched_again: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            gone: BTreeMap::new(),
+            damage: BTreeMap::new(),
             looking: None,
             next: 0,
             due: Instant::now(),
         }
     }
 
-    fn tell(&mut self, error: &StorageError) -> Option<Event> {
+    /// A piece is gone. Returns what the user has not heard of it.
+    fn lose(&mut self, piece: u32, error: &StorageError) -> Option<Event> {
+        let file: Arc<Path> = error.path().unwrap_or(Path::new("")).into();
+        self.find(piece);
+        self.gone.insert(piece, Arc::clone(&file));
+        let damage = self.damage.entry(file).or_default();
+        damage.pieces += 1;
         let reason = error.to_string();
-        self.told
+        damage
+            .told
             .insert(reason.clone())
             .then_some(Event::Unservable { reason })
     }
 
     /// Pieces that are not there, and that nobody fetches again.
     pub(super) fn gone(&self) -> Vec<u32> {
-        self.gone.iter().copied().collect()
+        self.gone.keys().copied().collect()
+    }
+
+    /// A piece is right again. Returns the file that was to blame, if it was the last of it.
+    fn find(&mut self, piece: u32) -> Option<Arc<Path>> {
+        let file = self.gone.remove(&piece)?;
+        let damage = self.damage.get_mut(&file)?;
+        damage.pieces -= 1;
+        (damage.pieces == 0).then(|| {
+            self.damage.remove(&file);
+            file
+        })
     }
 
     /// What nobody shall fetch again is wanted by nobody.
     pub(super) fn leave_out(&self, priorities: &mut [Priority]) {
-        for &piece in &self.gone {
+        for &piece in self.gone.keys() {
             if let Some(priority) = priorities.get_mut(piece as usize) {
                 *priority = Priority::Skip;
             }
         }
     }
 
-    /// To be called now and then. Returns pieces that are right again.
-    fn look(&mut self, content: &Arc<Storage>) -> Vec<u32> {
-        if let Some(looking) = &mut self.looking {
-            let Ok(look) = looking.try_recv() else {
-                return Vec::new();
-            };
-            self.looking = None;
-            self.next = look.next;
-            for piece in &look.right {
-                self.gone.remove(piece);
-            }
-            // What comes back comes together, as a rule.
-            let pause = if look.right.is_empty() || self.gone.is_empty() {
-                INTERVAL.max(look.took * SHARE)
-            } else {
-                look.took
-            };
-            self.due = Instant::now() + pause;
-            return look.right;
+    /// What a look has found, once it is over.
+    fn found(&mut self) -> Found {
+        let Some(looking) = &mut self.looking else {
+            return Found::default();
+        };
+        let look = match looking.try_recv() {
+            Ok(look) => look,
+            Err(TryRecvError::Empty) => return Found::default(),
+            // It has panicked, which is said. The next one may fare better, and is in no hurry.
+            Err(TryRecvError::Closed) => Look {
+                right: Vec::new(),
+                next: self.next,
+                took: LONGEST_LOOK,
+            },
+        };
+        self.looking = None;
+        self.next = look.next;
+        let files = look.right.iter().filter_map(|&piece| self.find(piece));
+        let files = files.collect();
+        // What comes back comes together, as a rule.
+        let pause = if look.right.is_empty() || self.gone.is_empty() {
+            INTERVAL.max(look.took * SHARE)
+        } else {
+            look.took
+        };
+        self.due = Instant::now() + pause;
+        Found {
+            pieces: look.right,
+            files,
         }
-        if !self.gone.is_empty() && Instant::now() >= self.due {
-            let (before, after) = (self.gone.range(..self.next), self.gone.range(self.next..));
-            let pieces: Vec<_> = after.chain(before).copied().collect();
-            let content = Arc::clone(content);
-            let (report, looking) = oneshot::channel();
-            self.looking = Some(looking);
-            spawn_blocking(move || {
-                let _ = report.send(look(&content, &pieces));
-            });
+    }
+
+    /// To be called now and then: begins to look, if it is time.
+    fn look(&mut self, content: &Arc<Storage>) {
+        if self.looking.is_some() || self.gone.is_empty() || Instant::now() < self.due {
+            return;
         }
-        Vec::new()
+        let (before, after) = (self.gone.range(..self.next), self.gone.range(self.next..));
+        let pieces: Vec<_> = after.chain(before).map(|(&piece, _)| piece).collect();
+        let content = Arc::clone(content);
+        let (report, looking) = oneshot::channel();
+        self.looking = Some(looking);
+        spawn_blocking(move || {
+            let _ = report.send(look(&content, &pieces));
+        });
     }
 }
 
@@ -141,8 +191,7 @@ impl Session {
                 && !matches!(error, StorageError::Missing { .. })
                 && self.losses.fetched_again.insert(piece);
             if !fetch_again {
-                self.losses.gone.insert(piece);
-                if let Some(event) = self.losses.tell(error) {
+                if let Some(event) = self.losses.lose(piece, error) {
                     self.standing.tell(event);
                 }
             }
@@ -163,13 +212,18 @@ impl Session {
         let Some(content) = self.content.get() else {
             return;
         };
-        let found = self.losses.look(content);
-        if found.is_empty() {
+        let found = self.losses.found();
+        self.losses.look(content);
+        if found.pieces.is_empty() {
             return;
         }
         tracing::debug!(?found, "pieces that were lost are right again");
-        for piece in found {
+        for piece in found.pieces {
             self.handle(Input::PieceFound { piece });
+        }
+        for file in found.files {
+            let path = file.to_path_buf();
+            self.standing.tell(Event::ServedAgain { path });
         }
         // They are wanted as before.
         self.prioritise();
@@ -183,12 +237,40 @@ impl Session {
 mod tests {
     use super::*;
 
+    fn missing(path: &str) -> StorageError {
+        StorageError::Missing { path: path.into() }
+    }
+
     #[test]
     fn each_file_is_told_of_once() {
-        let missing = |path: &str| StorageError::Missing { path: path.into() };
         let mut losses = Losses::new();
-        assert!(losses.tell(&missing("one")).is_some());
-        assert!(losses.tell(&missing("one")).is_none());
-        assert!(losses.tell(&missing("other")).is_some());
+        assert!(losses.lose(1, &missing("one")).is_some());
+        assert!(losses.lose(2, &missing("one")).is_none());
+        assert!(losses.lose(3, &missing("other")).is_some());
+    }
+
+    #[test]
+    fn a_file_is_whole_with_its_last_piece_and_told_of_again_after_that() {
+        let mut losses = Losses::new();
+        for (piece, file) in [(1, "one"), (2, "one"), (3, "other")] {
+            losses.lose(piece, &missing(file));
+        }
+        assert_eq!(losses.find(1), None);
+        assert!(losses.lose(1, &missing("one")).is_none());
+        assert_eq!(losses.find(1), None);
+        assert_eq!(losses.find(2).as_deref(), Some(Path::new("one")));
+        assert!(losses.lose(1, &missing("one")).is_some());
+        assert!(losses.lose(4, &missing("other")).is_none());
+    }
+
+    #[test]
+    fn a_look_that_panics_is_not_the_last_one() {
+        let mut losses = Losses::new();
+        losses.lose(1, &missing("one"));
+        let (report, looking) = oneshot::channel();
+        losses.looking = Some(looking);
+        drop(report);
+        assert!(losses.found().pieces.is_empty());
+        assert!(losses.looking.is_none());
     }
 }

@@ -147,6 +147,26 @@ impl StorageError {
         }
     }
 
+    /// The file or directory to blame; none if that is no file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NoSpace { path, .. }
+            | Self::FileTooLarge { path, .. }
+            | Self::ReadOnly { path, .. }
+            | Self::PermissionDenied { path, .. }
+            | Self::NotAFile { path }
+            | Self::NotADirectory { path }
+            | Self::InvalidName { path, .. }
+            | Self::AlreadyInUse { path }
+            | Self::SymlinkLeadsOut { path, .. }
+            | Self::Missing { path }
+            | Self::Changed { path }
+            | Self::TooShort { path, .. }
+            | Self::Io { path, .. } => Some(path),
+            Self::OutOfRange { .. } | Self::Interrupted => None,
+        }
+    }
+
     /// Whether making room would help.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::NoSpace { .. })

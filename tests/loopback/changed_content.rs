@@ -141,6 +141,36 @@ fn a_film_that_is_written_over_while_it_is_seeded_is_not_served_where_it_is_wron
 }
 
 #[test]
+fn damage_is_told_each_time_and_when_it_is_over() {
+    let desk = Desk::new();
+    let (sample, mut seed) = seed(&desk);
+    let mut leecher = Leecher::of(&sample, &mut seed);
+    assert!(leecher.gets(3));
+    for _ in 0..2 {
+        spoil(&desk.path("share/films/a"), 5);
+        assert!(!leecher.gets(5));
+        seed.wait_for_line("films/a was changed");
+        desk.write("share/films/a", noise(80, LENGTH));
+        seed.wait_for_line("films/a is served again");
+        leecher.hears_of(5);
+        assert!(leecher.gets(5));
+    }
+    seed.signal("TERM");
+    let seed = seed.end();
+    let named = |name: &str| {
+        let events = seed.events.iter().filter(|event| event["event"] == name);
+        events.count()
+    };
+    assert_eq!((named("unservable"), named("served_again")), (2, 2));
+    let path = &seed
+        .events
+        .iter()
+        .find(|event| event["event"] == "served_again")
+        .unwrap()["path"];
+    assert!(path.as_str().unwrap().ends_with("films/a"), "{path}");
+}
+
+#[test]
 fn a_film_that_is_removed_or_cut_off_while_it_is_seeded_is_missed_and_the_other_one_served() {
     let desk = Desk::new();
     let (sample, mut seed) = seed(&desk);
