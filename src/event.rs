@@ -106,6 +106,13 @@ pub enum Event {
         /// What it is called now.
         to: PathBuf,
     },
+    /// Something had been added to a file behind the torrent's bytes: it was cut off, and a copy of all of it is kept.
+    Copied {
+        /// The file.
+        from: PathBuf,
+        /// The copy of it as it was.
+        to: PathBuf,
+    },
     /// A peer was found out and will not be spoken to again.
     Banned {
         /// Its address.

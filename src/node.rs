@@ -359,7 +359,7 @@ impl Node {
             timeout: None,
             ..GetOptions::default()
         };
-        self.open(begin, false, options, Instant::now())
+        self.open(begin, options, Instant::now())
     }
 
     /// Fetches a torrent below a directory. What is there already is kept: after checking it, unless its file looks as it did when an earlier run knew it.
@@ -384,9 +384,10 @@ impl Node {
                 (info.hash(), Some(info), Vec::new())
             }
         };
-        let kept = self.kept(info_hash).await;
-        let resumed = kept.is_some();
-        let info = info.or(kept);
+        let info = match info {
+            Some(info) => Some(info),
+            None => self.kept(info_hash).await,
+        };
         let has_peers = !options.peers.is_empty() || !peers.is_empty();
         match &info {
             Some(info) if info.is_private() && !has_peers => {
@@ -401,7 +402,7 @@ impl Node {
         }
         let begin = info.map_or(Begin::Hash(info_hash), Begin::Info);
         let user = options.peers.clone();
-        let torrent = self.open(begin, resumed, options, started)?;
+        let torrent = self.open(begin, options, started)?;
         if !user.is_empty() {
             torrent.add_peers(user, wire::Source::User);
         }
@@ -431,13 +432,7 @@ impl Node {
         Info::from_bytes(bytes).ok().map(Arc::new)
     }
 
-    fn open(
-        &self,
-        begin: Begin,
-        resumed: bool,
-        options: GetOptions,
-        started: Instant,
-    ) -> Result<Torrent, Error> {
+    fn open(&self, begin: Begin, options: GetOptions, started: Instant) -> Result<Torrent, Error> {
         let inner = &self.inner;
         let info_hash = begin.info_hash();
         let (news, inbox) = mpsc::channel(INBOX);
@@ -459,7 +454,6 @@ impl Node {
             directory: options.directory,
             wanted: options.selection.files(),
             order: options.order,
-            resumed,
             timeout: options.timeout,
             started,
             door,

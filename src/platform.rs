@@ -206,6 +206,11 @@ pub(crate) fn file_number(metadata: &Metadata) -> u64 {
     }
 }
 
+/// When a file was made, nanoseconds since 1970, if its system tells. What takes its place, and gets its number, is younger.
+pub(crate) fn born(metadata: &Metadata) -> Option<i64> {
+    file_stamp::nanoseconds(metadata.created().ok()?)
+}
+
 /// Whether a file that is open has no name any more, as its file system counts them.
 pub(crate) fn is_removed(metadata: &Metadata) -> bool {
     #[cfg(unix)]

@@ -8,6 +8,7 @@ mod discovery;
 mod intake;
 mod losses;
 mod opening;
+mod ownership;
 mod patience;
 mod pulse;
 mod ration;
@@ -29,9 +30,9 @@ use wire::{Allowance, Bitfield, Frame, Info, InfoHash, Input, Link, decode_frame
 
 use crate::event::{Event, Phase};
 use crate::peer_driver::{Arrival, Batch, Connection, Content, News, dial};
-use crate::storage::{BlockPool, Outcome, StorageError};
+use crate::storage::{BlockPool, Kept, Outcome, StorageError};
 use crate::{Error, Finished};
-use checking::{Checked, Checking, Inventory, SetAside};
+use checking::{Checked, Checking, Inventory};
 use choice::Choice;
 pub(crate) use choice::some_of;
 use completion::Completion;
@@ -89,10 +90,10 @@ enum Wake {
     Found(Found),
     Outcome(Outcome),
     Checked(Checked),
-    Sealed(Result<(), StorageError>),
+    Sealed(Result<Vec<Kept>, StorageError>),
     Allowed(Allowance),
     /// The disk is ready for another choice of files.
-    Chosen(Result<SetAside, StorageError>),
+    Chosen(Result<Vec<Kept>, StorageError>),
     /// Readers need something else.
     Turned,
     /// The way into the DHT looks different.
@@ -198,7 +199,7 @@ impl Session {
                 }
                 Wake::Checked(Checked::Done(result)) => self.start(result?)?,
                 Wake::Sealed(result) => {
-                    result?;
+                    self.tell_kept(result?);
                     self.done();
                 }
                 Wake::Allowed(allowance) => self.handle(Input::Allowance(allowance)),
@@ -276,7 +277,7 @@ impl Session {
                     have: Bitfield::full(pieces),
                     record: None,
                     known: 0,
-                    set_aside: Vec::new(),
+                    kept: Vec::new(),
                 })
             }
         }
@@ -315,14 +316,14 @@ impl Session {
             have,
             record,
             known,
-            set_aside,
+            kept,
         } = inventory;
         self.checking = None;
         if known > 0 {
             self.standing.tell(Event::Known { pieces: known });
         }
         self.recording.begin(&storage, record);
-        self.tell_set_aside(set_aside);
+        self.tell_kept(kept);
         if !have.is_full() && !self.opening.begin.is_download() {
             return Err(Error::Incomplete {
                 path: storage.path().to_owned(),
@@ -337,7 +338,6 @@ impl Session {
         let _ = self.content.set(storage);
         self.standing.moved();
         if self.opening.begin.is_download() {
-            // Not before: what is kept says that the files in its place are its own.
             self.completion.keep(info);
             self.prioritise();
             self.handle(Input::Order(self.opening.order));
@@ -561,6 +561,9 @@ impl Session {
             let _ = spawn_blocking(move || drop(intake)).await;
         }
         let have = self.engine.have().cloned();
+        if let Some(leaving) = self.leave_files() {
+            let _ = leaving.await;
+        }
         self.recording.close(have, verdicts).await;
         self.completion.settle().await;
         match result {

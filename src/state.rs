@@ -1,4 +1,4 @@
-//! What a node keeps between runs: its id, the DHT nodes it knew, the metadata of torrents that are unfinished, and which pieces of torrents are on the disk.
+//! What a node keeps between runs: its id, the DHT nodes it knew, the metadata of torrents that are unfinished and which files are theirs, and which pieces of torrents are on the disk.
 //!
 //! Everything here can be lost without harm. Files are replaced in one step, so that processes may share the directory. One that is damaged, or of a
 //! newer version of the program, is set aside with a warning; one of another user is left as it is and not used.
@@ -16,8 +16,9 @@ use tempfile::NamedTempFile;
 use wire::InfoHash;
 
 use crate::platform;
-use crate::storage::Record;
+use crate::storage::{Begun, Record};
 
+mod begun_file;
 mod node_file;
 mod resume_record;
 mod stored_file;
@@ -174,6 +175,26 @@ impl StateDir {
         remove(&self.info_path(info_hash))
     }
 
+    /// Which files a download that is not finished has begun.
+    pub(crate) fn load_begun(&self, info_hash: InfoHash) -> Option<Begun> {
+        let path = self.begun_path(info_hash);
+        let bytes = read(&path)?;
+        begun_file::decode(&bytes)
+            .map_err(|why| set_aside(&path, &why))
+            .ok()
+    }
+
+    /// Keeps that for the next run.
+    pub(crate) fn save_begun(&self, info_hash: InfoHash, begun: &Begun) -> io::Result<()> {
+        let bytes = begun_file::encode(begun).map_err(io::Error::other)?;
+        self.replace(&self.begun_path(info_hash), &bytes)
+    }
+
+    /// Drops it: the download is finished.
+    pub(crate) fn forget_begun(&self, info_hash: InfoHash) -> io::Result<()> {
+        remove(&self.begun_path(info_hash))
+    }
+
     /// Which pieces of a torrent were on the disk when it was last at work.
     pub(crate) fn load_record(&self, info_hash: InfoHash) -> Option<Record> {
         let path = self.record_path(info_hash);
@@ -237,6 +258,10 @@ impl StateDir {
 
     fn info_path(&self, info_hash: InfoHash) -> PathBuf {
         self.path.join(format!("{info_hash}.info"))
+    }
+
+    fn begun_path(&self, info_hash: InfoHash) -> PathBuf {
+        self.path.join(format!("{info_hash}.begun"))
     }
 
     fn record_path(&self, info_hash: InfoHash) -> PathBuf {

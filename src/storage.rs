@@ -4,6 +4,7 @@
 //! of its own, and [`Storage`] knows which bytes lie in which file.
 
 mod assembly;
+mod begun;
 mod block_pool;
 mod confinement;
 mod disk;
@@ -29,11 +30,12 @@ use serving::Doubts;
 use wire::{Bitfield, FileSet, Info};
 
 pub(crate) use assembly::{Assembly, Job};
+pub(crate) use begun::{Begun, Identity, Mark};
 pub(crate) use block_pool::{BlockBuffer, BlockPool};
 pub(crate) use confinement::find as find_inside;
 pub(crate) use disk::{Disk, Outcome};
 pub use error::StorageError;
-pub(crate) use files::Files;
+pub(crate) use files::{Files, Kept};
 pub(crate) use layout::Layout;
 pub(crate) use open_files::OpenFiles;
 pub(crate) use pieces::hash_pieces;
@@ -142,28 +144,24 @@ impl Storage {
 
     /// Gets ready to write: creates the directories and the wanted files that are missing, so that whatever forbids it is known before the first byte arrives. No space is taken yet.
     /// Files of which `have` has all pieces are not written to, so that they may be read-only.
-    /// What is somebody else's and stands where a wanted file goes is renamed to NAME.old (or NAME.old.1, …): returns the old and new paths.
-    pub(crate) fn prepare(&self, have: &Bitfield) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+    /// What is somebody else's and stands where a wanted file goes is renamed to NAME.old (or NAME.old.1, …), and of what is longer than it should be a copy is kept: returns what has become of them.
+    pub(crate) fn prepare(&self, have: &Bitfield) -> Result<Vec<Kept>, StorageError> {
         let is_whole = |index| self.pieces_of(index).all(|piece| have.get(piece));
         let prepared = self.files.prepare(&self.wanted(), is_whole);
         prepared.map_err(|error| self.explain(error))
     }
 
-    /// The same, for files that were [locked](Self::lock_out) and checked. Somebody else's is what has none of the pieces that are there, and was not begun by us:
-    /// the part file says it was left out, or if that says nothing, the torrent was never begun (`resumed`). Unless it is wanted, it stays as it is.
+    /// The same, for files that were [locked](Self::lock_out) and checked. Somebody else's is what has none of the pieces that are there, and is not among those
+    /// that an earlier run has `begun`. Unless it is wanted, it stays as it is.
     pub(crate) fn adopt(
         &self,
         have: &Bitfield,
-        resumed: bool,
-    ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
-        let ours = self.files.ours()?;
-        let begun = |index| match &ours {
-            Some(ours) => ours.get(index as u32),
-            None => resumed,
-        };
+        begun: Option<&Begun>,
+    ) -> Result<Vec<Kept>, StorageError> {
+        let is_ours = self.ours(begun)?;
         let is_foreign = |&(index, entry): &(usize, &FileEntry)| {
             let has_piece = self.pieces_of(index).any(|piece| have.get(piece));
-            !has_piece && !begun(index) && self.files.has_content(entry)
+            !has_piece && self.files.has_content(entry) && !is_ours(index, entry)
         };
         let foreign: Vec<_> = self.files.on_disk().filter(is_foreign).collect();
         self.files
@@ -204,16 +202,18 @@ impl Storage {
         }
     }
 
-    /// After the last piece: of what is wanted, cuts what is longer than it should be, makes sure that what was written has not been taken away meanwhile, and removes what nothing is in
-    /// any more. When the bytes reach the platter is the system's choice: a [record](Self::record) knows whether they have.
-    pub(crate) fn finish(&self) -> Result<(), StorageError> {
+    /// After the last piece: of what is wanted, makes sure that what was written has not been taken away meanwhile, cuts what is longer than it should be, and removes what nothing is in
+    /// any more. Returns the copies of what was cut. When the bytes reach the platter is the system's choice: a [record](Self::record) knows whether they have.
+    pub(crate) fn finish(&self) -> Result<Vec<Kept>, StorageError> {
         let wanted = self.wanted();
+        let mut copies = Vec::new();
         let on_disk = self.files.on_disk();
         for (index, entry) in on_disk.filter(|&(index, _)| wanted.contains(index)) {
-            self.files.cut(index, entry)?;
             self.files.must_be_there(index, entry)?;
+            copies.extend(self.files.keep_longer(index, entry)?);
         }
-        self.files.drop_part_file()
+        self.files.drop_part_file()?;
+        Ok(copies)
     }
 }
 

@@ -183,6 +183,14 @@ impl Narrator {
                     to.display()
                 ));
             }
+            Event::Copied { from, to } => {
+                self.output.event(&Report::Copied { from, to });
+                self.output.warning(format_args!(
+                    "{} was longer than the torrent says and is cut; {} is a copy of it as it was",
+                    from.display(),
+                    to.display()
+                ));
+            }
             Event::Unservable { reason } => {
                 self.output.event(&Report::Unservable { reason });
                 self.output.warning(printable(reason));

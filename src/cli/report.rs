@@ -83,6 +83,8 @@ pub(crate) enum Report<'a> {
     Known { pieces: u32 },
     /// A file of the user's stood in the way and was renamed.
     SetAside { from: &'a Path, to: &'a Path },
+    /// Something was added to a file behind the torrent's bytes: it was cut off, and this is a copy of it as it was.
+    Copied { from: &'a Path, to: &'a Path },
     /// A peer that sent bad data.
     Banned { peer: SocketAddr, reason: &'a str },
     /// A file that is shared is gone, or is not what it was.

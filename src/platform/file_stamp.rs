@@ -69,7 +69,7 @@ impl FileStamp {
     }
 }
 
-fn nanoseconds(time: SystemTime) -> Option<i64> {
+pub(super) fn nanoseconds(time: SystemTime) -> Option<i64> {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).ok(),
         Err(before) => Some(-i64::try_from(before.duration().as_nanos()).ok()?),

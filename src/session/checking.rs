@@ -1,6 +1,5 @@
 //! Finding out what the disk has of a torrent.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use wire::Bitfield;
 
+use super::ownership::keep_begun;
 use crate::state::StateDir;
-use crate::storage::{Found, Record, Storage, StorageError};
+use crate::storage::{Found, Kept, Record, Storage, StorageError};
 
 /// How often it tells how far it is.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,9 +22,6 @@ pub(super) struct Checking {
     cancel: Arc<AtomicBool>,
 }
 
-/// Files of the user's that stood in the way, and what they are called now.
-pub(super) type SetAside = Vec<(PathBuf, PathBuf)>;
-
 /// What the disk has.
 #[derive(Debug)]
 pub(super) struct Inventory {
@@ -33,7 +30,8 @@ pub(super) struct Inventory {
     /// What was known from an earlier run, and for how many pieces that was enough.
     pub(super) record: Option<Record>,
     pub(super) known: u32,
-    pub(super) set_aside: SetAside,
+    /// What has become of files of the user's.
+    pub(super) kept: Vec<Kept>,
 }
 
 /// How a check goes on.
@@ -45,11 +43,9 @@ pub(super) enum Checked {
 }
 
 impl Checking {
-    /// Makes room and says what is there. `resumed`: this torrent was being fetched to here before, so that
-    /// what stands in its place is its own. What `state` knows is not read again.
+    /// Makes room and says what is there. What `state` knows is not read again, and only what it knows to be begun is written over without a right piece in it.
     pub(super) fn of_download(
         open: impl FnOnce() -> Storage + Send + 'static,
-        resumed: bool,
         state: Option<Arc<StateDir>>,
     ) -> Self {
         Self::start(move |progress, cancel| {
@@ -57,13 +53,17 @@ impl Checking {
             storage.lock_out()?;
             let record = recorded(&storage, state.as_deref());
             let Found { have, known } = check(&storage, record.as_ref(), progress, cancel)?;
-            let set_aside = storage.adopt(&have, resumed)?;
+            let begun = state
+                .as_ref()
+                .and_then(|state| state.load_begun(storage.info().hash()));
+            let kept = storage.adopt(&have, begun.as_ref())?;
+            keep_begun(state.as_deref(), &storage, &storage.begun(&have));
             Ok(Inventory {
                 storage: Arc::new(storage),
                 have,
                 record,
                 known,
-                set_aside,
+                kept,
             })
         })
     }
@@ -78,7 +78,7 @@ impl Checking {
                 have,
                 record,
                 known,
-                set_aside: Vec::new(),
+                kept: Vec::new(),
             })
         })
     }

@@ -6,10 +6,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use wire::{Bitfield, FileSet, Info, Input, Priority, piece_priorities};
 
 use super::Session;
-use super::checking::{Checking, SetAside};
+use super::checking::Checking;
+use super::ownership::keep_begun;
 use crate::Error;
 use crate::event::Event;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Kept, Storage, StorageError};
 
 /// What the user has chosen.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Choice {
     /// Nothing before he has said it.
     wanted: Option<FileSet>,
     /// While the disk gets ready for another choice than before.
-    moving: Option<JoinHandle<Result<SetAside, StorageError>>>,
+    moving: Option<JoinHandle<Result<Vec<Kept>, StorageError>>>,
 }
 
 impl Choice {
@@ -29,7 +30,7 @@ impl Choice {
     }
 
     /// Waits until the disk is ready for what was chosen. Can be dropped and called again.
-    pub(super) async fn ready(&mut self) -> Result<SetAside, StorageError> {
+    pub(super) async fn ready(&mut self) -> Result<Vec<Kept>, StorageError> {
         let Some(moving) = &mut self.moving else {
             return std::future::pending().await;
         };
@@ -90,8 +91,7 @@ impl Session {
             storage.select(wanted);
             storage
         };
-        let (resumed, state) = (self.opening.resumed, self.opening.state.clone());
-        self.checking = Some(Checking::of_download(open, resumed, state));
+        self.checking = Some(Checking::of_download(open, self.opening.state.clone()));
         Ok(())
     }
 
@@ -105,15 +105,19 @@ impl Session {
         }
         let (storage, wanted) = (Arc::clone(storage), self.choice.wanted.clone());
         let have = self.engine.have().cloned();
+        let have = have.unwrap_or_else(|| Bitfield::new(0));
+        let state = self.opening.state.clone();
         self.choice.moving = Some(spawn_blocking(move || {
             storage.select(wanted.unwrap_or_default());
-            storage.prepare(&have.unwrap_or_else(|| Bitfield::new(0)))
+            let kept = storage.prepare(&have)?;
+            keep_begun(state.as_deref(), &storage, &storage.begun(&have));
+            Ok(kept)
         }));
     }
 
     /// The disk is ready for what was chosen.
-    pub(super) fn chosen(&mut self, set_aside: SetAside) {
-        self.tell_set_aside(set_aside);
+    pub(super) fn chosen(&mut self, kept: Vec<Kept>) {
+        self.tell_kept(kept);
         self.standing.moved();
         let was_done = self.is_done();
         self.prioritise();
@@ -124,10 +128,13 @@ impl Session {
         self.choose_anew();
     }
 
-    /// The user hears what his files are called now.
-    pub(super) fn tell_set_aside(&mut self, set_aside: SetAside) {
-        for (from, to) in set_aside {
-            self.standing.tell(Event::SetAside { from, to });
+    /// The user hears what has become of his files.
+    pub(super) fn tell_kept(&mut self, kept: Vec<Kept>) {
+        for kept in kept {
+            self.standing.tell(match kept {
+                Kept::Renamed { from, to } => Event::SetAside { from, to },
+                Kept::Copied { from, to } => Event::Copied { from, to },
+            });
         }
     }
 

@@ -6,8 +6,9 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use wire::Info;
 
+use super::ownership::keep_begun;
 use crate::state::StateDir;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Kept, Storage, StorageError};
 use crate::{Error, Finished};
 
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(super) struct Completion {
     /// While the metadata is being kept for a later run.
     keeping: Option<JoinHandle<()>>,
     /// While the last touches are put to a download.
-    sealing: Option<JoinHandle<Result<(), StorageError>>>,
+    sealing: Option<JoinHandle<Result<Vec<Kept>, StorageError>>>,
     /// Taken when the download has ended, well or badly.
     outcome: Option<oneshot::Sender<Result<Finished, Error>>>,
 }
@@ -56,13 +57,16 @@ impl Completion {
             }
             let seal = move || {
                 storage.vouch(&lost)?;
-                storage.finish()?;
+                let kept = storage.finish()?;
                 // A torrent of which files are left out may be gone on with.
-                if let Some(state) = state.filter(|_| storage.is_whole()) {
-                    // Left behind, it costs a few bytes.
+                if !storage.is_whole() {
+                    keep_begun(state.as_deref(), &storage, &storage.left());
+                } else if let Some(state) = state {
+                    // Left behind, they cost a few bytes.
                     let _ = state.forget_info(storage.info().hash());
+                    let _ = state.forget_begun(storage.info().hash());
                 }
-                Ok(())
+                Ok(kept)
             };
             spawn_blocking(seal)
                 .await
@@ -70,8 +74,8 @@ impl Completion {
         }));
     }
 
-    /// Waits for the end of [`Completion::seal`]. Can be dropped and called again.
-    pub(super) async fn sealed(&mut self) -> Result<(), StorageError> {
+    /// Waits for the end of [`Completion::seal`], and says what has become of files of the user's. Can be dropped and called again.
+    pub(super) async fn sealed(&mut self) -> Result<Vec<Kept>, StorageError> {
         let Some(sealing) = &mut self.sealing else {
             return std::future::pending().await;
         };

@@ -75,8 +75,6 @@ pub(crate) struct Opening {
     pub(crate) wanted: Option<FileSet>,
     /// In which order.
     pub(crate) order: wire::Order,
-    /// An earlier run has begun to fetch it.
-    pub(crate) resumed: bool,
     /// How long nothing may move before it fails; `None` waits for ever.
     pub(crate) timeout: Option<Duration>,
     /// Since when the user is waiting.

@@ -46,10 +46,7 @@ pub(super) fn encode(
     let mut files = Vec::with_capacity(record.files.len() * FILE);
     for file in &record.files {
         files.extend_from_slice(&file.index.to_be_bytes());
-        files.extend_from_slice(&file.stamp.length.to_be_bytes());
-        files.extend_from_slice(&file.stamp.modified.to_be_bytes());
-        files.extend_from_slice(&file.stamp.changed.to_be_bytes());
-        files.extend_from_slice(&file.stamp.number.to_be_bytes());
+        push_stamp(&mut files, &file.stamp);
         files.push(file.durable.into());
     }
     let mut file = ResumeFile {
@@ -88,10 +85,7 @@ pub(super) fn decode(info_hash: InfoHash, bytes: &[u8]) -> Result<Record, Unread
 
 fn read_file(bytes: &[u8]) -> Option<FileRecord> {
     let (index, rest) = bytes.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let (modified, rest) = rest.split_first_chunk()?;
-    let (changed, rest) = rest.split_first_chunk()?;
-    let (number, rest) = rest.split_first_chunk()?;
+    let (stamp, rest) = split_stamp(rest)?;
     let durable = match rest {
         [0] => false,
         [1] => true,
@@ -99,14 +93,32 @@ fn read_file(bytes: &[u8]) -> Option<FileRecord> {
     };
     Some(FileRecord {
         index: u32::from_be_bytes(*index),
-        stamp: FileStamp {
-            length: u64::from_be_bytes(*length),
-            modified: i64::from_be_bytes(*modified),
-            changed: i64::from_be_bytes(*changed),
-            number: u64::from_be_bytes(*number),
-        },
+        stamp,
         durable,
     })
+}
+
+/// 32 bytes: its length, both times and number, as [`ResumeFile::files`] has them.
+pub(super) fn push_stamp(list: &mut Vec<u8>, stamp: &FileStamp) {
+    list.extend_from_slice(&stamp.length.to_be_bytes());
+    list.extend_from_slice(&stamp.modified.to_be_bytes());
+    list.extend_from_slice(&stamp.changed.to_be_bytes());
+    list.extend_from_slice(&stamp.number.to_be_bytes());
+}
+
+/// Takes a stamp from the front of the bytes.
+pub(super) fn split_stamp(bytes: &[u8]) -> Option<(FileStamp, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (modified, rest) = rest.split_first_chunk()?;
+    let (changed, rest) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let stamp = FileStamp {
+        length: u64::from_be_bytes(*length),
+        modified: i64::from_be_bytes(*modified),
+        changed: i64::from_be_bytes(*changed),
+        number: u64::from_be_bytes(*number),
+    };
+    Some((stamp, rest))
 }
 
 impl ResumeFile {

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrayvec::ArrayVec;
 use wire::FileSet;
 
+use super::begun::Identity;
 use super::layout::{FileEntry, Layout, Segment};
 use super::open_files::{Handle, OpenFiles, Shelf};
 use super::{StorageError, confinement};
 use crate::platform::{self, FileStamp};
+pub(crate) use old::Kept;
 use part_file::PartFile;
 
 /// Files that are opened before it is their turn. Small ones are read at once anyway.
@@ -289,6 +291,24 @@ impl Files {
         let stamp = FileStamp::of(&found).filter(|_| found.is_file())?;
         let number = self.numbers().get(&index).copied();
         (number.is_none() || number == Some(stamp.number)).then_some(stamp)
+    }
+
+    /// Which file stands there. `None` if it is not there, or is not the one that was written.
+    pub(crate) fn identity(&self, index: usize, entry: &FileEntry) -> Option<Identity> {
+        let found = confinement::find(&self.directory, &entry.path).ok()??;
+        let number = platform::file_number(&found);
+        let written = self.numbers().get(&index).copied();
+        let is_same = found.is_file() && written.is_none_or(|written| written == number);
+        is_same.then(|| Identity {
+            number,
+            born: platform::born(&found),
+        })
+    }
+
+    /// The directory without links, in the system's own bytes, if it is there.
+    pub(crate) fn real_directory(&self) -> Option<Vec<u8>> {
+        let real = self.directory.canonicalize().ok()?;
+        Some(real.into_os_string().into_encoded_bytes())
     }
 
     /// How the file looks that is written, whatever stands in its place meanwhile.

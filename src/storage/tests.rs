@@ -1,3 +1,4 @@
+mod begun;
 mod selection;
 
 use std::fs;
@@ -86,11 +87,25 @@ fn check(storage: &Storage) -> Vec<u32> {
     found.unwrap().have.iter_ones().collect()
 }
 
-/// As a download begins. Returns what was set aside.
-fn begin(storage: &Storage, resumed: bool) -> Vec<(PathBuf, PathBuf)> {
+/// As a download begins. Returns what has become of somebody else's files.
+fn begin(storage: &Storage, begun: Option<&Begun>) -> Vec<Kept> {
     storage.lock_out().unwrap();
     let found = storage.check(None, 1, &|_| {}, &AtomicBool::new(false));
-    storage.adopt(&found.unwrap().have, resumed).unwrap()
+    storage.adopt(&found.unwrap().have, begun).unwrap()
+}
+
+fn renamed(from: &Path, to: &Path) -> Kept {
+    Kept::Renamed {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    }
+}
+
+fn copied(from: &Path, to: &Path) -> Kept {
+    Kept::Copied {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    }
 }
 
 #[test]
@@ -276,7 +291,7 @@ fn what_stood_there_before_is_renamed_and_not_lost() {
         fs::write(&path, text).unwrap();
         let storage = sample.storage(&directory);
         let old = directory.path().join(old);
-        assert_eq!(begin(&storage, false), [(path.clone(), old.clone())]);
+        assert_eq!(begin(&storage, None), [renamed(&path, &old)]);
         assert_eq!(fs::read_to_string(old).unwrap(), text);
         sample.write_all(&storage);
         assert_eq!(fs::read(&path).unwrap(), sample.content);
@@ -284,7 +299,7 @@ fn what_stood_there_before_is_renamed_and_not_lost() {
         assert!(matches!(second, Err(StorageError::AlreadyInUse { .. })));
     }
     fs::write(&path, "").unwrap();
-    assert_eq!(begin(&sample.storage(&directory), false), []);
+    assert_eq!(begin(&sample.storage(&directory), None), []);
 }
 
 #[test]

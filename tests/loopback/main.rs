@@ -22,6 +22,7 @@ mod kills;
 mod library;
 mod metadata;
 mod open_files;
+mod own_files;
 mod padding;
 mod private_torrents;
 mod publishing;

@@ -9,7 +9,7 @@ use wire::{Bitfield, FileSet};
 
 use super::super::layout::FileEntry;
 use super::super::{StorageError, confinement};
-use super::Files;
+use super::{Files, Kept};
 use crate::platform;
 
 /// Bytes that are brought in at a time.
@@ -90,13 +90,13 @@ impl Files {
     }
 
     /// Gets ready to write: locks, and creates the wanted files that are left out, with what the part file has of them. What stands in their place is
-    /// somebody else's and is renamed, and of what goes on behind the torrent's bytes a copy is kept; returns the old and new paths. Those that are whole
+    /// somebody else's and is renamed, and of what goes on behind the torrent's bytes a copy is kept; returns what has become of them. Those that are whole
     /// are not opened to be written to. From now on those that are missing and not wanted are left out.
     pub(crate) fn prepare(
         &self,
         wanted: &FileSet,
         is_whole: impl Fn(usize) -> bool,
-    ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+    ) -> Result<Vec<Kept>, StorageError> {
         let mut set_aside = Vec::new();
         let Some(parts) = &self.parts else {
             return Ok(set_aside);

@@ -3,15 +3,15 @@
 use super::*;
 
 /// Three files; the pieces at their borders are shared.
-fn neighbours() -> Sample {
+pub(super) fn neighbours() -> Sample {
     Sample::new(&[("a", 40_000), ("b", 40_000), ("c", 40_000)], 16_384)
 }
 
-fn only(file: u32) -> FileSet {
+pub(super) fn only(file: u32) -> FileSet {
     FileSet::from_iter([file])
 }
 
-fn names(storage: &Storage) -> Vec<String> {
+pub(super) fn names(storage: &Storage) -> Vec<String> {
     let entries = fs::read_dir(storage.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.collect();
@@ -20,7 +20,7 @@ fn names(storage: &Storage) -> Vec<String> {
 }
 
 /// Writes these pieces, and nothing else.
-fn write_pieces(sample: &Sample, storage: &Storage, pieces: std::ops::Range<u32>) {
+pub(super) fn write_pieces(sample: &Sample, storage: &Storage, pieces: std::ops::Range<u32>) {
     for piece in pieces {
         let start = sample.info.geometry().piece_offset(piece);
         let length = sample.info.geometry().piece_length(piece) as usize;
@@ -96,7 +96,7 @@ fn a_file_can_be_wanted_while_the_others_are_written() {
 }
 
 /// A directory with the torrent's, in which the user has something of his own.
-fn beside(name: &str, content: impl AsRef<[u8]>) -> (TempDir, Sample) {
+pub(super) fn beside(name: &str, content: impl AsRef<[u8]>) -> (TempDir, Sample) {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("sample")).unwrap();
     fs::write(directory.path().join("sample").join(name), content).unwrap();
@@ -112,7 +112,7 @@ fn fetched(
 ) -> Storage {
     let storage = sample.storage(directory);
     storage.select(only(file));
-    assert_eq!(begin(&storage, false), []);
+    assert_eq!(begin(&storage, None), []);
     write_pieces(sample, &storage, pieces);
     storage.finish().unwrap();
     storage
@@ -128,22 +128,22 @@ fn somebody_elses_file_stays_as_it_is_if_it_is_not_wanted() {
 
 #[test]
 fn somebody_elses_file_is_set_aside_when_it_is_wanted_whichever_run_that_is() {
-    for resumed in [false, true] {
+    for is_known in [false, true] {
         for earlier in [0, 1, 2] {
             let (directory, sample) = beside("b", "my own diary");
             let mut storage = sample.storage(&directory);
+            let mut begun = None;
             for _ in 0..earlier {
                 drop(storage);
                 storage = fetched(&sample, &directory, 0, 0..3);
                 assert_eq!(check(&storage), [0, 1, 2]);
+                begun = is_known.then(|| storage.left());
             }
             drop(storage);
             let storage = sample.storage(&directory);
             storage.select(only(1));
             let (b, old) = (storage.path().join("b"), storage.path().join("b.old"));
-            // Without an earlier run nothing was resumed.
-            let set_aside = begin(&storage, resumed && earlier > 0);
-            assert_eq!(set_aside, [(b.clone(), old.clone())]);
+            assert_eq!(begin(&storage, begun.as_ref()), [renamed(&b, &old)]);
             write_pieces(&sample, &storage, 2..5);
             storage.finish().unwrap();
             assert_eq!(fs::read(old).unwrap(), b"my own diary");
@@ -162,10 +162,7 @@ fn somebody_elses_file_is_set_aside_when_it_is_wanted_in_the_same_run() {
     assert_eq!(check(&storage), [0, 1, 2]);
     storage.select(FileSet::all());
     let (b, old) = (storage.path().join("b"), storage.path().join("b.old"));
-    assert_eq!(
-        storage.prepare(&nothing()).unwrap(),
-        [(b.clone(), old.clone())]
-    );
+    assert_eq!(storage.prepare(&nothing()).unwrap(), [renamed(&b, &old)]);
     assert_eq!(check(&storage), [0, 1, 2]);
     write_pieces(&sample, &storage, 3..8);
     storage.finish().unwrap();
@@ -181,31 +178,12 @@ fn what_was_put_in_its_place_later_is_taken_if_it_is_right() {
     let directory = tempfile::tempdir().unwrap();
     let storage = fetched(&sample, &directory, 0, 0..3);
     let b = storage.path().join("b");
+    let begun = storage.left();
     drop(storage);
     fs::write(b, &sample.content[40_000..80_000]).unwrap();
     let storage = sample.storage(&directory);
-    assert_eq!(begin(&storage, true), []);
+    assert_eq!(begin(&storage, Some(&begun)), []);
     assert_eq!(check(&storage), [0, 1, 2, 3]);
-}
-
-#[test]
-fn what_was_begun_is_not_taken_for_somebody_elses() {
-    let sample = neighbours();
-    for wanted in [FileSet::all(), only(1)] {
-        let directory = tempfile::tempdir().unwrap();
-        let storage = sample.storage(&directory);
-        storage.select(wanted.clone());
-        begin(&storage, false);
-        // Some blocks of a piece, when it was killed.
-        let part = &sample.content[50_000..60_000];
-        storage.write(50_000, &[IoSlice::new(part)]).unwrap();
-        drop(storage);
-        for wanted in [only(2), wanted] {
-            let storage = sample.storage(&directory);
-            storage.select(wanted);
-            assert_eq!(begin(&storage, true), []);
-        }
-    }
 }
 
 #[test]
@@ -267,7 +245,7 @@ fn what_somebody_has_added_to_a_file_is_kept_and_its_pieces_are_not_fetched_agai
     let (directory, sample) = beside("b", &longer);
     let storage = sample.storage(&directory);
     let (b, old) = (storage.path().join("b"), storage.path().join("b.old"));
-    assert_eq!(begin(&storage, false), [(b.clone(), old.clone())]);
+    assert_eq!(begin(&storage, None), [copied(&b, &old)]);
     assert_eq!(fs::read(old).unwrap(), longer);
     assert_eq!(fs::read(b).unwrap(), sample.content[40_000..80_000]);
     assert_eq!(check(&storage), [3]);
@@ -283,7 +261,7 @@ fn of_what_is_not_wanted_no_space_is_missed() {
         .open(storage.path().join("a"));
     a.unwrap().set_len(40_000).unwrap();
     storage.select(only(1));
-    assert_eq!(begin(&storage, true), []);
+    assert_eq!(begin(&storage, None), []);
     assert_eq!(storage.files.unwritten(&storage.wanted()), 40_000);
     assert_eq!(storage.files.unwritten(&FileSet::all()), 120_000);
 }
