@@ -42,6 +42,19 @@ pub struct CreateOptions {
     pub follow_links: bool,
 }
 
+impl CreateOptions {
+    /// What the torrent of this file or directory is to be called.
+    ///
+    /// # Errors
+    /// There is nothing at the path, or its name cannot be that of a torrent.
+    pub fn name_of(&self, path: &Path) -> Result<String, CreateError> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => own_name(path, &look_at(path)?.0),
+        }
+    }
+}
+
 /// Something in a directory that did not get into its torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
@@ -148,10 +161,7 @@ pub fn create_noting(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Metainfo, CreateError> {
     let (real, is_directory) = look_at(path)?;
-    let name = match &options.name {
-        Some(name) => name.clone(),
-        None => own_name(path, &real)?,
-    };
+    let name = options.name_of(path)?;
     let (builder, sights) = if is_directory {
         let content = Content::list(&real, options)?;
         content.left_out.into_iter().for_each(note);

@@ -262,6 +262,54 @@ fn what_other_clients_wrote_beside_the_content_survives_an_edit() {
     assert_eq!(left.len(), 1, "no temporary file is left: {left:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_edit_reaches_the_file_behind_a_link_and_leaves_it_as_secret_as_it_was() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let desk = desk();
+    let path = |name: &str| desk.path().join(name);
+    event(&desk, &["create", "album"]);
+    let secret = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(path("album.torrent"), secret).unwrap();
+    symlink("album.torrent", path("link.torrent")).unwrap();
+    event(&desk, &["edit", "link.torrent", "--comment", "new"]);
+    let elsewhere = ["edit", "album.torrent", "--comment", "newer", "--force"];
+    event(&desk, &[&elsewhere[..], &["-o", "link.torrent"]].concat());
+    assert!(path("link.torrent").is_symlink());
+    let shown = event(&desk, &["show", "album.torrent"]);
+    assert_eq!(shown["comment"], "newer");
+    let kept = path("album.torrent").metadata().unwrap();
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_replaced_by_a_torrent() {
+    let desk = desk();
+    event(&desk, &["create", "album"]);
+    let socket = desk.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for arguments in [
+        &["create", "album", "--force", "-o", "socket"][..],
+        &["create", "album", "-o", "socket"],
+        &["create", "album", "--force", "-o", "/dev/null"],
+        &[
+            "edit",
+            "album.torrent",
+            "--comment",
+            "new",
+            "-o",
+            "socket",
+            "--force",
+        ],
+        &["edit", "socket", "--comment", "new"],
+    ] {
+        let said = refusal(&desk, arguments, 2);
+        assert!(said.contains("`-o -`"), "{said}");
+    }
+    assert!(!socket.is_file());
+}
+
 #[test]
 fn an_edit_of_nothing_or_of_no_torrent_is_refused() {
     let desk = desk();

@@ -105,11 +105,7 @@ struct Choice {
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let (replace, here) = (arguments.force, Path::new(""));
-    let destination = match &arguments.output {
-        Some(path) => Destination::read(path, replace, output)?,
-        None => Destination::Directory(here.to_owned()),
-    };
+    let replace = arguments.force;
     let options = CreateOptions {
         piece_length: arguments.piece_length,
         private: arguments.private,
@@ -121,6 +117,11 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         hidden: arguments.choice.hidden,
         follow_links: arguments.choice.follow_links,
     };
+    let name = options
+        .name_of(&arguments.path)
+        .map_err(trackless::Error::from)?;
+    let path = arguments.output.unwrap_or_default();
+    let destination = Destination::read(&path, &name, replace, output)?;
     let mut left_out = Vec::new();
     let metainfo = hash_noting(&arguments.path, &options, &mut left_out, output)?;
     let info = &metainfo.info;
@@ -132,7 +133,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         field("size", show::size(info.total_length(), info.files().len())),
     ];
     let torrent = metainfo.to_bytes();
-    let Some(path) = destination.write(info.name(), &torrent, replace, output)? else {
+    let Some(path) = destination.write(&torrent, replace, output)? else {
         for fact in facts {
             output.note(fact);
         }

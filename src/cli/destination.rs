@@ -1,5 +1,6 @@
 //! Where a torrent file is written to: `-o` of `create` and `edit`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
@@ -13,36 +14,56 @@ const STDOUT: &str = "-";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     StandardOutput,
-    /// It takes the torrent under its own name.
-    Directory(PathBuf),
     File(PathBuf),
 }
 
 impl Destination {
-    /// Finds what makes writing impossible as far as it is known before there is anything to write.
-    pub(crate) fn read(path: &Path, replace: bool, output: &Output) -> Result<Self, Failure> {
-        let path = path.to_owned();
+    /// Finds what makes writing impossible as far as it is known before there is anything to write. A directory, of which an empty path is the current one, takes the torrent as
+    /// NAME.torrent.
+    pub(crate) fn read(
+        path: &Path,
+        name: &str,
+        replace: bool,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         if path.as_os_str() == STDOUT {
             let example = "… -o - > FILE.torrent";
             standard_output::takes_bytes(output.is_json(), example)?;
             return Ok(Self::StandardOutput);
         }
-        let directory = whole_file::directory_of(&path);
-        if path.is_dir() {
-            Ok(Self::Directory(path))
-        } else if path.is_file() && !replace {
-            Err(Failure::Exists { path })
-        } else if directory.is_dir() {
-            Ok(Self::File(path))
+        let path = if path.as_os_str().is_empty() || path.is_dir() {
+            path.join(format!("{name}.torrent"))
+        } else if whole_file::directory_of(path).is_dir() {
+            path.to_owned()
         } else {
-            Err(whole_file::nowhere(&path))
+            return Err(whole_file::nowhere(path));
+        };
+        Self::file(path, replace)
+    }
+
+    /// This file, if what stands there may be replaced.
+    pub(crate) fn file(path: PathBuf, replace: bool) -> Result<Self, Failure> {
+        match path.symlink_metadata() {
+            Ok(_) if whole_file::is_special(&path) => Err(Failure::Usage(format!(
+                "{} is no ordinary file, and is left as it is; write another one with -o, or to standard output with `-o -`",
+                path.display()
+            ))),
+            Ok(_) if path.is_dir() => Err(Failure::Directory {
+                path,
+                what: "a torrent file",
+            }),
+            Ok(_) if !replace => Err(Failure::Exists { path }),
+            // A name that is too long, for one.
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(Failure::Write { path, source })
+            }
+            Ok(_) | Err(_) => Ok(Self::File(path)),
         }
     }
 
     /// Writes it, and says where if it is a file.
     pub(crate) fn write(
         self,
-        name: &str,
         torrent: &[u8],
         replace: bool,
         output: &Output,
@@ -52,7 +73,6 @@ impl Destination {
                 output.bytes(torrent);
                 return Ok(None);
             }
-            Self::Directory(directory) => directory.join(format!("{name}.torrent")),
             Self::File(path) => path,
         };
         if replace {

@@ -17,7 +17,7 @@ use super::user_file;
 /// Change what a torrent file says beside its content.
 ///
 /// Names, sizes and hashes stay as they are, to the bit, and with them the info-hash: whoever has the torrent has it still.
-/// The file is replaced in one step, or written elsewhere with -o.
+/// The file is replaced in one step (behind a link the one that it leads to) and keeps its permissions, or written elsewhere with -o.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -102,13 +102,10 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         source,
     };
     let wanted = arguments.output.as_ref().filter(|path| *path != source);
-    let (destination, replace) = match wanted {
-        Some(path) => (
-            Destination::read(path, arguments.force, output)?,
-            arguments.force,
-        ),
-        None => (Destination::File(source.clone()), true),
-    };
+    if wanted.is_none() {
+        // Before it is read: what comes out of a pipe does not come again.
+        Destination::file(source.clone(), true)?;
+    }
     let old = user_file::read(source, "a torrent file")?;
     let metainfo = Metainfo::from_bytes(old.clone()).map_err(refused)?;
     let new = arguments
@@ -118,7 +115,12 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         .map_err(refused)?;
 
     let info = &metainfo.info;
-    let Some(path) = destination.write(info.name(), &new, replace, output)? else {
+    let replace = arguments.force || wanted.is_none();
+    let destination = match wanted {
+        Some(path) => Destination::read(path, info.name(), replace, output)?,
+        None => Destination::file(source.clone(), replace)?,
+    };
+    let Some(path) = destination.write(&new, replace, output)? else {
         return Ok(());
     };
     output.result(field("wrote", path.display()));

@@ -48,6 +48,7 @@ impl From<&Failure> for ExitCode {
             Failure::Node(error) | Failure::Stream(error) => error.into(),
             Failure::Usage(_)
             | Failure::Directory { .. }
+            | Failure::NotAFile { .. }
             | Failure::Nowhere { .. }
             | Failure::Exists { .. }
             | Failure::Plan { .. }

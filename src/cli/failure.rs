@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is a directory, and {what} is wanted in its place", path = path.display())]
     Directory { path: PathBuf, what: &'static str },
+    #[error("{path} is no ordinary file, and is left as it is; name another one", path = path.display())]
+    NotAFile { path: PathBuf },
     #[error("cannot write {path}: {source}", path = path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write {path}: there is no directory {directory}", path = path.display(), directory = directory.display())]
