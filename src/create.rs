@@ -40,6 +40,8 @@ pub struct CreateOptions {
     pub hidden: bool,
     /// Whether symbolic links are followed. One that leads out of the content is an error then.
     pub follow_links: bool,
+    /// The file that the torrent is going to be written to. It is left out, should it lie in the content from the last time.
+    pub output: Option<PathBuf>,
 }
 
 impl CreateOptions {
@@ -75,6 +77,8 @@ pub enum Reason {
     Link,
     /// It is neither file nor directory: a pipe, a socket, a device.
     Special,
+    /// It is what the torrent is [written to](CreateOptions::output).
+    Output,
 }
 
 /// Why no torrent could be made.
@@ -93,6 +97,12 @@ pub enum CreateError {
     #[error("{} is neither a file nor a directory", path.display())]
     NotAFile {
         /// The path.
+        path: PathBuf,
+    },
+    /// The torrent would be written over the only file of its content.
+    #[error("{} is what the torrent is made of, and cannot be where it is written to; write it to another file", path.display())]
+    OverContent {
+        /// The file.
         path: PathBuf,
     },
     /// There is not one byte to share.
@@ -162,8 +172,14 @@ pub fn create_noting(
 ) -> Result<Metainfo, CreateError> {
     let (real, is_directory) = look_at(path)?;
     let name = options.name_of(path)?;
+    let output = options.output.as_ref();
+    let output = output.and_then(|path| path.canonicalize().ok());
+    if output.as_ref() == Some(&real) {
+        let path = path.to_owned();
+        return Err(CreateError::OverContent { path });
+    }
     let (builder, sights) = if is_directory {
-        let content = Content::list(&real, options)?;
+        let content = Content::list(&real, options, output.as_deref())?;
         content.left_out.into_iter().for_each(note);
         let builder = InfoBuilder::multiple_files(name, content.files);
         (builder, content.sights)

@@ -146,6 +146,59 @@ fn the_same_content_makes_the_same_file_unless_it_is_dated() {
 }
 
 #[test]
+fn a_torrent_that_is_written_into_its_content_is_no_part_of_it() {
+    let desk = desk();
+    let album = desk.path().join("album");
+    let create = |arguments: &[&str]| event(&desk, &[&["create", "album"], arguments].concat());
+    let first = create(&["-o", "album"]);
+    let again = create(&["-o", "album", "--force"]);
+    assert_eq!(again["info_hash"], first["info_hash"]);
+    let told = json!({"path": "album.torrent", "reason": "output"});
+    assert!(again["left_out"].as_array().unwrap().contains(&told));
+    // Of another one it is a file like any other.
+    assert_eq!(create(&[])["files"], 4);
+
+    let mut here = Command::new(env!("CARGO_BIN_EXE_trackless"));
+    here.current_dir(&album).env_clear();
+    let made = here.args(["create", ".", "--force"]).output().unwrap();
+    let said = String::from_utf8(made.stderr).unwrap();
+    let hash = first["info_hash"].as_str().unwrap();
+    assert!(String::from_utf8(made.stdout).unwrap().contains(hash));
+    assert!(said.contains("left out album.torrent"), "{said}");
+}
+
+#[test]
+fn a_torrent_is_not_written_over_the_file_that_it_is_made_of() {
+    let desk = desk();
+    let song = "album/song.flac";
+    let said = refusal(&desk, &["create", song, "-o", song, "--force"], 2);
+    assert!(said.contains("what the torrent is made of"), "{said}");
+    assert!(fs::read(desk.path().join(song)).unwrap() == vec![1; 40_000]);
+}
+
+/// Content whose length is beyond all reading: whoever hashed it first would not come back.
+#[cfg(unix)]
+#[test]
+fn that_there_is_no_place_for_a_torrent_is_said_before_anything_is_hashed() {
+    let desk = desk();
+    let long = "n".repeat(250);
+    for name in ["huge", &long] {
+        let huge = fs::File::create(desk.path().join(name)).unwrap();
+        huge.set_len(1 << 40).unwrap();
+    }
+    fs::write(desk.path().join("huge.torrent"), "old").unwrap();
+    fs::create_dir(desk.path().join("other.torrent")).unwrap();
+    let said = refusal(&desk, &["create", "huge"], 2);
+    assert!(said.contains("huge.torrent exists already"), "{said}");
+    let said = refusal(&desk, &["create", "huge", "-o", "."], 2);
+    assert!(said.contains("huge.torrent exists already"), "{said}");
+    let said = refusal(&desk, &["create", "huge", "--name", "other", "--force"], 2);
+    assert!(said.contains("other.torrent is a directory"), "{said}");
+    let said = refusal(&desk, &["create", &long], 6);
+    assert!(said.contains("cannot write nnn"), "{said}");
+}
+
+#[test]
 fn nonsense_in_patterns_and_dates_is_wrong_use() {
     let desk = desk();
     let said = refusal(&desk, &["create", "album", "--exclude", "[a"], 2);

@@ -24,7 +24,8 @@ const TOLD: usize = 10;
 
 /// Make a torrent file of a file or a directory.
 ///
-/// The same content gives the same file. Hidden files and symbolic links are left out, and named, unless they are asked for.
+/// The same content gives the same file. Hidden files and symbolic links are left out, and named, unless they are asked for; so is the torrent file
+/// itself if it is there from the last time.
 /// To share it at once without a torrent file, use `seed`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -106,7 +107,7 @@ struct Choice {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let replace = arguments.force;
-    let options = CreateOptions {
+    let mut options = CreateOptions {
         piece_length: arguments.piece_length,
         private: arguments.private,
         nodes: arguments.node,
@@ -116,12 +117,14 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         exclude: arguments.choice.exclude,
         hidden: arguments.choice.hidden,
         follow_links: arguments.choice.follow_links,
+        output: None,
     };
     let name = options
         .name_of(&arguments.path)
         .map_err(trackless::Error::from)?;
     let path = arguments.output.unwrap_or_default();
     let destination = Destination::read(&path, &name, replace, output)?;
+    options.output = destination.path().map(Path::to_owned);
     let mut left_out = Vec::new();
     let metainfo = hash_noting(&arguments.path, &options, &mut left_out, output)?;
     let info = &metainfo.info;
@@ -205,6 +208,7 @@ fn why(reason: Reason) -> &'static str {
         Reason::Hidden => "hidden (--hidden takes it)",
         Reason::Link => "a symbolic link (--follow-links takes what it leads to)",
         Reason::Special => "neither a file nor a directory",
+        Reason::Output => "the torrent is written to it",
     }
 }
 
@@ -222,6 +226,7 @@ impl From<&LeftOut> for LeftOutEntry {
             Reason::Hidden => "hidden",
             Reason::Link => "link",
             Reason::Special => "special",
+            Reason::Output => "output",
         };
         Self {
             path: left.path.display().to_string(),

@@ -61,6 +61,14 @@ impl Destination {
         }
     }
 
+    /// Which file it is, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::StandardOutput => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
     /// Writes it, and says where if it is a file.
     pub(crate) fn write(
         self,

@@ -107,6 +107,7 @@ impl From<&CreateError> for ExitCode {
             CreateError::Unreadable { .. } | CreateError::Storage(_) => ExitCode::Disk,
             CreateError::NotAFile { .. }
             | CreateError::Pattern { .. }
+            | CreateError::OverContent { .. }
             | CreateError::Empty { .. }
             | CreateError::NoName { .. } => ExitCode::Usage,
             _ => ExitCode::Other,

@@ -20,7 +20,12 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn list(directory: &Path, options: &CreateOptions) -> Result<Self, CreateError> {
+    /// `output` is where the torrent goes, as it is called without links.
+    pub(super) fn list(
+        directory: &Path,
+        options: &CreateOptions,
+        output: Option<&Path>,
+    ) -> Result<Self, CreateError> {
         let exclusion = Exclusion::new(&options.exclude)?;
         let mut content = Self::default();
         let mut walk = WalkDir::new(directory)
@@ -31,7 +36,7 @@ impl Content {
         while let Some(entry) = walk.next() {
             let entry = entry.map_err(|error| explain(directory, error))?;
             let path = entry.path().strip_prefix(directory).unwrap_or(entry.path());
-            if let Some(reason) = reason_to_leave_out(&entry, path, &exclusion, options) {
+            if let Some(reason) = reason_to_leave_out(&entry, path, &exclusion, options, output) {
                 if entry.file_type().is_dir() {
                     walk.skip_current_dir();
                 }
@@ -61,6 +66,7 @@ fn reason_to_leave_out(
     path: &Path,
     exclusion: &Exclusion,
     options: &CreateOptions,
+    output: Option<&Path>,
 ) -> Option<Reason> {
     let kind = entry.file_type();
     if exclusion.applies_to(path, kind.is_dir()) {
@@ -71,9 +77,17 @@ fn reason_to_leave_out(
         Some(Reason::Link)
     } else if !kind.is_file() && !kind.is_dir() {
         Some(Reason::Special)
+    } else if output.is_some_and(|output| leads_to(entry, output, options.follow_links)) {
+        Some(Reason::Output)
     } else {
         None
     }
+}
+
+/// Whether this is that file, by whatever links it is reached.
+fn leads_to(entry: &DirEntry, file: &Path, follow_links: bool) -> bool {
+    let path = entry.path();
+    path == file || follow_links && path.canonicalize().is_ok_and(|path| path == file)
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {
