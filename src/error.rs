@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dht::{Id, KrpcError};
@@ -116,10 +116,13 @@ pub enum Error {
         info_hash: InfoHash,
     },
     /// The files of a seed are not all there.
-    #[error("{path} has {have} of {pieces} pieces right; a seed needs all of them (use `trackless get` with the same directory to repair it)", path = path.display())]
+    #[error("{path} has {have} of {pieces} pieces right, and a seed needs all of them; put back what is missing or wrong{remedy}", path = path.display(), remedy = fetched_into(directory.as_deref()))]
     Incomplete {
         /// Where the content was looked for.
         path: PathBuf,
+        /// Where [`Node::get`](crate::Node::get) would mend it: the directory above. None if the content is called otherwise than the torrent, since it would be fetched
+        /// beside it.
+        directory: Option<PathBuf>,
         /// Pieces that are right.
         have: u32,
         /// Pieces in all.
@@ -191,6 +194,16 @@ fn reason(answered: usize, refusal: Option<&KrpcError>) -> String {
         Some(error) => format!("a DHT node refused it ({error})"),
         None => format!("{answered} DHT nodes answered, none of them acknowledged it"),
     }
+}
+
+/// For the end of a sentence: where fetching would help, if anywhere.
+pub(crate) fn fetched_into(directory: Option<&Path>) -> String {
+    directory.map_or_else(String::new, |directory| {
+        format!(
+            ", or fetch it again with `trackless get` into {}",
+            directory.display()
+        )
+    })
 }
 
 /// For a sentence: as it was set, whatever came on top until it was noticed.

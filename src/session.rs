@@ -327,6 +327,7 @@ impl Session {
         if !have.is_full() && !self.opening.begin.is_download() {
             return Err(Error::Incomplete {
                 path: storage.path().to_owned(),
+                directory: losses::directory_to_fetch_into(storage.path(), storage.info().name()),
                 have: have.count_ones(),
                 pieces: have.len(),
             });

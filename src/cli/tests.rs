@@ -228,6 +228,7 @@ fn each_error_has_the_number_that_scripts_rely_on() {
     assert_eq!(
         number(Error::Incomplete {
             path: "/".into(),
+            directory: None,
             have: 1,
             pieces: 2
         }),

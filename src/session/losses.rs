@@ -1,7 +1,8 @@
 //! Pieces that were there and cannot be served any more, until they are right again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,14 +73,22 @@ impl Losses {
         }
     }
 
-    /// A piece is gone. Returns what the user has not heard of it.
-    fn lose(&mut self, piece: u32, error: &StorageError) -> Option<Event> {
+    /// A piece is gone. Returns what the user has not heard of it. `directory` is where the content can be fetched into.
+    fn lose(
+        &mut self,
+        piece: u32,
+        error: &StorageError,
+        directory: Option<&Path>,
+    ) -> Option<Event> {
         let file: Arc<Path> = error.path().unwrap_or(Path::new("")).into();
         self.find(piece);
         self.gone.insert(piece, Arc::clone(&file));
         let damage = self.damage.entry(file).or_default();
         damage.pieces += 1;
-        let reason = error.to_string();
+        let into = directory
+            .filter(|_| error.is_loss())
+            .map(|directory| format!(" with `trackless get` into {}", directory.display()));
+        let reason = format!("{error}{}", into.unwrap_or_default());
         damage
             .told
             .insert(reason.clone())
@@ -159,6 +168,15 @@ impl Losses {
     }
 }
 
+/// The directory into which content is to be fetched so that it comes to where it is: that above it. None if it is not called like the torrent, which is always
+/// fetched under its own name.
+pub(super) fn directory_to_fetch_into(content: &Path, name: &str) -> Option<PathBuf> {
+    let is_called_so = content.file_name() == Some(OsStr::new(name));
+    let above = content.parent().filter(|_| is_called_so)?;
+    let is_here = above.as_os_str().is_empty();
+    Some(if is_here { Path::new(".") } else { above }.to_owned())
+}
+
 fn look(content: &Storage, pieces: &[u32]) -> Look {
     let start = Instant::now();
     let mut right = Vec::new();
@@ -191,7 +209,10 @@ impl Session {
                 && !matches!(error, StorageError::Missing { .. })
                 && self.losses.fetched_again.insert(piece);
             if !fetch_again {
-                if let Some(event) = self.losses.lose(piece, error) {
+                let directory = self.content.get().and_then(|content| {
+                    directory_to_fetch_into(content.path(), content.info().name())
+                });
+                if let Some(event) = self.losses.lose(piece, error, directory.as_deref()) {
                     self.standing.tell(event);
                 }
             }
@@ -236,6 +257,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     fn missing(path: &str) -> StorageError {
         StorageError::Missing { path: path.into() }
@@ -244,6 +266,7 @@ mod tests {
     #[test]
     fn each_file_is_told_of_once() {
         let mut losses = Losses::new();
+<<<<<<< HEAD
         assert!(losses.lose(1, &missing("one")).is_some());
         assert!(losses.lose(2, &missing("one")).is_none());
         assert!(losses.lose(3, &missing("other")).is_some());
@@ -272,5 +295,48 @@ mod tests {
         drop(report);
         assert!(losses.found().pieces.is_empty());
         assert!(losses.looking.is_none());
+=======
+        assert!(losses.tell(&missing("one"), None).is_some());
+        assert!(losses.tell(&missing("one"), None).is_none());
+        assert!(losses.tell(&missing("other"), None).is_some());
+    }
+
+    #[test]
+    fn get_is_named_where_it_would_put_back_what_is_lost_and_nowhere_else() {
+        let of = |content: &str| directory_to_fetch_into(Path::new(content), "film");
+        assert_eq!(of("share/film"), Some("share".into()));
+        assert_eq!(of("film"), Some(".".into()));
+        assert_eq!(of("share/renamed"), None);
+        assert_eq!(of("."), None);
+
+        let told = |content: &str| {
+            let path = PathBuf::from(content);
+            let directory = of(content);
+            let lost = StorageError::Missing { path: path.clone() };
+            let lost = match Losses::new().tell(&lost, directory.as_deref()) {
+                Some(Event::Unservable { reason }) => reason,
+                event => panic!("{event:?}"),
+            };
+            let incomplete = Error::Incomplete {
+                path,
+                directory,
+                have: 1,
+                pieces: 2,
+            };
+            [lost, incomplete.to_string()]
+        };
+        for sentence in told("share/film") {
+            assert!(
+                sentence.ends_with("`trackless get` into share"),
+                "{sentence}"
+            );
+        }
+        for sentence in told("share/renamed") {
+            assert!(
+                sentence.contains("put ") && !sentence.contains("trackless get"),
+                "{sentence}"
+            );
+        }
+>>>>>>> a001e15 (Name get only where it would put back what a seed lacks)
     }
 }

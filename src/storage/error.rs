@@ -76,19 +76,19 @@ pub enum StorageError {
         directory: PathBuf,
     },
     /// A file of the torrent is not there.
-    #[error("{} is missing; fetch it again with `trackless get` into the same directory", path.display())]
+    #[error("{} is missing; put it back, or fetch it again", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
     /// A file has other bytes than when it was checked.
-    #[error("{} was changed since it was checked, and what is wrong in it is not served; put it back, or fetch it again with `trackless get` into the same directory", path.display())]
+    #[error("{} was changed since it was checked, and what is wrong in it is not served; put it back, or fetch it again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// A file of the torrent ends too early.
-    #[error("{} is shorter than the torrent says ({length} bytes); fetch it again with `trackless get` into the same directory", path.display())]
+    #[error("{} is shorter than the torrent says ({length} bytes); put it back, or fetch it again", path.display())]
     TooShort {
         /// The file.
         path: PathBuf,
@@ -175,6 +175,11 @@ impl StorageError {
     /// Whether the user may not do it there, whatever is done about it here.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::PermissionDenied { .. } | Self::ReadOnly { .. })
+    }
+
+    /// Whether it would help to fetch it again.
+    pub(crate) fn is_loss(&self) -> bool {
+        self.is_absent() || matches!(self, Self::Changed { .. })
     }
 
     /// Whether there is simply nothing at that place of the torrent, or not yet.

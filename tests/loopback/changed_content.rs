@@ -263,7 +263,7 @@ impl HalfFetched {
     fn goes_on_and_is_refused(self, desk: &Desk, reason: &str) {
         self.gate.open();
         let ended = self.running.end();
-        ended.assert_refused(6, &[reason, "trackless get"]);
+        ended.assert_refused(6, &[reason, "fetch it again"]);
         get(desk, &self.peer).end().assert_done();
         assert_same(&desk.path("share"), &desk.path("out"));
     }
