@@ -65,12 +65,12 @@ pub(crate) struct Ceilings {
 }
 
 impl Ceilings {
-    /// At most so many connections, beside strangers and dials.
-    pub(crate) fn new(connections: usize) -> Self {
+    /// At most so many connections, and beside them so many strangers and dials, of which there is no use for more than 128 each.
+    pub(crate) fn new(connections: usize, others: usize) -> Self {
         Ceilings {
-            strangers: Places::new(MAX_STRANGERS),
+            strangers: Places::new(others.min(MAX_STRANGERS)),
             connections: Places::new(connections),
-            dials: Arc::new(Semaphore::new(MAX_DIALS)),
+            dials: Arc::new(Semaphore::new(others.min(MAX_DIALS))),
         }
     }
 }

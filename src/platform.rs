@@ -158,9 +158,12 @@ pub(crate) fn descriptors() -> Option<u64> {
 /// Sockets and files that a process has use for, at most: beyond that some systems pay for each number that could be used.
 #[cfg(unix)]
 const USEFUL_DESCRIPTORS: u64 = 1 << 16;
+/// With fewer even a single torrent has to do with fewer peers than it has use for.
+#[cfg(unix)]
+const FEW_DESCRIPTORS: u64 = 400;
 
 /// Lets this process have as many sockets and files open as its user may, instead of the few that most systems begin with: a program that serves many torrents
-/// calls it before it starts a node.
+/// calls it before it starts a node. That they are few even so is logged as a warning.
 pub fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
@@ -176,6 +179,11 @@ pub fn raise_descriptor_limit() {
             if let Err(error) = setrlimit(Resource::Nofile, raised) {
                 tracing::debug!(%error, "the number of open files stays as it is");
             }
+        }
+        if let Some(descriptors) = descriptors().filter(|&number| number < FEW_DESCRIPTORS) {
+            tracing::warn!(
+                "only {descriptors} files and sockets may be open at once, and a part of them are connections to peers; a higher `ulimit -n` allows more"
+            );
         }
     }
 }

@@ -16,10 +16,11 @@ use crate::{Error, Limits, platform, sockets};
 
 /// Connections of a node, if nothing is said.
 const CONNECTIONS: usize = 2000;
-/// Files that a node keeps open, at most and at least.
+/// Files that a node keeps open.
 const FILES: usize = 2000;
-const FEW_FILES: usize = 16;
-/// What a node needs of the system's descriptors beside connections and files.
+/// So many connections and files there are at least.
+const FEW: usize = 16;
+/// What a node takes of the system's descriptors beside connections and files, if half of them are as many.
 const OTHER_DESCRIPTORS: u64 = 300;
 
 /// How a node is set up. Made by [`Node::builder`].
@@ -91,7 +92,7 @@ impl Builder {
         self
     }
 
-    /// Connections to peers at once, of all torrents together: 2,000 if nothing is said, and never more than half of what the process may have open
+    /// Connections to peers at once, of all torrents together: 2,000 if nothing is said, and never more than half of what the process may have open, or 16
     /// ([`raise_descriptor_limit`](crate::raise_descriptor_limit)). When there are as many, whoever has most of them has to give some up to others.
     #[must_use]
     pub fn connections(mut self, most: usize) -> Self {
@@ -144,7 +145,10 @@ impl Builder {
         let pairs = sockets::open(&self.listen)?;
         let addresses: Vec<SocketAddr> = pairs.iter().map(|pair| pair.address).collect();
         let doors = Doors::default();
-        let ceilings = Ceilings::new(affordable(self.connections.unwrap_or(CONNECTIONS)));
+        let share = share_of(platform::descriptors().unwrap_or(u64::MAX));
+        let connections = self.connections.unwrap_or(CONNECTIONS);
+        // A quarter of what is neither connection nor file is for strangers, another for dials.
+        let ceilings = Ceilings::new(connections.min(share), share / 2);
         let mut udp = Vec::new();
         let mut listeners = Vec::new();
         for pair in pairs {
@@ -172,7 +176,7 @@ impl Builder {
                 state,
                 throttles: Throttles::start(self.limits),
                 ceilings,
-                open_files: OpenFiles::at_most(affordable(FILES).max(FEW_FILES)),
+                open_files: OpenFiles::at_most(FILES.min(share)),
                 manner: self.manner,
             }),
             dht,
@@ -184,9 +188,27 @@ fn open_state(path: PathBuf) -> Result<StateDir, Error> {
     StateDir::open(&path).map_err(|source| Error::State { path, source })
 }
 
-/// Of so many connections or files, those for which there are descriptors: half of them are for the ones, half for the others.
-fn affordable(number: usize) -> usize {
-    let descriptors = platform::descriptors().unwrap_or(u64::MAX);
-    let most = descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2;
-    number.min(usize::try_from(most).unwrap_or(usize::MAX))
+/// Connections for which a process with so many descriptors has some, and as many files.
+fn share_of(descriptors: u64) -> usize {
+    let others = OTHER_DESCRIPTORS.min(descriptors / 2);
+    let share = (descriptors - others) / 2;
+    usize::try_from(share).unwrap_or(usize::MAX).max(FEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_are_shared_out_and_leave_connections_to_everybody() {
+        assert_eq!(share_of(u64::MAX), (usize::MAX - 300) / 2);
+        assert_eq!(share_of(4_300), 2_000);
+        assert_eq!(share_of(0), FEW);
+        for descriptors in 64..2_000 {
+            let share = share_of(descriptors);
+            assert!(share >= FEW, "{share} of {descriptors}");
+            assert!(share_of(descriptors + 1) >= share);
+            assert!(2 * share as u64 <= descriptors, "{share} of {descriptors}");
+        }
+    }
 }
