@@ -123,6 +123,15 @@ impl Storage {
             .clone()
     }
 
+    /// Whether a part of the piece is in a file that is wanted.
+    pub(crate) fn wants(&self, piece: u32) -> bool {
+        let geometry = self.info.geometry();
+        let length = geometry.piece_length(piece).into();
+        let wanted = self.wanted();
+        let mut files = self.files.touched(geometry.piece_offset(piece), length);
+        files.any(|file| wanted.contains(file))
+    }
+
     /// Bytes of the files that are wanted.
     pub(crate) fn wanted_length(&self) -> u64 {
         let wanted = self.wanted();

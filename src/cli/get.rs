@@ -165,7 +165,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let options = GetOptions {
         directory: place
             .as_ref()
-            .map_or(arguments.output, |place| place.content()),
+            .map_or(arguments.output, stream::Place::content),
         order: if arguments.play {
             Order::Sequential
         } else {

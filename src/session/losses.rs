@@ -206,6 +206,10 @@ impl Session {
             tracing::debug!(piece, %error, "a piece is lost");
             let fetch_again = self.opening.begin.is_download()
                 && !self.is_done()
+                && self
+                    .content
+                    .get()
+                    .is_some_and(|content| content.wants(piece))
                 && !matches!(error, StorageError::Missing { .. })
                 && self.losses.fetched_again.insert(piece);
             if !fetch_again {
@@ -266,39 +270,34 @@ mod tests {
     #[test]
     fn each_file_is_told_of_once() {
         let mut losses = Losses::new();
-<<<<<<< HEAD
-        assert!(losses.lose(1, &missing("one")).is_some());
-        assert!(losses.lose(2, &missing("one")).is_none());
-        assert!(losses.lose(3, &missing("other")).is_some());
+        assert!(losses.lose(1, &missing("one"), None).is_some());
+        assert!(losses.lose(2, &missing("one"), None).is_none());
+        assert!(losses.lose(3, &missing("other"), None).is_some());
     }
 
     #[test]
     fn a_file_is_whole_with_its_last_piece_and_told_of_again_after_that() {
         let mut losses = Losses::new();
         for (piece, file) in [(1, "one"), (2, "one"), (3, "other")] {
-            losses.lose(piece, &missing(file));
+            losses.lose(piece, &missing(file), None);
         }
         assert_eq!(losses.find(1), None);
-        assert!(losses.lose(1, &missing("one")).is_none());
+        assert!(losses.lose(1, &missing("one"), None).is_none());
         assert_eq!(losses.find(1), None);
         assert_eq!(losses.find(2).as_deref(), Some(Path::new("one")));
-        assert!(losses.lose(1, &missing("one")).is_some());
-        assert!(losses.lose(4, &missing("other")).is_none());
+        assert!(losses.lose(1, &missing("one"), None).is_some());
+        assert!(losses.lose(4, &missing("other"), None).is_none());
     }
 
     #[test]
     fn a_look_that_panics_is_not_the_last_one() {
         let mut losses = Losses::new();
-        losses.lose(1, &missing("one"));
+        losses.lose(1, &missing("one"), None);
         let (report, looking) = oneshot::channel();
         losses.looking = Some(looking);
         drop(report);
         assert!(losses.found().pieces.is_empty());
         assert!(losses.looking.is_none());
-=======
-        assert!(losses.tell(&missing("one"), None).is_some());
-        assert!(losses.tell(&missing("one"), None).is_none());
-        assert!(losses.tell(&missing("other"), None).is_some());
     }
 
     #[test]
@@ -313,7 +312,7 @@ mod tests {
             let path = PathBuf::from(content);
             let directory = of(content);
             let lost = StorageError::Missing { path: path.clone() };
-            let lost = match Losses::new().tell(&lost, directory.as_deref()) {
+            let lost = match Losses::new().lose(1, &lost, directory.as_deref()) {
                 Some(Event::Unservable { reason }) => reason,
                 event => panic!("{event:?}"),
             };
@@ -337,6 +336,5 @@ mod tests {
                 "{sentence}"
             );
         }
->>>>>>> a001e15 (Name get only where it would put back what a seed lacks)
     }
 }

@@ -16,7 +16,7 @@ use super::super::standard_output;
 use super::super::style::{GOOD, paint};
 use super::super::units;
 use super::Fetching;
-use place::Place;
+pub(super) use place::Place;
 
 /// Bytes that are written at a time.
 const CHUNK: usize = 256 * 1024;

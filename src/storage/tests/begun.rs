@@ -154,7 +154,7 @@ fn a_copy_that_cannot_be_whole_leaves_nothing_behind_and_nothing_is_cut() {
     for _ in 0..2 {
         let storage = sample.storage(&directory);
         storage.prepare(&nothing()).unwrap_err();
-        assert_eq!(names(&storage), [name.clone()]);
+        assert_eq!(names(&storage), std::slice::from_ref(&name));
         assert_eq!(fs::read(root.join(&name)).unwrap(), longer);
     }
 }
