@@ -265,7 +265,9 @@ impl HalfFetched {
         let ended = self.running.end();
         ended.assert_refused(6, &[reason, "fetch it again"]);
         get(desk, &self.peer).end().assert_done();
-        assert_same(&desk.path("share"), &desk.path("out"));
+        // Beside it may lie what was put in its place.
+        let read = |path: &str| fs::read(desk.path(path)).unwrap();
+        assert!(read("share/film") == read("out/film"));
     }
 }
 
