@@ -156,7 +156,7 @@ impl Writer {
                 let (run, result) = read?;
                 match result {
                     Ok(_) => self.ready = Some(run),
-                    Err(error) => self.set_aside(run, error),
+                    Err(error) => self.split_or_give_up(run, error),
                 }
             }
             () = self.purse.filled(), if self.held => {}
@@ -263,13 +263,13 @@ impl Writer {
                     }
                     return;
                 }
-                Err(error) => self.set_aside(run, error),
+                Err(error) => self.split_or_give_up(run, error),
             }
         }
     }
 
     /// A run could not be read: its blocks are tried one by one, and one that is alone is given up.
-    fn set_aside(&mut self, mut run: Run, error: StorageError) {
+    fn split_or_give_up(&mut self, mut run: Run, error: StorageError) {
         if let [block] = run.blocks[..] {
             self.unreadable.push((block, error));
         } else {
@@ -306,6 +306,8 @@ impl Writer {
     /// The blocks at the front of the orders, and where they are to be read from.
     fn next_run(&mut self, most: usize) -> Option<(Run, Arc<Storage>)> {
         let storage = Arc::clone(self.content.get()?);
+        // Those that were withdrawn meanwhile are nobody's doubt any more.
+        self.doubtful = self.doubtful.min(self.uploads.len());
         let most = if self.doubtful > 0 {
             1
         } else if self.purse.is_limited() {
